@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# dm-chunkcache: `make` builds module, helper and tools into build/;
+# `make help` lists the rest.  Tests and the demo are in tests/tests.mk.
+
+VERSION := 0.1.0
+BUILD   ?= build
+KVER    ?= $(shell uname -r)
+KDIR    ?= /lib/modules/$(KVER)/build
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	    -Wno-unused-parameter -Werror
+PKGS     := libmnl libcurl libcrypto liburing libzstd jansson devmapper blkid
+CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
+	    -Iinclude -Iinclude/uapi -Ihelper
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
+	     $(shell pkg-config --cflags $(PKGS))
+LDLIBS   = $(shell pkg-config --libs $(PKGS)) -linih -pthread
+
+# Everything in helper/ but main.c is a library that chunkctl and tests share.
+HELPER_SRC := $(wildcard helper/*.c)
+LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out helper/main.c,$(HELPER_SRC)))
+CTL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
+TTOOL_SRC  := $(wildcard tests/tools/*.c)
+TTOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/%,$(TTOOL_SRC))
+UNIT_SRC   := $(wildcard tests/unit/test-*.c)
+UNITS      := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+
+.PHONY: all user module clean help unit
+.DELETE_ON_ERROR:
+
+all: user module
+
+user: $(if $(wildcard helper/main.c),$(BUILD)/chunkcached) \
+      $(if $(CTL_OBJ),$(BUILD)/chunkctl) $(TTOOLS)
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make                 module for the running kernel (KVER=, KDIR=), helper, tools
+## make user            helper, tools and test tools only
+## make module          the module only
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libchunkcache.a: $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/chunkcached: $(BUILD)/helper/main.o $(BUILD)/libchunkcache.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/chunkctl: $(CTL_OBJ) $(BUILD)/libchunkcache.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(TTOOLS): $(BUILD)/%: $(BUILD)/tests/tools/%.o $(BUILD)/libchunkcache.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+unit: $(UNITS)
+
+# The module is built in a copy of its sources, one directory per kernel, so
+# that several kernels can be built side by side and the tree stays clean.
+MODDIR  = $(BUILD)/module-$(KVER)
+MODSRC := Kbuild $(shell find drivers include -type f)
+
+module: $(MODDIR)/dm-chunkcache.ko
+
+$(MODDIR)/dm-chunkcache.ko: $(MODSRC)
+	@mkdir -p $(MODDIR)
+	cp -a --parents $(MODSRC) $(MODDIR)
+	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) $(KARGS) modules
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include tests/tests.mk

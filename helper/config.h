@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration of a pool's helper, /etc/chunkcache/<pool>.conf: INI with the sections [pool]
+ * and [store NAME].  Unknown sections and keys are errors; a mistake is reported with file, line, key
+ * and what was expected.
+ */
+#ifndef CC_CONFIG_H
+#define CC_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "fetch.h"
+#include "store.h"
+
+#define CC_CONFIG_DIR	"/etc/chunkcache"
+#define CC_RUN_DIR	"/run/chunkcache"
+#define CC_MAX_STORES	64
+
+struct cc_config {
+	char *pool;			/* dm name of the pool: basename of the file unless [pool] name= */
+	char *device;			/* [pool] device=; default /dev/mapper/<pool> */
+	char *control_socket;		/* default /run/chunkcache/<pool>.sock */
+	uint64_t buffer_bytes;		/* fill buffers, locked; default 64 chunks, at least 4 */
+	uint64_t ram_cache_bytes;	/* verified chunks kept in memory; default 64 MiB; 0: none */
+	unsigned int slot_wait_ms;	/* 0..60000, default 200 */
+	bool verify_fill;		/* read each slot back before SLOT_DONE */
+	bool lock_memory;		/* mlockall; default yes */
+	struct cc_fetch_config fetch;
+	struct cc_store_config stores[CC_MAX_STORES];
+	unsigned int nr_stores;
+};
+
+/* Returns 0, or -errno with one line in err ("FILE:LINE: key: expected ..."). */
+int cc_config_load(const char *file, struct cc_config *ret_config, char *err, size_t errlen);
+void cc_config_free(struct cc_config *c);
+/* The store called name, or NULL. */
+const struct cc_store_config *cc_config_store(const struct cc_config *c, const char *name);
+/* "64M", "1G", "4096": bytes; returns -EINVAL if malformed or too large. */
+int cc_parse_bytes(const char *s, uint64_t *ret_bytes);
+/* "200", "200ms", "5s": milliseconds. */
+int cc_parse_ms(const char *s, unsigned int *ret_ms);
+
+#endif

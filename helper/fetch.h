@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fetch engine: gets chunks and manifests out of stores, asynchronously, decompresses
+ * and checks them.  Owns its queue, network threads, hash workers and connections; says nothing
+ * of which thread runs what.  Retries, deadlines and priorities are its business.
+ *
+ * The caller owns buffers: a request names a buffer, the engine writes into it from submit until
+ * completion (or until cancel's completion), and the caller touches it only afterwards.
+ * Completions are collected by the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes readable
+ * when there are some.  All functions may be called from that one thread only (the control loop).
+ */
+#ifndef CC_FETCH_H
+#define CC_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "store.h"
+
+struct cc_fetch;			/* the engine */
+
+enum cc_fetch_priority {
+	CC_FETCH_DEMAND,		/* somebody waits */
+	CC_FETCH_AHEAD,			/* only readahead waits */
+	CC_FETCH_PREFETCH,		/* nobody waits */
+	CC_FETCH_NR_PRIORITIES
+};
+
+struct cc_fetch_req {
+	/* in, constant until completion */
+	struct cc_store *store;
+	uint8_t id[32];			/* SHA-256 of the chunk or manifest */
+	bool manifest;			/* manifests/<id>, any size up to buf_size; else a chunk: exactly
+					 * buf_size bytes after decompression */
+	uint32_t encoding;		/* CC_ENCODING_*, chunks only */
+	void *buf;
+	size_t buf_size;
+	uint64_t deadline_ns;		/* CLOCK_MONOTONIC; 0: the store's total timeout rules */
+	void *arg;			/* the caller's */
+	/* out, valid at completion */
+	enum cc_store_result result;	/* OK: buf holds bytes whose SHA-256 is id */
+	size_t size;			/* bytes in buf */
+	uint64_t bytes_fetched;		/* over the network, with retries */
+	unsigned int attempts;
+	uint64_t queued_ns, first_byte_ns, total_ns;
+	char error[160];		/* one line, if result is not OK */
+	/* private to the engine */
+	struct cc_fetch_priv *priv;
+};
+
+struct cc_fetch_config {
+	unsigned int network_threads;	/* default 2 */
+	unsigned int hash_threads;	/* default 1; 0: hash in the network thread */
+	unsigned int max_in_flight;	/* requests on the network at once over all stores, default 64 */
+};
+
+struct cc_fetch_stats {
+	uint64_t gets;			/* requests sent, with retries */
+	uint64_t bytes;
+	uint64_t retries;
+	uint64_t errors[CC_STORE_ERROR + 1]; /* final results */
+	uint64_t hash_mismatches;
+	unsigned int queued[CC_FETCH_NR_PRIORITIES];
+	unsigned int in_flight;
+};
+
+int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch);
+/* Cancels all; completions are not delivered any more. Blocks until no thread touches a buffer. */
+void cc_fetch_close(struct cc_fetch *f);
+
+/* Never blocks, never fails: trouble comes as a completion.  req stays the caller's. */
+void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio);
+/* Raise the priority of a queued request; no effect if it is under way or ended. */
+void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio);
+/* Ask to give up; the completion still comes, soon, as CANCELLED or with what had happened before. */
+void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req);
+
+int cc_fetch_fd(const struct cc_fetch *f);
+/* The next completed request, or NULL. */
+struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f);
+void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats);
+
+#endif

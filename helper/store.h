@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A store: where manifests, chunks and image names live, by URL:
+ *
+ *	file:///directory		a directory (the embedded default)
+ *	http://host[:port]/prefix	any HTTP server that serves the names of format.h;
+ *	https://host[:port]/prefix	read-only
+ *	s3://bucket[/prefix]		with endpoint, region, style and credentials
+ *
+ * This is the blocking interface of chunkctl and of start-up code.  The daemon reads
+ * through fetch.h, which never blocks the caller.  A store object may be used by several
+ * threads at once.  Object names are relative to the prefix, see chunkcache/format.h.
+ */
+#ifndef CC_STORE_H
+#define CC_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cc_store_config {
+	char *name;			/* section [store NAME]; what table lines say */
+	char *url;
+	char *domain;			/* stores of one domain share cached chunks; default: the name */
+	/* s3:// */
+	char *endpoint;			/* https://host[:port]; default AWS's for the region */
+	char *region;			/* default us-east-1 */
+	bool path_style;		/* endpoint/bucket/key instead of bucket.endpoint/key */
+	bool anonymous;			/* do not sign */
+	char *credentials_file;		/* INI as of the AWS tools; default: environment, ~/.aws */
+	char *profile;			/* section of it; default "default" */
+	/* http, https, s3 */
+	char *ca_file;			/* PEM bundle; default the system's */
+	unsigned int connections;	/* parallel requests, 1..256; default 32 */
+	unsigned int connect_timeout_ms;/* default 3000 */
+	unsigned int first_byte_timeout_ms; /* default 5000 */
+	unsigned int stall_timeout_ms;	/* no byte for so long; default 5000 */
+	unsigned int total_timeout_ms;	/* of one request with its retries; default 60000 */
+	unsigned int attempts;		/* 1..10, default 4 */
+};
+
+/* Why a request did not succeed.  0 is success. */
+enum cc_store_result {
+	CC_STORE_OK,
+	CC_STORE_NOTFOUND,		/* the store answered: no such object */
+	CC_STORE_DENIED,		/* credentials, permission, signature, clock */
+	CC_STORE_TIMEOUT,
+	CC_STORE_CORRUPT,		/* bytes are not what their name says, after retries */
+	CC_STORE_TOOBIG,		/* larger than the caller's buffer or limit */
+	CC_STORE_CANCELLED,
+	CC_STORE_ERROR,			/* all else: network, 5xx, I/O; retried already */
+};
+
+const char *cc_store_result_name(enum cc_store_result r);
+
+struct cc_store;
+
+/* Defaults for all fields but name and url.  Strings are malloc()ed and owned by the config. */
+void cc_store_config_init(struct cc_store_config *c);
+void cc_store_config_free(struct cc_store_config *c);
+
+/*
+ * Check the configuration and make the store; no I/O yet.  On error returns -errno and one
+ * line in err.  The config must outlive the store.
+ */
+int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
+		  char *err, size_t errlen);
+void cc_store_close(struct cc_store *s);
+const struct cc_store_config *cc_store_config(const struct cc_store *s);
+
+/*
+ * Blocking object operations, with the store's retries and timeouts.  On failure a line for people
+ * (what was asked of whom, what it answered) is in err.
+ */
+/* Whole object into a malloc()ed buffer; CC_STORE_TOOBIG past max bytes. */
+enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,
+				  void **ret_data, size_t *ret_size, char *err, size_t errlen);
+/* Atomic: readers see the old object, or the whole new one. */
+enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
+				  size_t size, char *err, size_t errlen);
+enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,
+				   char *err, size_t errlen);
+enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char *err, size_t errlen);
+/* Calls fn for each object whose name starts with prefix, in any order; a non-zero return ends it. */
+typedef int cc_store_list_fn(void *arg, const char *name, uint64_t size, int64_t mtime);
+enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+				   void *arg, char *err, size_t errlen);
+
+#endif

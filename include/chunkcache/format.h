@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * What dm-chunkcache puts on a pool device and into a store, version 1.
+ *
+ * All integers are little-endian.  CRC-32C (polynomial 0x1EDC6F41, reflected, initial
+ * value and final xor ~0) is taken over the whole structure with its crc field zero.
+ *
+ * Pool device, in bytes from its start; no area overlaps another:
+ *
+ *	0		superblock A		4096
+ *	65536		superblock B		4096, the same but for its position
+ *	manifest_offset	manifest area		manifest_size
+ *	table_offset	slot table		table_size = nr_slots * 64, rounded up
+ *						to a multiple of 4096
+ *	slots_offset	slots			nr_slots * slot_size
+ *
+ * slots_offset is a multiple of 1 MiB and of the slot size.  Offsets and sizes are
+ * multiples of 4096.  Nothing but the superblocks has to survive: the rest is a cache of
+ * what is in the store and is checked by SHA-256 before it is believed.
+ *
+ * Store, object names below the prefix:
+ *
+ *	chunks/<2 hex>/<64 hex>		bytes of a chunk; the 2 digits are its first two
+ *	chunks/<2 hex>/<64 hex>.zst	the same as one zstd frame
+ *	manifests/<64 hex>		a manifest
+ *	images/<name>			text, one line: "sha256:<64 hex>\n", an image's manifest
+ *
+ * Image names: 1 to 128 of [a-zA-Z0-9._-], not starting with '.' or '-'.
+ */
+#ifndef _CHUNKCACHE_FORMAT_H
+#define _CHUNKCACHE_FORMAT_H
+
+#include <linux/types.h>
+
+#define CC_ID_SIZE		32		/* SHA-256 */
+#define CC_CHUNK_SHIFT_MIN	16		/* 64 KiB */
+#define CC_CHUNK_SHIFT_MAX	24		/* 16 MiB */
+#define CC_CHUNK_SHIFT_DEFAULT	20		/* 1 MiB */
+#define CC_IMAGE_SIZE_MAX	(1ULL << 50)	/* bytes */
+#define CC_IMAGE_NAME_MAX	128
+
+/* ---- pool device ---- */
+
+#define CC_SB_MAGIC		"dmchunkc"	/* 8 bytes, no NUL */
+#define CC_SB_VERSION		1
+#define CC_SB_SIZE		4096
+#define CC_SB_OFFSET_A		0
+#define CC_SB_OFFSET_B		65536
+#define CC_META_START		(1 << 20)	/* first byte an area may use */
+#define CC_NR_SLOTS_MAX		((1u << 30) - 1)	/* slot numbers have 30 bits */
+
+struct cc_superblock {
+	__u8	magic[8];
+	__le32	version;		/* CC_SB_VERSION */
+	__le32	crc;			/* CRC-32C of all CC_SB_SIZE bytes */
+	__u8	uuid[16];
+	__le32	incompat;		/* feature bits; an unknown one: refuse (none defined) */
+	__le32	slot_shift;		/* log2 of the slot size in bytes */
+	__le64	nr_slots;
+	__le64	manifest_offset;
+	__le64	manifest_size;
+	__le64	table_offset;
+	__le64	table_size;
+	__le64	slots_offset;
+	__le64	created;		/* seconds since 1970, for people */
+	__le64	sequence;		/* the valid copy with the larger one counts */
+	__u8	reserved[CC_SB_SIZE - 104];
+};
+
+/*
+ * Slot table: entry n tells what slot n may hold.  A hint, written lazily after the
+ * kernel took SLOT_DONE, never flushed.  An entry of the running instance whose
+ * generation is the kernel's is believed; any other content is hashed first.
+ */
+struct cc_table_entry {
+	__u8	id[CC_ID_SIZE];		/* chunk; all zero: nothing known */
+	__u8	domain[8];		/* first 8 bytes of SHA-256 of the domain's name */
+	__le64	instance;		/* pool instance that filled the slot */
+	__le32	gen;			/* generation of that fill */
+	__le32	flags;			/* 0 */
+	__u8	reserved[4];
+	__le32	crc;
+};
+
+/*
+ * Manifest area: a directory of CC_MANIFEST_DIR_ENTRIES entries from its start, then
+ * blocks of 4096 bytes.  An entry names a run of blocks that holds one manifest.
+ */
+#define CC_MANIFEST_DIR_ENTRIES	4096
+#define CC_MANIFEST_DIR_SIZE	(CC_MANIFEST_DIR_ENTRIES * 64)
+
+struct cc_manifest_entry {
+	__u8	digest[CC_ID_SIZE];	/* all zero: unused */
+	__u8	domain[8];		/* as in struct cc_table_entry */
+	__le32	block;			/* first block, from the end of the directory */
+	__le32	size;			/* bytes of the manifest */
+	__le64	used;			/* seconds since 1970 of the last use; for eviction */
+	__u8	reserved[4];
+	__le32	crc;
+};
+
+/* ---- store ---- */
+
+#define CC_MANIFEST_MAGIC	"ccmanif\n"	/* 8 bytes, no NUL */
+#define CC_MANIFEST_VERSION	1
+#define CC_ENCODING_RAW		0		/* chunks/xx/<id> */
+#define CC_ENCODING_ZSTD	1		/* chunks/xx/<id>.zst */
+
+/* Followed by one CC_ID_SIZE id per chunk; the all-zero id is a hole. */
+struct cc_manifest_header {
+	__u8	magic[8];
+	__le32	version;		/* CC_MANIFEST_VERSION */
+	__le32	chunk_shift;		/* CC_CHUNK_SHIFT_MIN..MAX */
+	__le64	image_size;		/* bytes, 1..CC_IMAGE_SIZE_MAX, a multiple of 512; the last
+					 * chunk is padded with zeros to full size */
+	__le32	encoding;
+	__u8	reserved[4];		/* 0 */
+};
+
+#endif
