@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Superblocks: see superblock.h.  Owns no device; writes nothing.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "superblock.h"
+
+#define BLOCK			4096ULL
+#define MIB			(1ULL << 20)
+#define MANIFEST_AREA_MIN	(CC_MANIFEST_DIR_SIZE + 64 * BLOCK)
+#define MANIFEST_AREA_DEFAULT	(256 * MIB)	/* what a large device gets */
+
+_Static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE, "superblock is one block");
+_Static_assert(sizeof(struct cc_table_entry) == 64, "table entry size");
+_Static_assert(sizeof(struct cc_manifest_entry) == 64, "manifest entry size");
+
+static uint64_t round_up(uint64_t v, uint64_t to)
+{
+	return (v + to - 1) / to * to;
+}
+
+__attribute__((format(printf, 4, 5)))
+static int fail(char *err, size_t errlen, int error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, errlen, fmt, ap);
+	va_end(ap);
+	return error;
+}
+
+static uint64_t default_manifest_bytes(uint64_t device_bytes)
+{
+	uint64_t share = round_up(device_bytes / 64, BLOCK);
+
+	if (share < MIB)
+		return MIB;
+	return share < MANIFEST_AREA_DEFAULT ? share : MANIFEST_AREA_DEFAULT;
+}
+
+int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t manifest_bytes,
+			 struct cc_pool_geometry *ret, char *err, size_t errlen)
+{
+	struct cc_pool_geometry g = { .slot_shift = slot_shift, .sequence = 1 };
+	uint64_t slot, nr, next;
+
+	if (slot_shift < CC_CHUNK_SHIFT_MIN || slot_shift > CC_CHUNK_SHIFT_MAX)
+		return fail(err, errlen, -EINVAL, "slot size: expected a power of two from 64 KiB to 16 MiB");
+	slot = 1ULL << slot_shift;
+	if (!manifest_bytes)
+		manifest_bytes = default_manifest_bytes(device_bytes);
+	if (manifest_bytes < MANIFEST_AREA_MIN || manifest_bytes > device_bytes)
+		return fail(err, errlen, -EINVAL,
+			    "manifest area: expected %llu bytes up to the size of the device",
+			    (unsigned long long)MANIFEST_AREA_MIN);
+
+	g.manifest_offset = CC_META_START;
+	g.manifest_size = round_up(manifest_bytes, BLOCK);
+	g.table_offset = g.manifest_offset + g.manifest_size;
+
+	/* Fewer slots need a smaller table: each round can only lower the number. */
+	for (nr = device_bytes >> slot_shift; ; nr = next) {
+		if (nr > CC_NR_SLOTS_MAX)
+			nr = CC_NR_SLOTS_MAX;
+		g.table_size = round_up(nr * sizeof(struct cc_table_entry), BLOCK);
+		g.slots_offset = round_up(g.table_offset + g.table_size, slot > MIB ? slot : MIB);
+		next = g.slots_offset < device_bytes ? (device_bytes - g.slots_offset) >> slot_shift : 0;
+		if (!next)
+			return fail(err, errlen, -EINVAL,
+				    "device of %llu bytes is too small for one slot of %llu bytes",
+				    (unsigned long long)device_bytes, (unsigned long long)slot);
+		if (next >= nr)
+			break;
+	}
+	g.nr_slots = nr;
+	*ret = g;
+	return 0;
+}
+
+void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf)
+{
+	struct cc_superblock *sb = buf;
+
+	memset(sb, 0, sizeof(*sb));
+	memcpy(sb->magic, CC_SB_MAGIC, sizeof(sb->magic));
+	sb->version = htole32(CC_SB_VERSION);
+	memcpy(sb->uuid, g->uuid, sizeof(sb->uuid));
+	sb->slot_shift = htole32(g->slot_shift);
+	sb->nr_slots = htole64(g->nr_slots);
+	sb->manifest_offset = htole64(g->manifest_offset);
+	sb->manifest_size = htole64(g->manifest_size);
+	sb->table_offset = htole64(g->table_offset);
+	sb->table_size = htole64(g->table_size);
+	sb->slots_offset = htole64(g->slots_offset);
+	sb->created = htole64(g->created);
+	sb->sequence = htole64(g->sequence);
+	sb->crc = htole32(cc_crc32c(sb, sizeof(*sb)));
+}
+
+/* An area must be made of blocks, behind the superblocks, and before limit. */
+static int check_area(const char *name, uint64_t offset, uint64_t size, uint64_t limit,
+		      char *err, size_t errlen)
+{
+	if (offset % BLOCK || size % BLOCK || offset < CC_META_START || !size)
+		return fail(err, errlen, -EINVAL,
+			    "superblock: %s: offset %llu or size %llu is out of range", name,
+			    (unsigned long long)offset, (unsigned long long)size);
+	if (size > limit || offset > limit - size)
+		return fail(err, errlen, -EINVAL,
+			    "superblock: %s of %llu bytes at %llu ends past the device (%llu bytes)",
+			    name, (unsigned long long)size, (unsigned long long)offset,
+			    (unsigned long long)limit);
+	return 0;
+}
+
+static int check_overlap(const char *a, uint64_t a_offset, uint64_t a_size,
+			 const char *b, uint64_t b_offset, uint64_t b_size, char *err, size_t errlen)
+{
+	if (a_offset + a_size <= b_offset || b_offset + b_size <= a_offset)
+		return 0;
+	return fail(err, errlen, -EINVAL, "superblock: %s and %s overlap", a, b);
+}
+
+static int check_areas(const struct cc_pool_geometry *g, uint64_t device_bytes, char *err, size_t errlen)
+{
+	uint64_t slots = g->nr_slots << g->slot_shift;
+	uint64_t align = g->slot_shift > 20 ? 1ULL << g->slot_shift : MIB;
+	int r;
+
+	r = check_area("manifest area", g->manifest_offset, g->manifest_size, device_bytes, err, errlen);
+	if (!r)
+		r = check_area("slot table", g->table_offset, g->table_size, device_bytes, err, errlen);
+	if (!r)
+		r = check_area("slots", g->slots_offset, slots, device_bytes, err, errlen);
+	if (!r)
+		r = check_overlap("manifest area", g->manifest_offset, g->manifest_size,
+				  "slot table", g->table_offset, g->table_size, err, errlen);
+	if (!r)
+		r = check_overlap("manifest area", g->manifest_offset, g->manifest_size,
+				  "slots", g->slots_offset, slots, err, errlen);
+	if (!r)
+		r = check_overlap("slot table", g->table_offset, g->table_size,
+				  "slots", g->slots_offset, slots, err, errlen);
+	if (r)
+		return r;
+	if (g->slots_offset % align)
+		return fail(err, errlen, -EINVAL, "superblock: slots_offset %llu is not aligned to %llu",
+			    (unsigned long long)g->slots_offset, (unsigned long long)align);
+	if (g->manifest_size < CC_MANIFEST_DIR_SIZE)
+		return fail(err, errlen, -EINVAL, "superblock: manifest_size %llu: expected at least %u",
+			    (unsigned long long)g->manifest_size, (unsigned int)CC_MANIFEST_DIR_SIZE);
+	if (g->table_size != round_up(g->nr_slots * sizeof(struct cc_table_entry), BLOCK))
+		return fail(err, errlen, -EINVAL, "superblock: table_size %llu does not fit %llu slots",
+			    (unsigned long long)g->table_size, (unsigned long long)g->nr_slots);
+	return 0;
+}
+
+static int check_header(const struct cc_superblock *sb, char *err, size_t errlen)
+{
+	struct cc_superblock copy;
+
+	if (memcmp(sb->magic, CC_SB_MAGIC, sizeof(sb->magic)))
+		return fail(err, errlen, -ENODATA, "no pool here: superblock magic not found");
+	copy = *sb;
+	copy.crc = 0;
+	if (le32toh(sb->crc) != cc_crc32c(&copy, sizeof(copy)))
+		return fail(err, errlen, -EILSEQ, "superblock: checksum is wrong");
+	if (le32toh(sb->version) != CC_SB_VERSION)
+		return fail(err, errlen, -EPROTO, "superblock: version %u, expected %u",
+			    le32toh(sb->version), CC_SB_VERSION);
+	if (sb->incompat)
+		return fail(err, errlen, -EPROTO, "superblock: unknown features 0x%x",
+			    le32toh(sb->incompat));
+	return 0;
+}
+
+int cc_superblock_check(const void *buf, uint64_t device_bytes,
+			struct cc_pool_geometry *ret, char *err, size_t errlen)
+{
+	const struct cc_superblock *sb = buf;
+	struct cc_pool_geometry g;
+	int r;
+
+	r = check_header(sb, err, errlen);
+	if (r)
+		return r;
+	memcpy(g.uuid, sb->uuid, sizeof(g.uuid));
+	g.slot_shift = le32toh(sb->slot_shift);
+	g.nr_slots = le64toh(sb->nr_slots);
+	g.manifest_offset = le64toh(sb->manifest_offset);
+	g.manifest_size = le64toh(sb->manifest_size);
+	g.table_offset = le64toh(sb->table_offset);
+	g.table_size = le64toh(sb->table_size);
+	g.slots_offset = le64toh(sb->slots_offset);
+	g.created = le64toh(sb->created);
+	g.sequence = le64toh(sb->sequence);
+	if (g.slot_shift < CC_CHUNK_SHIFT_MIN || g.slot_shift > CC_CHUNK_SHIFT_MAX)
+		return fail(err, errlen, -EINVAL, "superblock: slot_shift %u, expected %u..%u",
+			    g.slot_shift, CC_CHUNK_SHIFT_MIN, CC_CHUNK_SHIFT_MAX);
+	if (!g.nr_slots || g.nr_slots > CC_NR_SLOTS_MAX)
+		return fail(err, errlen, -EINVAL, "superblock: nr_slots %llu, expected 1..%u",
+			    (unsigned long long)g.nr_slots, CC_NR_SLOTS_MAX);
+	r = check_areas(&g, device_bytes, err, errlen);
+	if (r)
+		return r;
+	*ret = g;
+	return 0;
+}
+
+int cc_device_bytes(int fd, uint64_t *ret_bytes)
+{
+	struct stat st;
+	uint64_t bytes;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISBLK(st.st_mode)) {
+		*ret_bytes = (uint64_t)st.st_size;
+		return 0;
+	}
+	if (ioctl(fd, BLKGETSIZE64, &bytes))
+		return -errno;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int read_copy(int fd, uint64_t offset, void *buf, char *err, size_t errlen)
+{
+	ssize_t n = pread(fd, buf, CC_SB_SIZE, (off_t)offset);
+
+	if (n == CC_SB_SIZE)
+		return 0;
+	if (n < 0)
+		return fail(err, errlen, -errno, "superblock at byte %llu: %s",
+			    (unsigned long long)offset, strerror(errno));
+	return fail(err, errlen, -ENODATA, "no pool here: device ends before the superblock");
+}
+
+int cc_superblock_read(int fd, struct cc_pool_geometry *ret, char *err, size_t errlen)
+{
+	struct cc_pool_geometry a, b;
+	char err_b[160];
+	uint64_t bytes;
+	void *buf;
+	int ra, rb;
+
+	ra = cc_device_bytes(fd, &bytes);
+	if (ra)
+		return fail(err, errlen, ra, "size of the device: %s", strerror(-ra));
+	if (posix_memalign(&buf, CC_SB_SIZE, CC_SB_SIZE))
+		return fail(err, errlen, -ENOMEM, "out of memory");
+	ra = read_copy(fd, CC_SB_OFFSET_A, buf, err, errlen);
+	if (!ra)
+		ra = cc_superblock_check(buf, bytes, &a, err, errlen);
+	rb = read_copy(fd, CC_SB_OFFSET_B, buf, err_b, sizeof(err_b));
+	if (!rb)
+		rb = cc_superblock_check(buf, bytes, &b, err_b, sizeof(err_b));
+	free(buf);
+	if (ra && rb)
+		return ra;
+	*ret = ra || (!rb && b.sequence > a.sequence) ? b : a;
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The superblock of a pool device: layout of a new pool, encoding, and the checks that
+ * decide whether a device is a pool at all (chunkcache/format.h).
+ */
+#ifndef CC_SUPERBLOCK_H
+#define CC_SUPERBLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "chunkcache/format.h"
+
+/* A superblock in host byte order.  Offsets and sizes are bytes. */
+struct cc_pool_geometry {
+	uint8_t uuid[16];
+	uint32_t slot_shift;
+	uint64_t nr_slots;		/* 1..CC_NR_SLOTS_MAX */
+	uint64_t manifest_offset;
+	uint64_t manifest_size;
+	uint64_t table_offset;
+	uint64_t table_size;
+	uint64_t slots_offset;
+	uint64_t created;		/* seconds since 1970 */
+	uint64_t sequence;
+};
+
+/*
+ * Where things go on a device of device_bytes.  manifest_bytes 0 means the default for the size.
+ * uuid and created are left zero for the caller, sequence is 1.  -EINVAL with a line in err
+ * if the values are out of range or not even one slot fits.
+ */
+int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t manifest_bytes,
+			 struct cc_pool_geometry *ret, char *err, size_t errlen);
+/* Fills all CC_SB_SIZE bytes of buf. */
+void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf);
+/*
+ * Check one copy.  -ENODATA: no magic, so not a pool; -EILSEQ: checksum; -EPROTO: version or
+ * feature not known; -EINVAL: values that cannot be, or not on a device of device_bytes.
+ */
+int cc_superblock_check(const void *buf, uint64_t device_bytes,
+			struct cc_pool_geometry *ret, char *err, size_t errlen);
+/*
+ * Read both copies of fd (a block device or a file, may be O_DIRECT) and return the valid one with the
+ * larger sequence.  -errno of the read, or what cc_superblock_check() said of copy A.
+ */
+int cc_superblock_read(int fd, struct cc_pool_geometry *ret, char *err, size_t errlen);
+/* Bytes of the block device or file fd. */
+int cc_device_bytes(int fd, uint64_t *ret_bytes);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * CRC-32C and the superblock: layout, encoding, and that every value out of range is refused.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "superblock.h"
+
+#define GIB (1ULL << 30)
+
+static int nr, failed;
+static char err[160];
+
+static void ok(int good, const char *name)
+{
+	printf("%sok %d - %s%s%s\n", good ? "" : "not ", ++nr, name, good ? "" : ": ", good ? "" : err);
+	failed += !good;
+}
+
+static void test_crc(void)
+{
+	uint8_t zeros[32] = { 0 };
+
+	ok(cc_crc32c("123456789", 9) == 0xe3069283, "crc: check value");
+	ok(cc_crc32c(zeros, 32) == 0x8a9136aa, "crc: 32 zeros (RFC 3720)");
+}
+
+static void test_layout(void)
+{
+	struct cc_pool_geometry g, back;
+	struct cc_superblock sb;
+	uint64_t size;
+	int bad = 0;
+
+	for (uint32_t shift = CC_CHUNK_SHIFT_MIN; shift <= CC_CHUNK_SHIFT_MAX; shift++) {
+		for (size = 64ULL << 20; size < 64 * GIB; size = size * 3 / 2 + 512) {
+			if (cc_superblock_layout(size, shift, 0, &g, err, sizeof(err))) {
+				bad++;
+				continue;
+			}
+			cc_superblock_encode(&g, &sb);
+			bad += cc_superblock_check(&sb, size, &back, err, sizeof(err)) != 0;
+			bad += memcmp(&g, &back, sizeof(g)) != 0;
+		}
+	}
+	ok(!bad, "layout: all sizes encode and check");
+	ok(cc_superblock_layout(1 << 20, 20, 0, &g, err, sizeof(err)) == -EINVAL, "layout: too small");
+	ok(cc_superblock_layout(GIB, 15, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too small");
+	ok(cc_superblock_layout(GIB, 25, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too large");
+	ok(cc_superblock_layout(GIB, 20, 4096, &g, err, sizeof(err)) == -EINVAL,
+	   "layout: manifest area too small");
+	ok(cc_superblock_layout(4 << 20, 20, 0, &g, err, sizeof(err)) == 0 && g.nr_slots == 1,
+	   "layout: one slot");
+}
+
+static struct cc_superblock good;
+
+/* Is sb, with its checksum made right again, refused with error? */
+static int refused(struct cc_superblock *sb, int error)
+{
+	struct cc_pool_geometry g = { .nr_slots = 42 };
+
+	sb->crc = 0;
+	sb->crc = htole32(cc_crc32c(sb, sizeof(*sb)));
+	return cc_superblock_check(sb, GIB, &g, err, sizeof(err)) == error && g.nr_slots == 42;
+}
+
+#define TRY(error, field, value) do {					\
+	struct cc_superblock sb_ = good;				\
+	sb_.field = (value);						\
+	ok(refused(&sb_, error), "check: " #field " = " #value);	\
+} while (0)
+
+static void test_check(void)
+{
+	struct cc_pool_geometry g;
+	struct cc_superblock sb;
+
+	cc_superblock_layout(GIB, 20, 0, &g, err, sizeof(err));
+	cc_superblock_encode(&g, &good);
+	TRY(-ENODATA, magic[3], 'x');
+	TRY(-EPROTO, version, htole32(2));
+	TRY(-EPROTO, incompat, htole32(1));
+	TRY(-EINVAL, slot_shift, htole32(15));
+	TRY(-EINVAL, slot_shift, htole32(0xffffffff));
+	TRY(-EINVAL, nr_slots, 0);
+	TRY(-EINVAL, nr_slots, htole64(1ULL << 30));
+	TRY(-EINVAL, nr_slots, htole64(g.nr_slots + 1024));
+	TRY(-EINVAL, manifest_offset, 0);
+	TRY(-EINVAL, manifest_offset, htole64(CC_META_START + 512));
+	TRY(-EINVAL, manifest_offset, htole64(-4096ULL));
+	TRY(-EINVAL, manifest_size, 0);
+	TRY(-EINVAL, manifest_size, htole64(-4096ULL));
+	TRY(-EINVAL, table_offset, good.manifest_offset);
+	TRY(-EINVAL, table_size, htole64(4096));
+	TRY(-EINVAL, slots_offset, good.table_offset);
+	TRY(-EINVAL, slots_offset, htole64(g.slots_offset + 4096));
+	TRY(-EINVAL, slots_offset, htole64(2 * GIB));
+	sb = good;
+	sb.reserved[100] ^= 1;
+	ok(cc_superblock_check(&sb, GIB, &g, err, sizeof(err)) == -EILSEQ, "check: flipped bit");
+}
+
+static void write_copy(int fd, off_t offset, uint64_t sequence)
+{
+	struct cc_pool_geometry g;
+	struct cc_superblock sb;
+
+	cc_superblock_layout(GIB, 20, 0, &g, err, sizeof(err));
+	g.sequence = sequence;
+	cc_superblock_encode(&g, &sb);
+	if (!sequence)
+		memset(&sb, 0, sizeof(sb));
+	if (pwrite(fd, &sb, sizeof(sb), offset) != sizeof(sb))
+		abort();
+}
+
+static uint64_t read_sequence(int fd)
+{
+	struct cc_pool_geometry g = { 0 };
+
+	return cc_superblock_read(fd, &g, err, sizeof(err)) ? 0 : g.sequence;
+}
+
+static void test_copies(void)
+{
+	char path[] = "/tmp/test-superblock.XXXXXX";
+	int fd = mkstemp(path);
+
+	if (fd < 0 || unlink(path) || ftruncate(fd, GIB))
+		abort();
+	ok(read_sequence(fd) == 0, "copies: none");
+	write_copy(fd, CC_SB_OFFSET_B, 7);
+	ok(read_sequence(fd) == 7, "copies: only B");
+	write_copy(fd, CC_SB_OFFSET_A, 6);
+	ok(read_sequence(fd) == 7, "copies: B is newer");
+	write_copy(fd, CC_SB_OFFSET_A, 8);
+	ok(read_sequence(fd) == 8, "copies: A is newer");
+	write_copy(fd, CC_SB_OFFSET_B, 0);
+	ok(read_sequence(fd) == 8, "copies: only A");
+	close(fd);
+}
+
+int main(void)
+{
+	test_crc();
+	test_layout();
+	test_check();
+	test_copies();
+	printf("1..%d\n", nr);
+	return failed ? 1 : 0;
+}
