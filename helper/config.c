@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reads a pool's configuration file.  All keys are in the two tables below; what a store's URL
+ * and its keys mean together is checked by opening the store, which does no I/O.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 63
+
+struct parser {
+	struct cc_config *config;
+	const char *file;
+	FILE *stream;
+	unsigned int line;		/* that the handler is called for */
+	unsigned int too_long;		/* first line that did not fit, or 0 */
+	unsigned int store_line[CC_MAX_STORES];
+	uint64_t pool_seen;		/* keys that were set, by index in the table */
+	uint64_t store_seen[CC_MAX_STORES];
+	char *err;
+	size_t errlen;
+	unsigned int failed;		/* line of the first mistake; err is set */
+};
+
+enum key_type { KEY_STRING, KEY_NAME, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_BOOL, KEY_STYLE };
+
+struct key {
+	const char *name;
+	enum key_type type;
+	size_t offset;			/* of the field in the section's structure */
+	uint64_t min, max;		/* of numbers */
+	const char *expected;
+};
+
+#define POOL_KEY(n, type, field, ...) { n, type, offsetof(struct cc_config, field), __VA_ARGS__ }
+#define STORE_KEY(n, type, field, ...) { n, type, offsetof(struct cc_store_config, field), __VA_ARGS__ }
+#define A_NAME "1 to 63 of a-z A-Z 0-9 . _ -"
+#define A_PATH "an absolute path"
+#define A_BOOL "yes or no"
+
+static const struct key pool_keys[] = {
+	POOL_KEY("name", KEY_NAME, pool, 0, 0, A_NAME),
+	POOL_KEY("device", KEY_PATH, device, 0, 0, A_PATH),
+	POOL_KEY("control_socket", KEY_PATH, control_socket, 0, 0, A_PATH),
+	POOL_KEY("buffers", KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T"),
+	POOL_KEY("ram_cache", KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
+	POOL_KEY("slot_wait", KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
+	POOL_KEY("verify_fill", KEY_BOOL, verify_fill, 0, 0, A_BOOL),
+	POOL_KEY("lock_memory", KEY_BOOL, lock_memory, 0, 0, A_BOOL),
+	POOL_KEY("network_threads", KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
+	POOL_KEY("hash_threads", KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),
+	POOL_KEY("max_in_flight", KEY_UINT, fetch.max_in_flight, 1, 4096, "1 to 4096"),
+};
+
+static const struct key store_keys[] = {
+	STORE_KEY("url", KEY_STRING, url, 0, 0, "a URL"),
+	STORE_KEY("domain", KEY_NAME, domain, 0, 0, A_NAME),
+	STORE_KEY("endpoint", KEY_STRING, endpoint, 0, 0, "https://host[:port]"),
+	STORE_KEY("region", KEY_NAME, region, 0, 0, "a region, " A_NAME),
+	STORE_KEY("style", KEY_STYLE, path_style, 0, 0, "path or virtual"),
+	STORE_KEY("anonymous", KEY_BOOL, anonymous, 0, 0, A_BOOL),
+	STORE_KEY("credentials_file", KEY_PATH, credentials_file, 0, 0, A_PATH),
+	STORE_KEY("profile", KEY_STRING, profile, 0, 0, "the name of a profile"),
+	STORE_KEY("ca_file", KEY_PATH, ca_file, 0, 0, A_PATH),
+	STORE_KEY("connections", KEY_UINT, connections, 1, 256, "1 to 256"),
+	STORE_KEY("connect_timeout", KEY_MS, connect_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
+	STORE_KEY("first_byte_timeout", KEY_MS, first_byte_timeout_ms, 1, 3600000,
+		  "a time, 1ms to 3600s"),
+	STORE_KEY("stall_timeout", KEY_MS, stall_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
+	STORE_KEY("total_timeout", KEY_MS, total_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
+	STORE_KEY("attempts", KEY_UINT, attempts, 1, 10, "1 to 10"),
+};
+
+/* ---- values ---- */
+
+static int parse_number(const char *s, uint64_t *ret_value, const char **ret_rest)
+{
+	uint64_t value;
+	char *end;
+
+	if (!isdigit((unsigned char)*s))
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(s, &end, 10);
+	if (errno)
+		return -EINVAL;
+	*ret_value = value;
+	*ret_rest = end;
+	return 0;
+}
+
+int cc_parse_bytes(const char *s, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit = NULL;
+	unsigned int shift = 0;
+	uint64_t value;
+
+	if (parse_number(s, &value, &s))
+		return -EINVAL;
+	if (*s) {
+		unit = strchr(units, toupper((unsigned char)*s));
+		if (!unit || s[1])
+			return -EINVAL;
+		shift = 10 * (unit - units + 1);
+	}
+	if (value > UINT64_MAX >> shift)
+		return -EINVAL;
+	*ret_bytes = value << shift;
+	return 0;
+}
+
+int cc_parse_ms(const char *s, unsigned int *ret_ms)
+{
+	uint64_t value, scale = 1;
+
+	if (parse_number(s, &value, &s))
+		return -EINVAL;
+	if (!strcmp(s, "s"))
+		scale = 1000;
+	else if (*s && strcmp(s, "ms"))
+		return -EINVAL;
+	if (value > UINT_MAX / scale)
+		return -EINVAL;
+	*ret_ms = value * scale;
+	return 0;
+}
+
+static bool is_name(const char *s)
+{
+	size_t len = strnlen(s, NAME_MAX_LEN + 1);
+
+	return len && len <= NAME_MAX_LEN && strcmp(s, ".") && strcmp(s, "..") &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+static bool is_text(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			return false;
+	return true;
+}
+
+static int parse_bool(const char *s, bool *ret_value)
+{
+	if (!strcmp(s, "yes") || !strcmp(s, "true") || !strcmp(s, "1"))
+		*ret_value = true;
+	else if (!strcmp(s, "no") || !strcmp(s, "false") || !strcmp(s, "0"))
+		*ret_value = false;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int set_string(char **field, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int set_number(const struct key *k, void *field, const char *value)
+{
+	const char *rest = "";
+	unsigned int ms;
+	uint64_t n;
+	int r;
+
+	if (k->type == KEY_BYTES) {
+		r = cc_parse_bytes(value, &n);
+	} else if (k->type == KEY_MS) {
+		r = cc_parse_ms(value, &ms);
+		n = r ? 0 : ms;
+	} else {
+		r = parse_number(value, &n, &rest);
+	}
+	if (r || *rest || n < k->min || n > k->max)
+		return -EINVAL;
+	if (k->type == KEY_BYTES)
+		*(uint64_t *)field = n;
+	else
+		*(unsigned int *)field = n;
+	return 0;
+}
+
+/* Returns 0, -EINVAL if the value breaks the key's rule, -ENOMEM. */
+static int set_key(const struct key *k, void *section, const char *value)
+{
+	void *field = (char *)section + k->offset;
+
+	switch (k->type) {
+	case KEY_STRING:
+		return is_text(value) ? set_string(field, value) : -EINVAL;
+	case KEY_NAME:
+		return is_name(value) ? set_string(field, value) : -EINVAL;
+	case KEY_PATH:
+		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
+	case KEY_BOOL:
+		return parse_bool(value, field);
+	case KEY_STYLE:
+		if (strcmp(value, "path") && strcmp(value, "virtual"))
+			return -EINVAL;
+		*(bool *)field = !strcmp(value, "path");
+		return 0;
+	default:
+		return set_number(k, field, value);
+	}
+}
+
+/* ---- the file ---- */
+
+/* Keeps the first mistake.  Returns what tells the parser of one. */
+static __attribute__((format(printf, 3, 4)))
+int mistake(struct parser *p, unsigned int line, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	if (p->failed)
+		return 0;
+	p->failed = line;
+	n = snprintf(p->err, p->errlen, "%s:%u: ", p->file, line);
+	if (n < 0 || (size_t)n >= p->errlen)
+		return 0;
+	va_start(args, fmt);
+	vsnprintf(p->err + n, p->errlen - n, fmt, args);
+	va_end(args);
+	return 0;
+}
+
+static int set_in_section(struct parser *p, const struct key *keys, size_t nr_keys, void *section,
+			  uint64_t *seen, const char *section_name, const char *name,
+			  const char *value)
+{
+	for (size_t i = 0; i < nr_keys; i++) {
+		int r;
+
+		if (strcmp(keys[i].name, name))
+			continue;
+		if (*seen & 1ULL << i)
+			return mistake(p, p->line, "%s: expected once in [%s], it was set before",
+				       name, section_name);
+		*seen |= 1ULL << i;
+		r = set_key(&keys[i], section, value);
+		if (r == -ENOMEM)
+			return mistake(p, p->line, "%s: out of memory", name);
+		if (r)
+			return mistake(p, p->line, "%s: expected %s, not \"%s\"", name,
+				       keys[i].expected, value);
+		return 1;
+	}
+	return mistake(p, p->line, "%s: expected a known key, there is none of this name in [%s]",
+		       name, section_name);
+}
+
+/* The index of the store called name, made if new; or -1 after a mistake. */
+static int find_store(struct parser *p, const char *name)
+{
+	struct cc_config *c = p->config;
+	struct cc_store_config *s;
+
+	for (unsigned int i = 0; i < c->nr_stores; i++)
+		if (!strcmp(c->stores[i].name, name))
+			return i;
+	if (!is_name(name)) {
+		mistake(p, p->line, "[store %s]: expected a name of " A_NAME, name);
+		return -1;
+	}
+	if (c->nr_stores == CC_MAX_STORES) {
+		mistake(p, p->line, "[store %s]: expected at most %d stores", name, CC_MAX_STORES);
+		return -1;
+	}
+	s = &c->stores[c->nr_stores];
+	cc_store_config_init(s);
+	s->name = strdup(name);
+	if (!s->name) {
+		cc_store_config_free(s);
+		mistake(p, p->line, "[store %s]: out of memory", name);
+		return -1;
+	}
+	p->store_line[c->nr_stores] = p->line;
+	return c->nr_stores++;
+}
+
+static int on_key(void *arg, const char *section, const char *name, const char *value)
+{
+	struct parser *p = arg;
+	int i;
+
+	if (p->failed)
+		return 0;
+	if (!strcmp(section, "pool"))
+		return set_in_section(p, pool_keys, sizeof(pool_keys) / sizeof(pool_keys[0]),
+				      p->config, &p->pool_seen, section, name, value);
+	if (strncmp(section, "store ", 6))
+		return mistake(p, p->line, "[%s]: expected [pool] or [store NAME]", section);
+	i = find_store(p, section + 6);
+	if (i < 0)
+		return 0;
+	return set_in_section(p, store_keys, sizeof(store_keys) / sizeof(store_keys[0]),
+			      &p->config->stores[i], &p->store_seen[i], section, name, value);
+}
+
+/* Counts lines for the handler, which is called while its line is the last that was read. */
+static char *read_line(char *buf, int size, void *arg)
+{
+	struct parser *p = arg;
+
+	if (!fgets(buf, size, p->stream))
+		return NULL;
+	p->line++;
+	if (!strchr(buf, '\n') && !feof(p->stream) && !p->too_long)
+		p->too_long = p->line;
+	return buf;
+}
+
+/* ---- the whole ---- */
+
+static int default_string(char **field, const char *fmt, const char *arg)
+{
+	if (*field)
+		return 0;
+	if (asprintf(field, fmt, arg) < 0) {
+		*field = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int set_defaults(struct parser *p)
+{
+	struct cc_config *c = p->config;
+	const char *base = strrchr(p->file, '/');
+	size_t len;
+
+	base = base ? base + 1 : p->file;
+	if (!c->pool) {
+		len = strlen(base);
+		if (len > 5 && !strcmp(base + len - 5, ".conf"))
+			len -= 5;
+		c->pool = strndup(base, len);
+		if (!c->pool)
+			return -ENOMEM;
+		if (!is_name(c->pool)) {
+			snprintf(p->err, p->errlen, "%s: name: expected in [pool], as \"%s\" is no "
+				 "name of a pool (" A_NAME ")", p->file, c->pool);
+			return -EINVAL;
+		}
+	}
+	if (default_string(&c->device, "/dev/mapper/%s", c->pool) ||
+	    default_string(&c->control_socket, CC_RUN_DIR "/%s.sock", c->pool))
+		return -ENOMEM;
+	for (unsigned int i = 0; i < c->nr_stores; i++)
+		if (default_string(&c->stores[i].domain, "%s", c->stores[i].name))
+			return -ENOMEM;
+	return 0;
+}
+
+static int check_stores(struct parser *p)
+{
+	struct cc_config *c = p->config;
+	struct cc_store *store;
+	char why[256];
+	int r;
+
+	for (unsigned int i = 0; i < c->nr_stores; i++) {
+		if (!c->stores[i].url) {
+			mistake(p, p->store_line[i], "url: expected in [store %s]",
+				c->stores[i].name);
+			return -EINVAL;
+		}
+		r = cc_store_open(&c->stores[i], &store, why, sizeof(why));
+		if (r) {
+			mistake(p, p->store_line[i], "%s", why);
+			return r;
+		}
+		cc_store_close(store);
+	}
+	return 0;
+}
+
+static int parse_file(struct parser *p)
+{
+	int line = ini_parse_stream(read_line, p, on_key, p);
+
+	if (ferror(p->stream)) {
+		snprintf(p->err, p->errlen, "%s: cannot read it: %m", p->file);
+		return -EIO;
+	}
+	if (line < 0)
+		return -ENOMEM;
+	if (p->too_long && (!p->failed || p->too_long <= p->failed)) {
+		p->failed = 0;
+		mistake(p, p->too_long, "line: expected at most 198 characters");
+		return -EINVAL;
+	}
+	if (line && (!p->failed || (unsigned int)line < p->failed)) {
+		p->failed = 0;
+		mistake(p, line, "line: expected [section], key = value or # comment");
+	}
+	return p->failed ? -EINVAL : 0;
+}
+
+static void config_init(struct cc_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->ram_cache_bytes = 64 << 20;
+	c->slot_wait_ms = 200;
+	c->lock_memory = true;
+	c->fetch = (struct cc_fetch_config){
+		.network_threads = 2,
+		.hash_threads = 1,
+		.max_in_flight = 64,
+	};
+}
+
+int cc_config_load(const char *file, struct cc_config *ret_config, char *err, size_t errlen)
+{
+	struct cc_config *c = malloc(sizeof(*c));
+	struct parser p = { .config = c, .file = file, .err = err, .errlen = errlen };
+	int r = -ENOMEM;
+
+	if (!c)
+		goto no_memory;
+	config_init(c);
+	p.stream = fopen(file, "re");
+	if (!p.stream) {
+		r = -errno;
+		snprintf(err, errlen, "%s: cannot open it: %s", file, strerror(-r));
+		goto free_config;
+	}
+	r = parse_file(&p);
+	if (!r)
+		r = set_defaults(&p);
+	if (!r)
+		r = check_stores(&p);
+	fclose(p.stream);
+	if (r)
+		goto clean_config;
+	*ret_config = *c;
+	free(c);
+	return 0;
+
+clean_config:
+	cc_config_free(c);
+free_config:
+	free(c);
+no_memory:
+	if (r == -ENOMEM)
+		snprintf(err, errlen, "%s: out of memory", file);
+	return r;
+}
+
+void cc_config_free(struct cc_config *c)
+{
+	for (unsigned int i = 0; i < c->nr_stores; i++)
+		cc_store_config_free(&c->stores[i]);
+	free(c->control_socket);
+	free(c->device);
+	free(c->pool);
+	memset(c, 0, sizeof(*c));
+}
+
+const struct cc_store_config *cc_config_store(const struct cc_config *c, const char *name)
+{
+	for (unsigned int i = 0; i < c->nr_stores; i++)
+		if (!strcmp(c->stores[i].name, name))
+			return &c->stores[i];
+	return NULL;
+}

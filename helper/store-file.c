@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * file:// stores: a directory whose files are the objects.  A new object appears under its name
+ * only when all its bytes are on the disk; temporary files start with ".tmp-" and are never
+ * listed.
+ */
+#include "store-impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TMP_PREFIX	".tmp-"
+#define READ_PIECE	(1 << 20)	/* between two looks at the cancel flag */
+
+struct file_store {
+	struct cc_store base;
+	const char *root;		/* in the config's url */
+};
+
+static const char *root_of(const struct cc_store *s)
+{
+	return ((const struct file_store *)s)->root;
+}
+
+/* "get file:///x/y: No such file": says it and classifies it. */
+static enum cc_store_result fail(const char *verb, struct cc_store *s, const char *name, int error,
+				 char *err, size_t errlen)
+{
+	snprintf(err, errlen, "%s %s/%s: %s", verb, s->config->url, name, strerror(error));
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return CC_STORE_NOTFOUND;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return CC_STORE_DENIED;
+	default:
+		return CC_STORE_ERROR;
+	}
+}
+
+static int make_path(struct cc_store *s, const char *name, char path[PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s", root_of(s), name);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* A missing root is trouble with the store, not an object that does not exist. */
+static int check_root(struct cc_store *s)
+{
+	struct stat st;
+
+	if (stat(root_of(s), &st))
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+static enum cc_store_result fail_read(const char *verb, struct cc_store *s, const char *name,
+				      int error, char *err, size_t errlen)
+{
+	int r;
+
+	if (error == ENOENT || error == ENOTDIR) {
+		r = check_root(s);
+		if (r) {
+			snprintf(err, errlen, "%s %s/%s: the store's directory: %s", verb,
+				 s->config->url, name, strerror(-r));
+			return CC_STORE_ERROR;
+		}
+	}
+	return fail(verb, s, name, error, err, errlen);
+}
+
+/* Opens a regular file without ever blocking on a FIFO.  Returns the descriptor or -errno. */
+static int open_object(struct cc_store *s, const char *name, uint64_t *ret_size)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int r, fd;
+
+	r = make_path(s, name, path);
+	if (r)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st)) {
+		r = -errno;
+		goto close_fd;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+		goto close_fd;
+	}
+	*ret_size = st.st_size;
+	return fd;
+
+close_fd:
+	close(fd);
+	return r;
+}
+
+/* Reads until end of file or size bytes; the count or -errno, -ECANCELED. */
+static ssize_t read_all(int fd, uint8_t *buf, size_t size, const atomic_bool *cancel)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t piece = size - done < READ_PIECE ? size - done : READ_PIECE;
+		ssize_t n;
+
+		if (cancel && *cancel)
+			return -ECANCELED;
+		n = pread(fd, buf + done, piece, done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static enum cc_store_result too_big(struct cc_store *s, const char *name, uint64_t size, size_t max,
+				    char *err, size_t errlen)
+{
+	snprintf(err, errlen, "get %s/%s: it has %llu bytes, expected at most %zu", s->config->url,
+		 name, (unsigned long long)size, max);
+	return CC_STORE_TOOBIG;
+}
+
+enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, void *buf,
+					size_t size, const atomic_bool *cancel, size_t *ret_size,
+					char *err, size_t errlen)
+{
+	uint64_t file_size = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open_object(s, name, &file_size);
+	if (fd < 0)
+		return fail_read("get", s, name, -fd, err, errlen);
+	if (file_size > size) {
+		close(fd);
+		return too_big(s, name, file_size, size, err, errlen);
+	}
+	n = read_all(fd, buf, file_size, cancel);
+	close(fd);
+	if (n == -ECANCELED) {
+		snprintf(err, errlen, "get %s/%s: cancelled", s->config->url, name);
+		return CC_STORE_CANCELLED;
+	}
+	if (n < 0)
+		return fail_read("get", s, name, -n, err, errlen);
+	*ret_size = n;
+	return CC_STORE_OK;
+}
+
+static enum cc_store_result file_get(struct cc_store *s, const char *name, size_t max,
+				     void **ret_data, size_t *ret_size, char *err, size_t errlen)
+{
+	enum cc_store_result result;
+	uint64_t file_size = 0;
+	void *data;
+	int fd;
+
+	fd = open_object(s, name, &file_size);
+	if (fd < 0)
+		return fail_read("get", s, name, -fd, err, errlen);
+	close(fd);
+	if (file_size > max)
+		return too_big(s, name, file_size, max, err, errlen);
+	data = malloc(file_size ? file_size : 1);
+	if (!data)
+		return fail("get", s, name, ENOMEM, err, errlen);
+	/* Replaced by a larger one since: too big for this buffer, and the caller may ask again. */
+	result = cc_store_file_read(s, name, data, file_size, NULL, ret_size, err, errlen);
+	if (result)
+		free(data);
+	else
+		*ret_data = data;
+	return result;
+}
+
+static enum cc_store_result file_head(struct cc_store *s, const char *name, uint64_t *ret_size,
+				      char *err, size_t errlen)
+{
+	int fd = open_object(s, name, ret_size);
+
+	if (fd < 0)
+		return fail_read("head", s, name, -fd, err, errlen);
+	close(fd);
+	return CC_STORE_OK;
+}
+
+/* ---- writing ---- */
+
+static int sync_dir(const char *path)
+{
+	int r = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int sync_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+	int r;
+
+	*slash = '\0';
+	r = sync_dir(*path ? path : "/");
+	*slash = '/';
+	return r;
+}
+
+/* Makes the directories between the root, which must exist, and the object. */
+static int make_dirs(struct cc_store *s, char *path)
+{
+	char *slash = path + strlen(root_of(s));
+
+	for (slash = strchr(slash + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r = 0;
+
+		*slash = '\0';
+		if (!mkdir(path, 0755))
+			r = sync_parent(path);
+		else if (errno != EEXIST)
+			r = -errno;
+		*slash = '/';
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		size -= n;
+	}
+	return 0;
+}
+
+/* tmp: path of the object's directory with the temporary name appended. */
+static int make_tmp(const char *path, char tmp[PATH_MAX])
+{
+	uint64_t random;
+	int n, fd;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -errno;
+	n = snprintf(tmp, PATH_MAX, "%.*s/" TMP_PREFIX "%016llx",
+		     (int)(strrchr(path, '/') - path), path, (unsigned long long)random);
+	if (n < 0 || n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_object(struct cc_store *s, const char *name, const void *data, size_t size)
+{
+	char path[PATH_MAX], tmp[PATH_MAX];
+	int r, fd;
+
+	r = check_root(s);
+	if (!r)
+		r = make_path(s, name, path);
+	if (!r)
+		r = make_dirs(s, path);
+	if (r)
+		return r;
+	fd = make_tmp(path, tmp);
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, data, size);
+	if (!r && fsync(fd))
+		r = -errno;
+	if (close(fd) && !r)
+		r = -errno;
+	if (!r && rename(tmp, path))
+		r = -errno;
+	if (r) {
+		unlink(tmp);
+		return r;
+	}
+	return sync_parent(path);
+}
+
+static enum cc_store_result file_put(struct cc_store *s, const char *name, const void *data,
+				     size_t size, char *err, size_t errlen)
+{
+	int r = write_object(s, name, data, size);
+
+	if (!r)
+		return CC_STORE_OK;
+	fail("put", s, name, -r, err, errlen);
+	return r == -EACCES || r == -EPERM || r == -EROFS ? CC_STORE_DENIED : CC_STORE_ERROR;
+}
+
+static enum cc_store_result file_delete(struct cc_store *s, const char *name, char *err,
+					size_t errlen)
+{
+	char path[PATH_MAX];
+	int r = make_path(s, name, path);
+
+	if (!r && unlink(path))
+		r = -errno;
+	return r ? fail_read("delete", s, name, -r, err, errlen) : CC_STORE_OK;
+}
+
+/* ---- listing ---- */
+
+struct walk {
+	struct cc_store *store;
+	const char *prefix;
+	cc_store_list_fn *fn;
+	void *arg;
+	bool stop;
+};
+
+static int walk_dir(struct walk *w, const char *dir);
+
+/* name: relative to the root.  Could something at or below it start with the prefix? */
+static bool may_match(const struct walk *w, const char *name)
+{
+	size_t len = strlen(name), prefix_len = strlen(w->prefix);
+
+	return !strncmp(name, w->prefix, len < prefix_len ? len : prefix_len);
+}
+
+static int walk_entry(struct walk *w, const char *dir, const char *entry)
+{
+	char name[CC_STORE_NAME_MAX + 1], path[PATH_MAX];
+	struct stat st;
+	int n;
+
+	if (!strcmp(entry, ".") || !strcmp(entry, "..") ||
+	    !strncmp(entry, TMP_PREFIX, strlen(TMP_PREFIX)))
+		return 0;
+	n = snprintf(name, sizeof(name), "%s%s%s", dir, *dir ? "/" : "", entry);
+	if (n < 0 || (size_t)n >= sizeof(name))
+		return 0; /* no object has such a name; this bounds the depth, too */
+	if (!may_match(w, name) || make_path(w->store, name, path))
+		return 0;
+	/* Not followed: a link could lead out of the store, or in a circle. */
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISDIR(st.st_mode))
+		return walk_dir(w, name);
+	if (S_ISREG(st.st_mode) && strlen(name) >= strlen(w->prefix) &&
+	    w->fn(w->arg, name, st.st_size, st.st_mtim.tv_sec))
+		w->stop = true;
+	return 0;
+}
+
+static int walk_dir(struct walk *w, const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *d;
+	int r = 0;
+	DIR *stream;
+
+	if (make_path(w->store, dir, path))
+		return -ENAMETOOLONG;
+	stream = opendir(path);
+	if (!stream)
+		return errno == ENOENT && *dir ? 0 : -errno;
+	while (!r && !w->stop) {
+		errno = 0;
+		d = readdir(stream);
+		if (!d) {
+			r = -errno;
+			break;
+		}
+		r = walk_entry(w, dir, d->d_name);
+	}
+	closedir(stream);
+	return r;
+}
+
+static enum cc_store_result file_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+				      void *arg, char *err, size_t errlen)
+{
+	struct walk w = { .store = s, .prefix = prefix, .fn = fn, .arg = arg };
+	int r = walk_dir(&w, "");
+
+	return r ? fail_read("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
+}
+
+static void file_close(struct cc_store *s)
+{
+	free(s);
+}
+
+static const struct cc_store_ops file_ops = {
+	.get = file_get,
+	.put = file_put,
+	.head = file_head,
+	.remove = file_delete,
+	.list = file_list,
+	.close = file_close,
+};
+
+int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_store,
+		       char *err, size_t errlen)
+{
+	const char *root = c->url + strlen("file://");
+	struct file_store *s;
+
+	if (root[0] != '/' || strlen(root) > PATH_MAX / 2) {
+		snprintf(err, errlen, "url: expected file:///DIRECTORY, not \"%s\"", c->url);
+		return -EINVAL;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	s->base = (struct cc_store){ .config = c, .kind = CC_STORE_KIND_FILE, .ops = &file_ops };
+	s->root = root;
+	*ret_store = &s->base;
+	return 0;
+}

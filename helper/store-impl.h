@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a kind of store provides to store.c and to the fetch engine.  Object names that arrive here
+ * were checked by cc_store_name_ok(); err is one line, always set on failure.
+ */
+#ifndef CC_STORE_IMPL_H
+#define CC_STORE_IMPL_H
+
+#include <stdatomic.h>
+#include "store.h"
+
+#define CC_STORE_NAME_MAX 512		/* bytes of an object's name */
+
+enum cc_store_kind {
+	CC_STORE_KIND_FILE,		/* read by cc_store_file_read() in a thread that may block */
+	CC_STORE_KIND_HTTP,		/* read by transfers of http.h */
+};
+
+struct cc_store_ops {
+	enum cc_store_result (*get)(struct cc_store *s, const char *name, size_t max,
+				    void **ret_data, size_t *ret_size, char *err, size_t errlen);
+	enum cc_store_result (*put)(struct cc_store *s, const char *name, const void *data,
+				    size_t size, char *err, size_t errlen);
+	enum cc_store_result (*head)(struct cc_store *s, const char *name, uint64_t *ret_size,
+				     char *err, size_t errlen);
+	enum cc_store_result (*remove)(struct cc_store *s, const char *name, char *err,
+				       size_t errlen);
+	enum cc_store_result (*list)(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+				     void *arg, char *err, size_t errlen);
+	void (*close)(struct cc_store *s);
+};
+
+/* The first member of each kind's own structure. */
+struct cc_store {
+	const struct cc_store_config *config;
+	enum cc_store_kind kind;
+	const struct cc_store_ops *ops;
+};
+
+/* As cc_store_open(), for URLs of their kind. */
+int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_store,
+		       char *err, size_t errlen);
+int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_store,
+		       char *err, size_t errlen);
+
+/*
+ * Reads an object of at most size bytes into buf; gives up as CANCELLED soon after *cancel
+ * becomes true.
+ */
+enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, void *buf,
+					size_t size, const atomic_bool *cancel, size_t *ret_size,
+					char *err, size_t errlen);
+
+/* Relative, without empty, "." or ".." components, control characters; at most CC_STORE_NAME_MAX bytes. */
+bool cc_store_name_ok(const char *name);
+
+#endif

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What all kinds of stores have in common: configuration defaults, choice of the kind by URL,
+ * refusal of bad object names.  The kinds are in store-file.c and store-http.c.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store-impl.h"
+
+const char *cc_store_result_name(enum cc_store_result r)
+{
+	switch (r) {
+	case CC_STORE_OK:
+		return "ok";
+	case CC_STORE_NOTFOUND:
+		return "not found";
+	case CC_STORE_DENIED:
+		return "denied";
+	case CC_STORE_TIMEOUT:
+		return "timeout";
+	case CC_STORE_CORRUPT:
+		return "corrupt";
+	case CC_STORE_TOOBIG:
+		return "too big";
+	case CC_STORE_CANCELLED:
+		return "cancelled";
+	case CC_STORE_ERROR:
+		return "error";
+	}
+	return "unknown";
+}
+
+void cc_store_config_init(struct cc_store_config *c)
+{
+	*c = (struct cc_store_config){
+		.connections = 32,
+		.connect_timeout_ms = 3000,
+		.first_byte_timeout_ms = 5000,
+		.stall_timeout_ms = 5000,
+		.total_timeout_ms = 60000,
+		.attempts = 4,
+	};
+}
+
+void cc_store_config_free(struct cc_store_config *c)
+{
+	free(c->name);
+	free(c->url);
+	free(c->domain);
+	free(c->endpoint);
+	free(c->region);
+	free(c->credentials_file);
+	free(c->profile);
+	free(c->ca_file);
+	memset(c, 0, sizeof(*c));
+}
+
+static int check_numbers(const struct cc_store_config *c, char *err, size_t errlen)
+{
+	const struct { const char *name; unsigned int value, min, max; } n[] = {
+		{ "connections", c->connections, 1, 256 },
+		{ "attempts", c->attempts, 1, 10 },
+		{ "connect_timeout", c->connect_timeout_ms, 1, 3600000 },
+		{ "first_byte_timeout", c->first_byte_timeout_ms, 1, 3600000 },
+		{ "stall_timeout", c->stall_timeout_ms, 1, 3600000 },
+		{ "total_timeout", c->total_timeout_ms, 1, 3600000 },
+	};
+
+	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
+		if (n[i].value >= n[i].min && n[i].value <= n[i].max)
+			continue;
+		snprintf(err, errlen, "%s: expected %u to %u, not %u", n[i].name, n[i].min,
+			 n[i].max, n[i].value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
+		  char *err, size_t errlen)
+{
+	if (!c->url) {
+		snprintf(err, errlen, "url: expected, but there is none");
+		return -EINVAL;
+	}
+	if (check_numbers(c, err, errlen))
+		return -EINVAL;
+	if (!strncmp(c->url, "file://", 7))
+		return cc_store_file_open(c, ret_store, err, errlen);
+	if (!strncmp(c->url, "http://", 7) || !strncmp(c->url, "https://", 8) ||
+	    !strncmp(c->url, "s3://", 5))
+		return cc_store_http_open(c, ret_store, err, errlen);
+	snprintf(err, errlen, "url: expected file://, http://, https:// or s3://, not \"%s\"", c->url);
+	return -EINVAL;
+}
+
+void cc_store_close(struct cc_store *s)
+{
+	if (s)
+		s->ops->close(s);
+}
+
+const struct cc_store_config *cc_store_config(const struct cc_store *s)
+{
+	return s->config;
+}
+
+/* The length of a good first component, or 0. */
+static size_t component_ok(const char *name)
+{
+	size_t len = strcspn(name, "/");
+
+	if (len <= 2 && !strncmp(name, "..", len))
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == 127)
+			return 0;
+	return len;
+}
+
+bool cc_store_name_ok(const char *name)
+{
+	if (strnlen(name, CC_STORE_NAME_MAX + 1) > CC_STORE_NAME_MAX)
+		return false;
+	for (;;) {
+		size_t len = component_ok(name);
+
+		if (!len)
+			return false;
+		if (!name[len])
+			return true;
+		name += len + 1;
+	}
+}
+
+static enum cc_store_result check_name(const char *name, char *err, size_t errlen)
+{
+	if (cc_store_name_ok(name))
+		return CC_STORE_OK;
+	snprintf(err, errlen, "object name: expected a relative path without . and .. of at most %d "
+		 "bytes", CC_STORE_NAME_MAX);
+	return CC_STORE_ERROR;
+}
+
+enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,
+				  void **ret_data, size_t *ret_size, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_name(name, err, errlen);
+
+	return r ? r : s->ops->get(s, name, max, ret_data, ret_size, err, errlen);
+}
+
+enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
+				  size_t size, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_name(name, err, errlen);
+
+	return r ? r : s->ops->put(s, name, data, size, err, errlen);
+}
+
+enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,
+				   char *err, size_t errlen)
+{
+	enum cc_store_result r = check_name(name, err, errlen);
+
+	return r ? r : s->ops->head(s, name, ret_size, err, errlen);
+}
+
+enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_name(name, err, errlen);
+
+	return r ? r : s->ops->remove(s, name, err, errlen);
+}
+
+enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+				   void *arg, char *err, size_t errlen)
+{
+	size_t len = strlen(prefix);
+
+	/* "" and "chunks/" are prefixes, not names: try what could start with them. */
+	if (len && prefix[len - 1] != '/') {
+		enum cc_store_result r = check_name(prefix, err, errlen);
+
+		if (r)
+			return r;
+	} else if (len) {
+		char parent[CC_STORE_NAME_MAX + 1];
+
+		if (len > CC_STORE_NAME_MAX)
+			return check_name(prefix, err, errlen);
+		memcpy(parent, prefix, len - 1);
+		parent[len - 1] = '\0';
+		if (check_name(parent, err, errlen))
+			return CC_STORE_ERROR;
+	}
+	return s->ops->list(s, prefix, fn, arg, err, errlen);
+}
