@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Host name lookups in the background.  Addresses that have grown old are used on while they are
+ * looked up anew, and for ever if that fails: a name server that is down is no reason to stop.
+ */
+#include "resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "thread.h"
+
+#define MAX_ADDRESSES	16
+#define FRESH_NS	(30 * 1000000000ULL)	/* addresses are good for */
+#define FAILED_NS	(1 * 1000000000ULL)	/* a failure is remembered for */
+
+struct cc_resolver {
+	pthread_mutex_t lock;		/* covers all below but host and literal */
+	pthread_cond_t changed;
+	char *host;
+	bool literal;
+	bool busy;			/* a lookup is under way */
+	unsigned int refs;		/* the owner's and that of the lookup */
+	char addresses[MAX_ADDRESSES][CC_ADDRESS_SIZE];
+	unsigned int nr_addresses, next;
+	int error;			/* of getaddrinfo(), or 0 */
+	uint64_t until_ns;		/* the result, good or bad, is not asked for again before */
+};
+
+static bool is_literal(const char *host)
+{
+	struct in6_addr addr;
+
+	return inet_pton(AF_INET, host, &addr) == 1 || inet_pton(AF_INET6, host, &addr) == 1;
+}
+
+struct cc_resolver *cc_resolver_new(const char *host)
+{
+	struct cc_resolver *r = calloc(1, sizeof(*r));
+	pthread_condattr_t attr;
+
+	if (!r)
+		return NULL;
+	r->host = strdup(host);
+	if (!r->host) {
+		free(r);
+		return NULL;
+	}
+	r->literal = is_literal(host);
+	r->refs = 1;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return r;
+}
+
+/* Called with the lock held, returns without it. */
+static void put_and_unlock(struct cc_resolver *r)
+{
+	bool last = !--r->refs;
+
+	pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	free(r->host);
+	free(r);
+}
+
+void cc_resolver_free(struct cc_resolver *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	put_and_unlock(r);
+}
+
+static void take_addresses(struct cc_resolver *r, const struct addrinfo *list)
+{
+	unsigned int n = 0;
+
+	for (; list && n < MAX_ADDRESSES; list = list->ai_next) {
+		char text[INET6_ADDRSTRLEN];
+
+		if (getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof(text), NULL, 0,
+				NI_NUMERICHOST))
+			continue;
+		snprintf(r->addresses[n++], CC_ADDRESS_SIZE,
+			 list->ai_family == AF_INET6 ? "[%s]" : "%s", text);
+	}
+	r->nr_addresses = n;
+}
+
+static void *look_up(void *arg)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+	struct cc_resolver *r = arg;
+	struct addrinfo *list = NULL;
+	int error;
+
+	error = getaddrinfo(r->host, NULL, &hints, &list);
+	pthread_mutex_lock(&r->lock);
+	r->error = error;
+	if (!error)
+		take_addresses(r, list);
+	r->until_ns = cc_now_ns() + (error ? FAILED_NS : FRESH_NS);
+	r->busy = false;
+	pthread_cond_broadcast(&r->changed);
+	put_and_unlock(r);
+	if (!error)
+		freeaddrinfo(list);
+	return NULL;
+}
+
+/* Called with the lock held. */
+static void start_lookup(struct cc_resolver *r)
+{
+	if (r->busy || cc_now_ns() < r->until_ns)
+		return;
+	r->busy = true;
+	r->refs++;
+	if (!cc_thread_start(look_up, r, true, NULL))
+		return;
+	r->busy = false;
+	r->refs--;
+	r->error = EAI_MEMORY;
+	r->until_ns = cc_now_ns() + FAILED_NS;
+}
+
+/* Called with the lock held. */
+static int get(struct cc_resolver *r, char *ret_address, char *err, unsigned int errlen)
+{
+	start_lookup(r);
+	if (r->nr_addresses) {
+		strcpy(ret_address, r->addresses[r->next++ % r->nr_addresses]);
+		return 0;
+	}
+	if (r->busy)
+		return -EINPROGRESS;
+	snprintf(err, errlen, "host name %s: %s", r->host,
+		 r->error ? gai_strerror(r->error) : "it has no address");
+	return -EHOSTUNREACH;
+}
+
+int cc_resolver_get(struct cc_resolver *r, char ret_address[CC_ADDRESS_SIZE], char *err,
+		    unsigned int errlen)
+{
+	int result;
+
+	if (r->literal) {
+		ret_address[0] = '\0';
+		return 0;
+	}
+	pthread_mutex_lock(&r->lock);
+	result = get(r, ret_address, err, errlen);
+	pthread_mutex_unlock(&r->lock);
+	return result;
+}
+
+int cc_resolver_wait(struct cc_resolver *r, uint64_t deadline_ns,
+		     char ret_address[CC_ADDRESS_SIZE], char *err, unsigned int errlen)
+{
+	const struct timespec until = {
+		.tv_sec = deadline_ns / 1000000000,
+		.tv_nsec = deadline_ns % 1000000000,
+	};
+	int result;
+
+	if (r->literal)
+		return cc_resolver_get(r, ret_address, err, errlen);
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		result = get(r, ret_address, err, errlen);
+		if (result != -EINPROGRESS)
+			break;
+		if (pthread_cond_timedwait(&r->changed, &r->lock, &until)) {
+			snprintf(err, errlen, "host name %s: no answer from the name server",
+				 r->host);
+			result = -ETIMEDOUT;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	return result;
+}

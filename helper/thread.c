@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Starts threads, tells the time. */
+#include "thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+/* TLS handshakes and the resolver's plug-ins need the most of it. */
+#define STACK_SIZE (512 << 10)
+
+int cc_thread_start(void *(*fn)(void *), void *arg, bool detached, pthread_t *ret_thread)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	r = pthread_attr_init(&attr);
+	if (r)
+		return -r;
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (detached)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (r)
+		return -r;
+	if (!detached)
+		*ret_thread = thread;
+	return 0;
+}
+
+uint64_t cc_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads of ours: a small stack, as the helper locks all of its memory, and no signals, which are the
+ * business of the thread that runs main().
+ */
+#ifndef CC_THREAD_H
+#define CC_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Returns 0 or -errno.  A detached thread has no *ret_thread. */
+int cc_thread_start(void *(*fn)(void *), void *arg, bool detached, pthread_t *ret_thread);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t cc_now_ns(void);
+
+#endif
