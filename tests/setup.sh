@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# setup.sh [GROUP...]: installs with apt what building and testing need on
+# Debian 12 and is not there yet; says what before it does.  Groups: build vm
+# kernels debug lint s3 demo; default build vm kernels.  No server of a package is
+# started, no kernel image is installed (`kernels` unpacks them into
+# ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}).  Does nothing when nothing is missing.
+
+set -eu
+tests=$(cd "$(dirname "$0")" && pwd)
+policy=/usr/sbin/policy-rc.d
+policy_mark='# chunkcache tests/setup.sh: start no server while it installs'
+
+say() { echo "setup: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+packages() {
+	case $1 in
+	build)   echo gcc libc6-dev make pkg-config libmnl-dev libcurl4-openssl-dev \
+			libssl-dev liburing-dev libzstd-dev libinih-dev libjansson-dev \
+			libdevmapper-dev libblkid-dev ;;
+	vm)      echo qemu-system-x86 busybox-static cpio kmod dmsetup xz-utils bash dash \
+			util-linux mount e2fsprogs iproute2 procps xfsprogs erofs-utils \
+			thin-provisioning-tools ;;
+	kernels) echo linux-headers-6.12-cloud-amd64 linux-headers-cloud-amd64 ;;
+	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
+			xz-utils rsync kmod perl ;;
+	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils mandoc \
+			git linux-source-6.12 xz-utils ;;
+	s3)      echo ceph-mon ceph-osd radosgw ceph-common ;;
+	demo)    echo mmdebstrap e2fsprogs ;;
+	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo" ;;
+	esac
+}
+
+purpose() {
+	case $1 in
+	build)   echo "to build the module, the helper and the tools" ;;
+	vm)      echo "to boot test kernels in qemu" ;;
+	kernels) echo "to build the module for Debian's 6.12 and 6.1" ;;
+	debug)   echo "to build kernels with KASAN, lockdep and the like" ;;
+	lint)    echo "to check sources and manuals" ;;
+	s3)      echo "to run an S3 server on the loopback" ;;
+	demo)    echo "to make a root file system out of Debian packages" ;;
+	esac
+}
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# missing GROUP : prints what is not installed
+missing() {
+	local package
+
+	for package in $(packages "$1"); do
+		installed "$package" || echo "$package"
+	done
+}
+
+# While packages are set up, their scripts are told to start nothing.  A policy
+# of ours that an earlier, killed run left is not the host's own.
+forbid_servers() {
+	if [ -e "$policy" ] && ! grep -qs "$policy_mark" "$policy"; then
+		mv "$policy" "$policy.chunkcache"
+	fi
+	printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy"
+	chmod 755 "$policy"
+}
+
+restore_policy() {
+	rm -f "$policy"
+	[ ! -e "$policy.chunkcache" ] || mv "$policy.chunkcache" "$policy"
+}
+
+apt_get() {
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@"
+}
+
+# The package lists may be absent or older than the archive: one retry.
+install_packages() {
+	[ "$(id -u)" = 0 ] || die "must be root to install: $*"
+	exec 9>/run/lock/chunkcache-setup
+	flock 9
+	trap restore_policy EXIT
+	trap 'exit 130' INT TERM HUP
+	forbid_servers
+	apt_get install "$@" >/dev/null || {
+		say "updating the package lists"
+		apt_get update
+		apt_get install "$@" >/dev/null || die "apt-get could not install: $*"
+	}
+	restore_policy
+	trap - EXIT INT TERM HUP
+	exec 9>&-
+}
+
+# The image must be of the headers' version; an archive that has moved on no
+# longer has it, then both are taken anew.
+fetch_kernels() {
+	local name
+
+	for name in 6.12 6.1; do
+		"$tests/vm/kernel" "$name" >/dev/null || {
+			say "taking the current headers of $name"
+			apt_get update
+			# shellcheck disable=SC2046
+			install_packages $(packages kernels)
+			"$tests/vm/kernel" "$name" >/dev/null || die "no kernel $name"
+		}
+	done
+}
+
+command -v apt-get >/dev/null || die "made for Debian 12: there is no apt-get"
+[ $# -gt 0 ] || set -- build vm kernels
+
+all=()
+for group; do
+	packages "$group" >/dev/null
+	mapfile -t lacking < <(missing "$group")
+	[ ${#lacking[@]} -gt 0 ] || continue
+	say "installing ${lacking[*]} ($(purpose "$group"))"
+	all+=("${lacking[@]}")
+done
+[ ${#all[@]} -eq 0 ] || install_packages "${all[@]}"
+for group; do
+	[ "$group" != kernels ] || fetch_kernels
+done

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Tests, demo, benchmark.  Each part ends with `N passed, N failed, N skipped`;
+# .ci/run adds them up.
+
+.PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
+	check-kcsan check-mutants lint demo bench
+
+SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
+
+# What is enough of 6.1 when 6.12 has seen every case (`make check-vm-6.1` runs all)
+QUICK_6_1 := 1 2 5 7 8 10 11 15 16 28 29 48
+
+## make setup           install what build and tests need (Debian 12, root)
+setup:
+	@tests/setup.sh build vm kernels
+
+## make check           unit tests, black-box cases on 6.12, some on 6.1
+check: setup
+	@failed=0; \
+	for part in check-unit check-vm check-vm-quick-6.1; do \
+		echo "== $$part"; \
+		$(MAKE) --no-print-directory $$part || failed=1; \
+	done; exit $$failed
+
+## make check-unit      unit tests with AddressSanitizer and UBSan
+check-unit:
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan \
+		SANITIZE="$(SANITIZERS)" unit
+	@tests/run-unit $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS))
+
+## make check-vm        black-box cases in a VM with Debian's 6.12
+check-vm:
+	@tests/vm/run-cases -k 6.12
+
+## make check-vm-6.1    all of them with Debian's 6.1
+check-vm-6.1:
+	@tests/vm/run-cases -k 6.1
+
+.PHONY: check-vm-quick-6.1
+check-vm-quick-6.1:
+	@tests/vm/run-cases -k 6.1 $(QUICK_6_1)
+
+## make check-uml       cases in user-mode Linux with KASAN, lockdep, kmemleak
+check-uml:
+	@tests/setup.sh build vm debug
+	@failed=0; tests/vm/detect/run uml || failed=1; \
+	tests/vm/run-cases -k uml || failed=1; exit $$failed
+
+## make check-debug     the same on several CPUs in qemu (builds a kernel once)
+check-debug:
+	@tests/setup.sh build vm debug
+	@failed=0; tests/vm/detect/run debug || failed=1; \
+	tests/vm/run-cases -k debug || failed=1; exit $$failed
+
+## make check-kcsan     with the data-race detector (builds a kernel once)
+check-kcsan:
+	@tests/setup.sh build vm debug
+	@failed=0; tests/vm/detect/run kcsan || failed=1; \
+	tests/vm/run-cases -k kcsan || failed=1; exit $$failed
+
+# run-part GROUPS,PROGRAM : for parts that live in a directory of their own
+run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \
+	tests/setup.sh $(1) && $(2)
+
+## make check-mutants   plant known bugs; the case each one names must fail
+check-mutants:
+	$(call run-part,build vm kernels,tests/mutants/run)
+
+## make lint            checkpatch, sparse, cppcheck and rules of our own
+lint:
+	$(call run-part,build kernels debug lint,tests/lint/run)
+
+## make demo            a guest disk from a store through the cache (STORE=s3: radosgw)
+demo:
+	$(call run-part,build vm kernels demo $(filter s3,$(STORE)),tests/demo/run)
+
+## make bench           instructions per read
+bench:
+	$(call run-part,build vm kernels,tests/bench/run)
