@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Chunk objects: raw bytes or exactly one zstd frame.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "chunk-object.h"
+#include "manifest.h"
+#include "verify.h"
+
+struct ctl_encoder {
+	uint32_t encoding;
+	int level;
+	size_t chunk_size;
+	ZSTD_CCtx *zstd;
+	void *out;
+	size_t out_size;
+};
+
+int ctl_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct ctl_encoder **ret)
+{
+	struct ctl_encoder *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->encoding = encoding;
+	e->level = level;
+	e->chunk_size = chunk_size;
+	if (encoding == CC_ENCODING_ZSTD) {
+		e->out_size = cc_compressed_max(chunk_size);
+		e->out = malloc(e->out_size);
+		e->zstd = ZSTD_createCCtx();
+		if (!e->out || !e->zstd) {
+			ctl_encoder_free(e);
+			return -ENOMEM;
+		}
+	}
+	*ret = e;
+	return 0;
+}
+
+void ctl_encoder_free(struct ctl_encoder *e)
+{
+	if (!e)
+		return;
+	ZSTD_freeCCtx(e->zstd);
+	free(e->out);
+	free(e);
+}
+
+int ctl_encode(struct ctl_encoder *e, const void *chunk, const void **ret_data, size_t *ret_size)
+{
+	size_t n;
+
+	if (e->encoding == CC_ENCODING_RAW) {
+		*ret_data = chunk;
+		*ret_size = e->chunk_size;
+		return 0;
+	}
+	n = ZSTD_compressCCtx(e->zstd, e->out, e->out_size, chunk, e->chunk_size, e->level);
+	if (ZSTD_isError(n))
+		return -EIO;
+	*ret_data = e->out;
+	*ret_size = n;
+	return 0;
+}
+
+static int decode(uint32_t encoding, const void *data, size_t size, void *buf, size_t chunk_size,
+		  char *err, size_t errlen)
+{
+	if (encoding == CC_ENCODING_ZSTD)
+		return cc_decompress(data, size, buf, chunk_size, err, errlen);
+	if (size != chunk_size) {
+		snprintf(err, errlen, "wrong bytes: %zu of them, expected %zu", size, chunk_size);
+		return -EILSEQ;
+	}
+	memcpy(buf, data, size);
+	return 0;
+}
+
+enum cc_store_result ctl_chunk_get(struct cc_store *s, const uint8_t id[CC_ID_SIZE],
+				   uint32_t encoding, void *buf, size_t chunk_size, char *err,
+				   size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], why[160] = "";
+	enum cc_store_result res;
+	void *data;
+	size_t size;
+	int r;
+
+	cc_chunk_name(id, encoding, object);
+	res = cc_store_get(s, object, cc_compressed_max(chunk_size), &data, &size, err, errlen);
+	if (res == CC_STORE_TOOBIG)
+		return CC_STORE_CORRUPT;
+	if (res)
+		return res;
+	r = decode(encoding, data, size, buf, chunk_size, why, sizeof(why));
+	free(data);
+	if (!r)
+		r = cc_verify(buf, chunk_size, id, why, sizeof(why));
+	if (!r)
+		return CC_STORE_OK;
+	snprintf(err, errlen, "%s: %s", object, why);
+	return r == -EILSEQ ? CC_STORE_CORRUPT : CC_STORE_ERROR;
+}

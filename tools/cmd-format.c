@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chunkctl format: make a device a pool.  Refuses what is in use or holds something; the
+ * superblocks are written last, so that an interrupted format leaves no pool at all.
+ */
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chunkctl.h"
+#include "superblock.h"
+#include "uuid.h"
+
+struct format {
+	const char *path;
+	uint32_t slot_shift;
+	uint64_t manifest_bytes;	/* 0: the default for the size */
+	bool force, discard, json, have_uuid;
+	uint8_t uuid[16];
+	int fd;
+	bool is_block;
+	struct cc_pool_geometry geometry;
+};
+
+static const char help[] =
+	"DEVICE becomes a pool: a block device, or a regular file of its final size.  What it\n"
+	"held before is lost.  A device in use is refused, always; one with a known file system,\n"
+	"partition table or other signature, or with a pool, unless forced.\n"
+	"\n"
+	"  --slot-size SIZE     power of two from 64K to 16M, default 1M; the chunk size of the\n"
+	"                       images that this pool shall cache\n"
+	"  --manifest-area SIZE room for manifests of images, default by the device's size\n"
+	"  --uuid UUID          instead of a random one\n"
+	"  --no-discard         leave the slots' old content where it is\n"
+	"  --force              overwrite signatures\n"
+	"  --json               print the geometry as JSON\n";
+
+static int open_device(struct format *f)
+{
+	struct stat st;
+
+	if (stat(f->path, &st)) {
+		ctl_err("%s: %s", f->path, strerror(errno));
+		return CTL_FAILED;
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		ctl_err("%s: expected a block device or a regular file", f->path);
+		return CTL_FAILED;
+	}
+	f->is_block = S_ISBLK(st.st_mode);
+	f->fd = open(f->path, O_RDWR | O_CLOEXEC | (f->is_block ? O_EXCL : 0));
+	if (f->fd >= 0)
+		return 0;
+	if (errno == EBUSY)
+		ctl_err("%s: is in use (mounted, or part of another device)", f->path);
+	else
+		ctl_err("%s: %s", f->path, strerror(errno));
+	return CTL_FAILED;
+}
+
+/* ---- what is on the device ---- */
+
+static int refuse_pool(const struct format *f)
+{
+	struct cc_pool_geometry old;
+	char err[200] = "", uuid[CTL_UUID_TEXT];
+	int r = cc_superblock_read(f->fd, &old, err, sizeof(err));
+
+	if (r == -ENODATA || f->force)
+		return 0;
+	if (!r) {
+		ctl_uuid_text(old.uuid, uuid);
+		ctl_err("%s: is a pool already (uuid %s); --force formats it anew", f->path, uuid);
+	} else if (r == -EILSEQ || r == -EPROTO || r == -EINVAL) {
+		ctl_err("%s: looks like a pool (%s); --force formats it anew", f->path, err);
+	} else {
+		ctl_err("%s: %s", f->path, err[0] ? err : strerror(-r));
+	}
+	return CTL_FAILED;
+}
+
+static const char *probe_value(blkid_probe pr, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(pr, name, &value, NULL) ? NULL : value;
+}
+
+static int refuse_signature(const struct format *f, blkid_probe pr)
+{
+	int r = blkid_do_safeprobe(pr);
+	const char *what;
+
+	if (r == 1 || f->force)
+		return 0;
+	if (r == -2) {
+		ctl_err("%s: has several signatures that contradict each other; --force "
+			"overwrites them", f->path);
+		return CTL_FAILED;
+	}
+	if (r) {
+		ctl_err("%s: looking for signatures: %s", f->path, strerror(errno ? errno : EIO));
+		return CTL_FAILED;
+	}
+	what = probe_value(pr, "TYPE");
+	if (what)
+		ctl_err("%s: has a signature of type %s; --force overwrites it", f->path, what);
+	else
+		ctl_err("%s: has a partition table of type %s; --force overwrites it", f->path,
+			(what = probe_value(pr, "PTTYPE")) ? what : "unknown");
+	return CTL_FAILED;
+}
+
+static int wipe_signatures(const struct format *f, blkid_probe pr)
+{
+	blkid_reset_probe(pr);
+	while (!blkid_do_probe(pr))
+		if (blkid_do_wipe(pr, 0)) {
+			ctl_err("%s: removing a signature: %s", f->path, strerror(errno));
+			return CTL_FAILED;
+		}
+	return 0;
+}
+
+static int with_probe(const struct format *f, int (*fn)(const struct format *f, blkid_probe pr))
+{
+	blkid_probe pr = blkid_new_probe();
+	int r = CTL_FAILED;
+
+	if (!pr || blkid_probe_set_device(pr, f->fd, 0, 0)) {
+		ctl_err("%s: cannot look for signatures", f->path);
+		goto out;
+	}
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_MAGIC);
+	blkid_probe_enable_partitions(pr, 1);
+	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC);
+	errno = 0;
+	r = fn(f, pr);
+out:
+	blkid_free_probe(pr);
+	return r;
+}
+
+/* ---- writing ---- */
+
+static int write_zeros(int fd, uint64_t offset, uint64_t size)
+{
+	static const uint8_t zeros[1 << 20];
+	ssize_t n;
+
+	while (size) {
+		n = pwrite(fd, zeros, size < sizeof(zeros) ? size : sizeof(zeros), offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		offset += n;
+		size -= n;
+	}
+	return 0;
+}
+
+/* The cheapest way that the device knows; a sparse file stays sparse. */
+static int zero_range(const struct format *f, uint64_t offset, uint64_t size)
+{
+	uint64_t range[2] = { offset, size };
+
+	if (!fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size))
+		return 0;
+	if (f->is_block && !ioctl(f->fd, BLKZEROOUT, range))
+		return 0;
+	return write_zeros(f->fd, offset, size);
+}
+
+/* Only a favour to the device below; nothing depends on it. */
+static void discard_slots(const struct format *f)
+{
+	const struct cc_pool_geometry *g = &f->geometry;
+	uint64_t range[2] = { g->slots_offset, g->nr_slots << g->slot_shift };
+
+	if (!f->discard)
+		return;
+	if (f->is_block)
+		ioctl(f->fd, BLKDISCARD, range);
+	else
+		fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range[0], range[1]);
+}
+
+static int write_superblock(const struct format *f, uint64_t offset)
+{
+	uint8_t buf[CC_SB_SIZE];
+	ssize_t n;
+
+	cc_superblock_encode(&f->geometry, buf);
+	n = pwrite(f->fd, buf, sizeof(buf), offset);
+	if (n != sizeof(buf))
+		return n < 0 ? -errno : -EIO;
+	return fsync(f->fd) ? -errno : 0;
+}
+
+static int write_pool(const struct format *f)
+{
+	const struct cc_pool_geometry *g = &f->geometry;
+	int r;
+
+	r = zero_range(f, 0, CC_META_START);
+	if (!r)
+		r = zero_range(f, g->manifest_offset, CC_MANIFEST_DIR_SIZE);
+	if (!r)
+		r = zero_range(f, g->table_offset, g->table_size);
+	if (!r)
+		discard_slots(f);
+	if (!r && fsync(f->fd))
+		r = -errno;
+	if (!r)
+		r = write_superblock(f, CC_SB_OFFSET_B);
+	if (!r)
+		r = write_superblock(f, CC_SB_OFFSET_A);
+	if (!r)
+		return 0;
+	ctl_err("%s: writing: %s; the device is no pool now", f->path, strerror(-r));
+	return CTL_FAILED;
+}
+
+/* ---- the command ---- */
+
+static int lay_out(struct format *f)
+{
+	char err[200] = "";
+	uint64_t bytes;
+	int r = cc_device_bytes(f->fd, &bytes);
+
+	if (!r)
+		r = cc_superblock_layout(bytes, f->slot_shift, f->manifest_bytes, &f->geometry, err,
+					 sizeof(err));
+	if (!r && !f->have_uuid)
+		r = ctl_uuid_random(f->uuid);
+	if (r) {
+		ctl_err("%s: %s", f->path, err[0] ? err : strerror(-r));
+		return CTL_FAILED;
+	}
+	memcpy(f->geometry.uuid, f->uuid, sizeof(f->uuid));
+	f->geometry.created = time(NULL);
+	return 0;
+}
+
+static int report(const struct format *f)
+{
+	const struct cc_pool_geometry *g = &f->geometry;
+	char uuid[CTL_UUID_TEXT], all[CTL_SIZE_TEXT], slot[CTL_SIZE_TEXT], area[CTL_SIZE_TEXT];
+
+	ctl_uuid_text(g->uuid, uuid);
+	if (f->json)
+		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			"device", f->path, "uuid", uuid, "slot_bytes", (json_int_t)1 << g->slot_shift,
+			"slots", (json_int_t)g->nr_slots,
+			"manifest_offset", (json_int_t)g->manifest_offset,
+			"manifest_bytes", (json_int_t)g->manifest_size,
+			"table_offset", (json_int_t)g->table_offset,
+			"table_bytes", (json_int_t)g->table_size,
+			"slots_offset", (json_int_t)g->slots_offset));
+	printf("pool %s on %s: %" PRIu64 " slots of %s (%s) from byte %" PRIu64
+	       ", manifest area %s\n", uuid, f->path, g->nr_slots,
+	       ctl_size_text(1ULL << g->slot_shift, slot),
+	       ctl_size_text(g->nr_slots << g->slot_shift, all), g->slots_offset,
+	       ctl_size_text(g->manifest_size, area));
+	return CTL_OK;
+}
+
+static int format_device(struct format *f)
+{
+	int r = open_device(f);
+
+	if (!r)
+		r = refuse_pool(f);
+	if (!r)
+		r = with_probe(f, refuse_signature);
+	if (!r)
+		r = lay_out(f);
+	if (!r && f->force)
+		r = with_probe(f, wipe_signatures);
+	if (!r)
+		r = write_pool(f);
+	return r ? r : report(f);
+}
+
+static int parse_slot_size(struct format *f, const char *s)
+{
+	uint64_t size;
+
+	if (ctl_parse_size("--slot-size", s, &size))
+		return CTL_USAGE;
+	if (size & (size - 1) || size < 1ULL << CC_CHUNK_SHIFT_MIN ||
+	    size > 1ULL << CC_CHUNK_SHIFT_MAX)
+		return ctl_usage("--slot-size: expected a power of two from 64K to 16M, got '%s'", s);
+	f->slot_shift = __builtin_ctzll(size);
+	return 0;
+}
+
+static int parse_option(struct format *f, int c, char **argv)
+{
+	switch (c) {
+	case 's':
+		return parse_slot_size(f, optarg);
+	case 'm':
+		if (ctl_parse_size("--manifest-area", optarg, &f->manifest_bytes))
+			return CTL_USAGE;
+		if (!f->manifest_bytes)
+			return ctl_usage("--manifest-area: expected a size greater than 0");
+		return 0;
+	case 'u':
+		if (ctl_uuid_parse(optarg, f->uuid))
+			return ctl_usage("--uuid: expected a UUID, not all zero, got '%s'", optarg);
+		f->have_uuid = true;
+		return 0;
+	case 'd':
+		f->discard = false;
+		return 0;
+	case CTL_OPT_FORCE:
+		f->force = true;
+		return 0;
+	case CTL_OPT_JSON:
+		f->json = true;
+		return 0;
+	}
+	return ctl_bad_option(c, argv);
+}
+
+static int run_format(const struct ctl_command *cmd, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "slot-size", required_argument, NULL, 's' },
+		{ "manifest-area", required_argument, NULL, 'm' },
+		{ "uuid", required_argument, NULL, 'u' },
+		{ "no-discard", no_argument, NULL, 'd' },
+		{ "force", no_argument, NULL, CTL_OPT_FORCE },
+		{ "json", no_argument, NULL, CTL_OPT_JSON },
+		{ 0 }
+	};
+	struct format f = { .slot_shift = CC_CHUNK_SHIFT_DEFAULT, .discard = true, .fd = -1 };
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == CTL_OPT_HELP)
+			return ctl_help(cmd);
+		r = parse_option(&f, c, argv);
+		if (r)
+			return r;
+	}
+	r = ctl_operands(argc, 1, "one DEVICE");
+	if (r)
+		return r;
+	f.path = argv[optind];
+	r = format_device(&f);
+	if (f.fd >= 0)
+		close(f.fd);
+	return ctl_finish(r);
+}
+
+const struct ctl_command ctl_cmd_format = {
+	.name = "format",
+	.synopsis = "DEVICE [OPTION]...",
+	.summary = "Make a device or file a pool",
+	.help = help,
+	.run = run_format,
+};

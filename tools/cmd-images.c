@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chunkctl images: the images of a store.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunkctl.h"
+#include "image.h"
+#include "store-opts.h"
+
+#define IMAGES "images/"
+
+struct names {
+	char **names;
+	size_t nr, room;
+	bool failed;		/* out of memory: the list is not complete */
+};
+
+static const char help[] =
+	"  --json               print an array of objects as JSON\n"
+	"\n"
+	CTL_STORE_HELP;
+
+static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct names *n = arg;
+	char object[CC_OBJECT_NAME_MAX], **grown, *copy;
+
+	/* Whatever else lies there (an upload's temporary file, say) is no image. */
+	if (strncmp(name, IMAGES, strlen(IMAGES)) || cc_image_name(name + strlen(IMAGES), object))
+		return 0;
+	if (n->nr == n->room) {
+		grown = realloc(n->names, (n->room * 2 + 16) * sizeof(*grown));
+		n->failed = !grown;
+		if (!grown)
+			return -ENOMEM;
+		n->names = grown;
+		n->room = n->room * 2 + 16;
+	}
+	copy = strdup(name + strlen(IMAGES));
+	n->failed = !copy;
+	if (!copy)
+		return -ENOMEM;
+	n->names[n->nr++] = copy;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_names(struct names *n)
+{
+	while (n->nr)
+		free(n->names[--n->nr]);
+	free(n->names);
+}
+
+static int list_names(struct ctl_store *s, struct names *n)
+{
+	char err[256] = "";
+
+	if (cc_store_list(s->store, IMAGES, add_name, n, err, sizeof(err))) {
+		ctl_err("%s: %s", s->name, err);
+		return CTL_FAILED;
+	}
+	if (n->failed) {
+		ctl_err("out of memory");
+		return CTL_FAILED;
+	}
+	if (n->nr)
+		qsort(n->names, n->nr, sizeof(*n->names), by_name);
+	return 0;
+}
+
+static json_t *describe(const char *name, const struct cc_manifest *m)
+{
+	char hex[2 * CC_ID_SIZE + 1];
+	uint64_t i, holes = 0;
+
+	for (i = 0; i < m->nr_chunks; i++)
+		holes += cc_id_is_hole(cc_manifest_id(m, i));
+	cc_id_to_hex(m->digest, hex);
+	return json_pack("{s:s, s:o, s:I, s:I, s:s, s:I, s:I}", "name", name,
+			 "digest", json_sprintf("sha256:%s", hex),
+			 "image_bytes", (json_int_t)m->image_size,
+			 "chunk_bytes", (json_int_t)1 << m->chunk_shift,
+			 "encoding", m->encoding == CC_ENCODING_ZSTD ? "zstd" : "raw",
+			 "chunks", (json_int_t)m->nr_chunks, "holes", (json_int_t)holes);
+}
+
+static void print_line(const char *name, const struct cc_manifest *m)
+{
+	char hex[2 * CC_ID_SIZE + 1], size[CTL_SIZE_TEXT], chunk[CTL_SIZE_TEXT];
+
+	cc_id_to_hex(m->digest, hex);
+	printf("%-24s %10s %8s  sha256:%s\n", name, ctl_size_text(m->image_size, size),
+	       ctl_size_text(1ULL << m->chunk_shift, chunk), hex);
+}
+
+/* Broken images are told of on stderr and make the exit status CTL_DAMAGE; the others follow. */
+static int show_images(struct ctl_store *s, const struct names *n, json_t *array)
+{
+	struct cc_manifest m;
+	int r, code = CTL_OK;
+	size_t i;
+
+	if (!array && n->nr)
+		printf("%-24s %10s %8s  %s\n", "NAME", "SIZE", "CHUNK", "DIGEST");
+	for (i = 0; i < n->nr; i++) {
+		r = ctl_image_resolve(s->store, n->names[i], &m);
+		if (r) {
+			code = CTL_DAMAGE;
+			continue;
+		}
+		if (array)
+			json_array_append_new(array, describe(n->names[i], &m));
+		else
+			print_line(n->names[i], &m);
+		cc_manifest_free(&m);
+	}
+	return code;
+}
+
+static int images(const struct ctl_store_opts *opts, bool json)
+{
+	json_t *array = json ? json_array() : NULL;
+	struct ctl_store s = { 0 };
+	struct names n = { 0 };
+	int r;
+
+	r = ctl_store_open(opts, &s);
+	if (!r)
+		r = list_names(&s, &n);
+	if (!r) {
+		r = show_images(&s, &n, array);
+		if (array && ctl_print_json(json_incref(array)))
+			r = CTL_FAILED;
+	}
+	json_decref(array);
+	free_names(&n);
+	ctl_store_close(&s);
+	return r;
+}
+
+static int run_images(const struct ctl_command *cmd, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "json", no_argument, NULL, CTL_OPT_JSON },
+		CTL_STORE_OPTIONS,
+		{ 0 }
+	};
+	struct ctl_store_opts opts = { 0 };
+	bool json = false;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == CTL_OPT_HELP)
+			return ctl_help(cmd);
+		if (c == CTL_OPT_JSON)
+			json = true;
+		else if (!ctl_store_option(&opts, c, optarg))
+			return ctl_bad_option(c, argv);
+	}
+	r = ctl_operands(argc, 0, "no argument");
+	return r ? r : ctl_finish(images(&opts, json));
+}
+
+const struct ctl_command ctl_cmd_images = {
+	.name = "images",
+	.synopsis = "--store S [OPTION]...",
+	.summary = "List the images of a store",
+	.help = help,
+	.run = run_images,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a disk is made of: from options of `chunkctl up', or from /etc/chunkcache/disks/NAME.conf,
+ * an INI file with one section:
+ *
+ *	[disk]
+ *	pool = cache0			the dm name of the pool
+ *	store = main			a [store] of the pool's configuration
+ *	image = debian-12		or: digest = sha256:<64 hex>
+ *	size = 10G			with digest: do not ask the store for it
+ *	features = miss_timeout_ms 5000	arguments for the table line
+ */
+#ifndef CTL_DISK_CONFIG_H
+#define CTL_DISK_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "config.h"
+
+#define CTL_DISK_CONFIG_DIR CC_CONFIG_DIR "/disks"
+
+/* Strings are malloc()ed and owned; NULL or 0: not given. */
+struct ctl_disk_config {
+	char *pool, *store, *image, *digest, *features;
+	uint64_t size;			/* bytes */
+};
+
+/* 0, or -errno with a line in err that names file, line and key.  Start from zeroed memory. */
+int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen);
+void ctl_disk_config_free(struct ctl_disk_config *c);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * libdevmapper, behind an interface of errnos.  What the library logs is kept for
+ * ctl_dm_reason() instead of going to stderr line by line.
+ */
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dm.h"
+
+/* The first complaint of the last operation: later ones only follow from it. */
+static char complaint[256];
+
+static void __attribute__((format(printf, 5, 6)))
+keep_log(int level, const char *file, int line, int dm_errno_or_class, const char *fmt, ...)
+{
+	va_list ap;
+
+	if ((level & 7) > 3 || complaint[0])	/* _LOG_ERR and worse; libdm-common's macros */
+		return;
+	va_start(ap, fmt);
+	vsnprintf(complaint, sizeof(complaint), fmt, ap);
+	va_end(ap);
+}
+
+/* A task for the named device (NULL: none), or NULL. */
+static struct dm_task *new_task(int type, const char *name)
+{
+	static bool ready;
+	struct dm_task *t;
+
+	if (!ready) {
+		dm_log_with_errno_init(keep_log);
+		/* With no udevd nobody would ever answer the cookie, or make the nodes. */
+		if (access("/run/udev/control", F_OK)) {
+			dm_udev_set_sync_support(0);
+			dm_udev_set_checking(0);
+		}
+		ready = true;
+	}
+	complaint[0] = 0;
+	t = dm_task_create(type);
+	if (t && name && !dm_task_set_name(t, name)) {
+		dm_task_destroy(t);
+		return NULL;
+	}
+	return t;
+}
+
+static int run(struct dm_task *t)
+{
+	int error;
+
+	if (dm_task_run(t))
+		return 0;
+	error = dm_task_get_errno(t);
+	return error ? -error : -EIO;
+}
+
+/* Run a task that makes or removes a node, and wait until the node is there or gone. */
+static int run_and_settle(struct dm_task *t)
+{
+	uint32_t cookie = 0;
+	int r;
+
+	if (!dm_task_set_cookie(t, &cookie, 0))
+		return -EIO;
+	r = run(t);
+	if (!dm_udev_wait(cookie) && !r)
+		r = -EIO;
+	return r;
+}
+
+bool ctl_dm_name_ok(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t n = strlen(name);
+
+	return n && n <= CTL_DM_NAME_MAX && strspn(name, allowed) == n && name[0] != '.' &&
+	       name[0] != '-';
+}
+
+static int fill_target(struct dm_task *t, struct ctl_dm_device *d)
+{
+	uint64_t start, length;
+	char *type = NULL, *params = NULL;
+	void *next = dm_get_next_target(t, NULL, &start, &length, &type, &params);
+
+	if (!type)
+		return 0;
+	d->sectors = length;
+	snprintf(d->type, sizeof(d->type), "%s", next ? "several" : type);
+	d->params = strdup(params ? params : "");
+	return d->params ? 0 : -ENOMEM;
+}
+
+int ctl_dm_get(const char *name, enum ctl_dm_what what, struct ctl_dm_device *ret_device)
+{
+	struct dm_task *t = new_task(what == CTL_DM_TABLE ? DM_DEVICE_TABLE : DM_DEVICE_STATUS, name);
+	struct ctl_dm_device d = { 0 };
+	struct dm_info info;
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	dm_task_no_flush(t);	/* status must not wait behind reads that wait for data */
+	r = run(t);
+	if (!r && (!dm_task_get_info(t, &info) || !info.exists))
+		r = -ENXIO;
+	if (!r)
+		r = fill_target(t, &d);
+	if (!r) {
+		snprintf(d.name, sizeof(d.name), "%s", name);
+		d.major = info.major;
+		d.minor = info.minor;
+		d.open_count = info.open_count;
+		d.suspended = info.suspended;
+		d.read_only = info.read_only;
+		*ret_device = d;
+	}
+	dm_task_destroy(t);
+	return r;
+}
+
+void ctl_dm_free(struct ctl_dm_device *d)
+{
+	free(d->params);
+	d->params = NULL;
+}
+
+int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
+		  const char *params)
+{
+	struct dm_task *t = new_task(DM_DEVICE_CREATE, name);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	if ((read_only && !dm_task_set_ro(t)) ||
+	    !dm_task_add_target(t, 0, sectors, target, params))
+		r = -ENOMEM;
+	else
+		r = run_and_settle(t);
+	dm_task_destroy(t);
+	return r;
+}
+
+int ctl_dm_remove(const char *name)
+{
+	struct dm_task *t = new_task(DM_DEVICE_REMOVE, name);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	dm_task_retry_remove(t);	/* udev's own probing opens it for a moment */
+	r = run_and_settle(t);
+	dm_task_destroy(t);
+	return r;
+}
+
+static int load_error_table(const struct ctl_dm_device *d)
+{
+	struct dm_task *t = new_task(DM_DEVICE_RELOAD, d->name);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	if ((d->read_only && !dm_task_set_ro(t)) ||
+	    !dm_task_add_target(t, 0, d->sectors, "error", ""))
+		r = -ENOMEM;
+	else
+		r = run(t);
+	dm_task_destroy(t);
+	return r;
+}
+
+/* suspend or resume, without flushing and without freezing a file system on it */
+static int simple(int type, const char *name)
+{
+	struct dm_task *t = new_task(type, name);
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	dm_task_no_flush(t);
+	dm_task_skip_lockfs(t);
+	r = type == DM_DEVICE_RESUME ? run_and_settle(t) : run(t);
+	dm_task_destroy(t);
+	return r;
+}
+
+int ctl_dm_wipe(const char *name)
+{
+	struct ctl_dm_device d;
+	int r = ctl_dm_get(name, CTL_DM_TABLE, &d);
+
+	if (r)
+		return r;
+	r = load_error_table(&d);
+	if (!r)
+		r = simple(DM_DEVICE_SUSPEND, name);
+	if (!r)
+		r = simple(DM_DEVICE_RESUME, name);
+	ctl_dm_free(&d);
+	return r;
+}
+
+int ctl_dm_list(int (*fn)(void *arg, const char *name), void *arg)
+{
+	struct dm_task *t = new_task(DM_DEVICE_LIST, NULL);
+	struct dm_names *n;
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	r = run(t);
+	n = r ? NULL : dm_task_get_names(t);
+	while (n && n->dev) {
+		r = fn(arg, n->name);
+		if (r || !n->next)
+			break;
+		n = (struct dm_names *)((char *)n + n->next);
+	}
+	dm_task_destroy(t);
+	return r;
+}
+
+const char *ctl_dm_reason(int r)
+{
+	return complaint[0] ? complaint : strerror(-r);
+}

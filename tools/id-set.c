@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Open addressing, linear probing; a SHA-256 is its own hash value.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "id-set.h"
+#include "manifest.h"
+
+#define FIRST_BUCKETS 1024
+
+/* The bucket of id, or the empty one where it belongs. */
+static uint8_t *find(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+{
+	size_t i;
+
+	memcpy(&i, id, sizeof(i));
+	for (i &= s->nr_buckets - 1;; i = (i + 1) & (s->nr_buckets - 1))
+		if (cc_id_is_hole(s->ids[i]) || !memcmp(s->ids[i], id, CC_ID_SIZE))
+			return s->ids[i];
+}
+
+static int grow(struct ctl_id_set *s)
+{
+	struct ctl_id_set bigger = {
+		.nr_buckets = s->nr_buckets ? s->nr_buckets * 2 : FIRST_BUCKETS,
+		.nr_ids = s->nr_ids,
+	};
+	size_t i;
+
+	bigger.ids = calloc(bigger.nr_buckets, CC_ID_SIZE);
+	if (!bigger.ids)
+		return -ENOMEM;
+	for (i = 0; i < s->nr_buckets; i++)
+		if (!cc_id_is_hole(s->ids[i]))
+			memcpy(find(&bigger, s->ids[i]), s->ids[i], CC_ID_SIZE);
+	free(s->ids);
+	*s = bigger;
+	return 0;
+}
+
+int ctl_id_set_add(struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+{
+	uint8_t *bucket;
+
+	if (s->nr_ids >= s->nr_buckets / 4 * 3 && grow(s))
+		return -ENOMEM;
+	bucket = find(s, id);
+	if (!cc_id_is_hole(bucket))
+		return 0;
+	memcpy(bucket, id, CC_ID_SIZE);
+	s->nr_ids++;
+	return 1;
+}
+
+void ctl_id_set_free(struct ctl_id_set *s)
+{
+	free(s->ids);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Finding images in a store.  Every step is checked: the name's text, the manifest's digest, the
+ * manifest's own rules.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunkctl.h"
+#include "image.h"
+
+#define DIGEST_PREFIX "sha256:"
+#define DIGEST_TEXT (sizeof(DIGEST_PREFIX) - 1 + 2 * CC_ID_SIZE)
+#define NAME_OBJECT_MAX 4096	/* far more than a line; whatever is larger is none of ours */
+
+int ctl_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE])
+{
+	if (strncmp(s, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1))
+		return -EINVAL;
+	return cc_id_from_hex(s + sizeof(DIGEST_PREFIX) - 1, ret_digest);
+}
+
+enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
+				      uint8_t ret_digest[CC_ID_SIZE], char *err, size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], text[DIGEST_TEXT + 1];
+	enum cc_store_result r;
+	void *data;
+	size_t size;
+	bool ok;
+
+	if (cc_image_name(name, object)) {
+		snprintf(err, errlen, "image name '%s': expected 1 to %d of [a-zA-Z0-9._-], not "
+			 "starting with '.' or '-'", name, CC_IMAGE_NAME_MAX);
+		return CC_STORE_ERROR;
+	}
+	r = cc_store_get(s, object, NAME_OBJECT_MAX, &data, &size, err, errlen);
+	if (r)
+		return r;
+	ok = size == DIGEST_TEXT + 1 && ((char *)data)[DIGEST_TEXT] == '\n';
+	if (ok) {
+		memcpy(text, data, DIGEST_TEXT);
+		text[DIGEST_TEXT] = 0;
+		ok = !ctl_parse_digest(text, ret_digest);
+	}
+	free(data);
+	if (ok)
+		return CC_STORE_OK;
+	snprintf(err, errlen, "%s: expected one line \"sha256:<64 hex digits>\"", object);
+	return CC_STORE_CORRUPT;
+}
+
+enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
+				      struct cc_manifest *ret_manifest, char *err, size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], why[160] = "";
+	enum cc_store_result r;
+	void *data;
+	size_t size;
+
+	cc_manifest_name(digest, object);
+	r = cc_store_get(s, object, CTL_MANIFEST_MAX, &data, &size, err, errlen);
+	if (r)
+		return r;
+	if (!cc_manifest_parse(data, size, digest, ret_manifest, why, sizeof(why)))
+		return CC_STORE_OK;
+	free(data);
+	snprintf(err, errlen, "%s: %s", object, why);
+	return CC_STORE_CORRUPT;
+}
+
+int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *ret_manifest)
+{
+	uint8_t digest[CC_ID_SIZE];
+	bool by_name = strncmp(what, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1);
+	enum cc_store_result r;
+	char err[256] = "";
+
+	if (!by_name && ctl_parse_digest(what, digest))
+		return ctl_usage("'%s': expected sha256: and 64 lower-case hex digits", what);
+	if (by_name) {
+		r = ctl_image_digest(s, what, digest, err, sizeof(err));
+		if (r == CC_STORE_NOTFOUND) {
+			ctl_err("%s: no such image in the store", what);
+			return CTL_FAILED;
+		}
+		if (r) {
+			ctl_err("%s: %s", what, err);
+			return r == CC_STORE_CORRUPT ? CTL_DAMAGE : CTL_FAILED;
+		}
+	}
+	r = ctl_manifest_get(s, digest, ret_manifest, err, sizeof(err));
+	if (!r)
+		return 0;
+	ctl_err("%s: %s", what, err);
+	if (r == CC_STORE_CORRUPT || (by_name && r == CC_STORE_NOTFOUND))
+		return CTL_DAMAGE;
+	return CTL_FAILED;
+}

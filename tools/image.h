@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Images in a store: from a name or a digest to the checked manifest, and names to digests.
+ */
+#ifndef CTL_IMAGE_H
+#define CTL_IMAGE_H
+
+#include "manifest.h"
+#include "store.h"
+
+/*
+ * Largest manifest object that is read or made: a pool's manifest directory counts its size in
+ * 32 bits.
+ */
+#define CTL_MANIFEST_MAX 0xfffff000UL
+
+/* What images/<name> says.  CC_STORE_CORRUPT if it is not "sha256:<64 hex>\n". */
+enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
+				      uint8_t ret_digest[CC_ID_SIZE], char *err, size_t errlen);
+/* The manifest, checked against its digest. */
+enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
+				      struct cc_manifest *ret_manifest, char *err, size_t errlen);
+/* "sha256:<64 hex>" -> digest: 0 or -EINVAL. */
+int ctl_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE]);
+/*
+ * NAME or sha256:DIGEST, from the command line, to its manifest.  0, or an enum ctl_exit after a
+ * message: CTL_DAMAGE if the store has the name but not what it leads to.
+ */
+int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *ret_manifest);
+
+#endif
