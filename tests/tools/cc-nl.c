@@ -41,6 +41,8 @@ CONTENT_HELP
 "  state DISK loaded|refused [REASON]\n"
 "  misses N [all]         sets nr_misses pending disk0 chunk0 cookie0 offset0 len0 ...\n"
 "  waitmiss N MS          pull until N misses came; variables as for misses\n"
+"  flood N COUNT          N times MISS_GET of COUNT, reading no answer; then\n"
+"  drain                  read them all; sets drained (answers), drained_misses, drained_errors\n"
 "  bell MS                wait for a doorbell; sets pending; fails with ETIMEDOUT\n"
 "  alloc N [prefetch]     sets nr_slots_got slot0 gen0 ...\n"
 "  adopt SLOT...          the same, by name\n"
@@ -551,6 +553,57 @@ static int cmd_waitmiss(int argc, char **argv)
 			sleep_ms(5);
 	}
 	set_u64("nr_misses", got);
+	return 0;
+}
+
+static int cmd_flood(int argc, char **argv)
+{
+	unsigned int i, n = number(argv[1]);
+	struct nlmsghdr *nlh;
+
+	for (i = 0; i < n; i++) {
+		nlh = command(CHUNKCACHE_CMD_MISS_GET, 0);
+		mnl_attr_put_u32(nlh, CHUNKCACHE_A_COUNT, number(argv[2]));
+		if (mnl_socket_sendto(cmd_socket, nlh, nlh->nlmsg_len) < 0 && errno != ENOBUFS &&
+		    errno != EAGAIN)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Also clears the error that an overrun left on the socket. */
+static int cmd_drain(int argc, char **argv)
+{
+	unsigned int answers = 0, misses = 0, errors = 0;
+	int fd = mnl_socket_get_fd(cmd_socket);
+	const struct nlmsghdr *in;
+	ssize_t got;
+	int n;
+
+	for (;;) {
+		got = recv(fd, in_buf, sizeof(in_buf), MSG_DONTWAIT);
+		if (got < 0 && errno == ENOBUFS) {
+			errors++;
+			continue;
+		}
+		if (got < 0)
+			break;
+		n = got;
+		for (in = (void *)in_buf; mnl_nlmsg_ok(in, n); in = mnl_nlmsg_next(in, &n)) {
+			answers++;
+			if (in->nlmsg_type == NLMSG_ERROR) {
+				errors += !!take_ack(in);
+				continue;
+			}
+			take_reply(in);
+			if (reply.tb[CHUNKCACHE_A_MISSES])
+				misses += mnl_attr_get_payload_len(reply.tb[CHUNKCACHE_A_MISSES]) /
+					  sizeof(struct chunkcache_miss);
+		}
+	}
+	set_u64("drained", answers);
+	set_u64("drained_misses", misses);
+	set_u64("drained_errors", errors);
 	return 0;
 }
 
@@ -1180,7 +1233,8 @@ static const struct {
 } commands[] = {
 	{ "pool", cmd_pool, 1 }, { "attach", cmd_attach, 0 }, { "detach", cmd_detach, 0 },
 	{ "close", cmd_close, 0 }, { "disks", cmd_disks, 0 }, { "state", cmd_state, 2 },
-	{ "misses", cmd_misses, 1 }, { "waitmiss", cmd_waitmiss, 2 }, { "bell", cmd_bell, 1 },
+	{ "flood", cmd_flood, 2 }, { "drain", cmd_drain, 0 }, { "misses", cmd_misses, 1 },
+	{ "waitmiss", cmd_waitmiss, 2 }, { "bell", cmd_bell, 1 },
 	{ "alloc", cmd_alloc, 1 }, { "adopt", cmd_adopt, 1 }, { "keep", cmd_keep, 1 },
 	{ "write", cmd_write, 3 }, { "fill", cmd_fill, 2 }, { "done", cmd_done, 2 },
 	{ "release", cmd_release, 2 }, { "map", cmd_map, 4 }, { "hole", cmd_hole, 3 },

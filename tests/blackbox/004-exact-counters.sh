@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# After clear_stats the counters of a disk add up to the reads made, exactly, and each kind is right
+# where it is known which it must be.
+# catches: a read counted twice or not at all, clear_stats that loses running counts, read
+# sectors of something else.
+# vm: -s 2 -n 128M
+. "${0%/*}/lib.sh"
+
+standard "--seed 2 --size 8M --chunk 64K --holes 1/4"
+must_become 20 disk_is_loaded vm1
+# shellcheck disable=SC2046
+holes=$(cc-mkimage $(opts a) --count | sed 's/.*holes \([0-9]*\).*/\1/')
+
+must dmsetup message vm1 0 clear_stats
+equal "reads after clear_stats" "$(disk_reads vm1)" 0
+verify vm1 a --seq --bs 4K --step 64K
+equal "misses" "$(disk_misses vm1)" $((128 - holes))
+equal "holes" "$(disk_holes vm1)" "$holes"
+equal "hits" "$(disk_hits vm1)" 0
+equal "sectors" "$(disk_counter vm1 read_sectors)" $((128 * 8))
+
+must dmsetup message vm1 0 clear_stats
+verify vm1 a --seq --bs 4K --step 64K
+equal "hits when warm" "$(disk_hits vm1)" $((128 - holes))
+equal "misses when warm" "$(disk_misses vm1)" 0
+equal "coalesced when warm" "$(disk_coalesced vm1)" 0
+
+drop_disk vm1
+must dmsetup message vm1 0 clear_stats
+verify vm1 a --bs 4K --align 4096 --depth 16 --threads 4 --count 1000
+equal "hits + misses + coalesced + holes + errors" "$(disk_reads vm1)" 4000
+equal "errors" "$(disk_errors vm1)" 0
+equal "sectors" "$(disk_counter vm1 read_sectors)" $((4000 * 8))
+must dmsetup message $POOL 0 clear_stats
+equal "fills after clear_stats of the pool" "$(pool_fills)" 0
+equal "reads after clear_stats of the pool" "$(disk_reads vm1)" 4000
+finish
