@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What an answer of a store means: class of retry, result, and a line that tells a person what to
+ * change.  Pure.
+ */
+#include "http.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void cc_http_copy_text(char *dst, size_t size, const char *s, size_t len)
+{
+	size_t n = len < size - 1 ? len : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		dst[i] = s[i] >= ' ' && s[i] <= '~' ? s[i] : '?';
+	dst[n] = '\0';
+}
+
+/* ---- XML, as much of it as S3's answers need ---- */
+
+/* One character or entity of s into *out (up to 4 bytes); returns the bytes used up, or 0. */
+static size_t xml_char(const char *s, size_t len, char out[4], size_t *ret_n)
+{
+	static const struct { const char *text; char c; } entities[] = {
+		{ "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' }, { "&quot;", '"' }, { "&apos;", '\'' },
+	};
+	char digits[12] = "";
+	unsigned int code;
+	int used = 0;
+
+	*ret_n = 1;
+	out[0] = *s;
+	if (*s != '&')
+		return 1;
+	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+		size_t n = strlen(entities[i].text);
+
+		if (len >= n && !memcmp(s, entities[i].text, n)) {
+			out[0] = entities[i].c;
+			return n;
+		}
+	}
+	/* Object names of ours are ASCII; other code points need no decoding. */
+	memcpy(digits, s, len < sizeof(digits) - 1 ? len : sizeof(digits) - 1);
+	if (sscanf(digits, "&#x%2x;%n", &code, &used) != 1 || !used)
+		if (sscanf(digits, "&#%3u;%n", &code, &used) != 1 || !used)
+			return 0;
+	out[0] = code;
+	return code && code < 128 ? used : 0;
+}
+
+bool cc_http_xml_text(const char *xml, size_t len, const char *tag, char *out, size_t size)
+{
+	char open[64], close[64], c[4];
+	const char *start, *end;
+	size_t used, n, done = 0;
+
+	snprintf(open, sizeof(open), "<%s>", tag);
+	snprintf(close, sizeof(close), "</%s>", tag);
+	start = memmem(xml, len, open, strlen(open));
+	if (!start)
+		return false;
+	start += strlen(open);
+	end = memmem(start, xml + len - start, close, strlen(close));
+	if (!end)
+		return false;
+	for (; start < end; start += used) {
+		used = xml_char(start, end - start, c, &n);
+		if (!used || done + n >= size)
+			return false;
+		memcpy(out + done, c, n);
+		done += n;
+	}
+	out[done] = '\0';
+	return true;
+}
+
+/* ---- judgement ---- */
+
+static void set(struct cc_http_outcome *o, enum cc_store_result result, enum cc_retry_class class)
+{
+	o->result = result;
+	o->class = class;
+}
+
+static bool is_code(const struct cc_http_answer *a, const char *code)
+{
+	return !strcmp(a->code, code);
+}
+
+static bool is_throttle(const struct cc_http_answer *a)
+{
+	return a->status == 503 || a->status == 429 || is_code(a, "SlowDown") ||
+	       !strncmp(a->code, "Throttl", 7) || !strncmp(a->code, "RequestThrottled", 16) ||
+	       !strncmp(a->code, "TooManyRequests", 15) || is_code(a, "RequestLimitExceeded") ||
+	       is_code(a, "BandwidthLimitExceeded");
+}
+
+static bool is_transient(const struct cc_http_answer *a)
+{
+	if (is_code(a, "RequestTimeout") || is_code(a, "RequestTimeoutException") ||
+	    !strncmp(a->code, "InternalError", 13))
+		return true;
+	return a->status == 408 || (a->status >= 500 && a->status != 501 && a->status != 505) ||
+	       a->status == 206;
+}
+
+static bool is_auth(const struct cc_http_answer *a)
+{
+	return a->status == 401 || !strncmp(a->code, "ExpiredToken", 12) ||
+	       is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired");
+}
+
+static bool is_wrong_region(const struct cc_http_target *t, const struct cc_http_answer *a)
+{
+	if (!t->s3)
+		return false;
+	if (is_code(a, "PermanentRedirect") || is_code(a, "TemporaryRedirect") ||
+	    is_code(a, "AuthorizationHeaderMalformed") || is_code(a, "InvalidRegion"))
+		return true;
+	return (a->status / 100 == 3 || a->status == 400) && a->region[0] &&
+	       strcmp(a->region, t->region);
+}
+
+static void say_generic(const struct cc_http_answer *a, char *reason)
+{
+	snprintf(reason, CC_HTTP_REASON_SIZE, "HTTP %ld%s%s%s%.80s", a->status, a->code[0] ? " " : "",
+		 a->code, a->message[0] ? ": " : "", a->message);
+}
+
+static void say_skew(const struct cc_http_answer *a, char *reason)
+{
+	time_t now = time(NULL);
+	char local[40];
+	struct tm tm;
+
+	strftime(local, sizeof(local), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	snprintf(reason, CC_HTTP_REASON_SIZE,
+		 "clocks differ too much: %s here, %s at the store; set this host's clock", local,
+		 a->date[0] ? a->date : "unknown");
+}
+
+static void say_region(const struct cc_http_target *t, const struct cc_http_answer *a, char *reason)
+{
+	if (a->region[0] && strcmp(a->region, t->region))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "wrong region %s, bucket %s is in %s; set region = %s", t->region,
+			 t->bucket, a->region, a->region);
+	else
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "wrong region or endpoint for bucket %s (region %s, HTTP %ld %s); set region or endpoint",
+			 t->bucket, t->region, a->status, a->code);
+}
+
+/* Credentials, permission, clock: by code, as a status says little. */
+static void say_denied(const struct cc_http_target *t, const struct cc_http_answer *a, char *reason)
+{
+	if (is_code(a, "SignatureDoesNotMatch"))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "wrong secret key (SignatureDoesNotMatch); set aws_secret_access_key");
+	else if (is_code(a, "InvalidAccessKeyId"))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "unknown access key (InvalidAccessKeyId); set aws_access_key_id");
+	else if (!strncmp(a->code, "ExpiredToken", 12))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "session token has expired (%s); renew the credentials", a->code);
+	else if (is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired"))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "session token is refused (%s); renew the credentials", a->code);
+	else if (t->s3 && (is_code(a, "AccessDenied") || !a->code[0]))
+		snprintf(reason, CC_HTTP_REASON_SIZE,
+			 "access denied (HTTP %ld); allow the key to read bucket %s, and to list it, "
+			 "else a missing object looks like this", a->status, t->bucket);
+	else
+		say_generic(a, reason);
+}
+
+static void say_redirect(const struct cc_http_answer *a, char *reason)
+{
+	snprintf(reason, CC_HTTP_REASON_SIZE, "HTTP %ld: redirect to %.90s refused; set url to the real one",
+		 a->status, a->location[0] ? a->location : "nowhere");
+}
+
+void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,
+			  struct cc_http_outcome *o)
+{
+	o->retry_after_ms = a->retry_after_ms;
+	say_generic(a, o->reason);
+	if (is_throttle(a)) {
+		set(o, CC_STORE_ERROR, CC_RETRY_THROTTLE);
+	} else if (is_code(a, "RequestTimeTooSkewed")) {
+		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+		say_skew(a, o->reason);
+	} else if (is_auth(a)) {
+		set(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_AUTH : CC_RETRY_FATAL);
+		say_denied(t, a, o->reason);
+	} else if (is_wrong_region(t, a)) {
+		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+		say_region(t, a, o->reason);
+	} else if (a->status / 100 == 3) {
+		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		say_redirect(a, o->reason);
+	} else if (is_code(a, "NoSuchBucket")) {
+		/* The configuration is wrong: that is no word on an object. */
+		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		snprintf(o->reason, sizeof(o->reason), "bucket %s does not exist; set url",
+			 t->bucket ? t->bucket : "");
+	} else if (a->status == 404) {
+		set(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL);
+		snprintf(o->reason, sizeof(o->reason), "no such object");
+	} else if (is_transient(a)) {
+		set(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
+		if (a->status == 206)
+			snprintf(o->reason, sizeof(o->reason),
+				 "HTTP 206: a part was sent, all was asked for");
+	} else if (a->status == 403) {
+		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+		say_denied(t, a, o->reason);
+	} else {
+		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+	}
+}
+
+void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const char *detail,
+			struct cc_http_outcome *o)
+{
+	char text[120];
+
+	if (!*detail)
+		detail = curl_easy_strerror(code);
+	cc_http_copy_text(text, sizeof(text), detail, strlen(detail));
+	snprintf(o->reason, sizeof(o->reason), "%s", text);
+	switch (code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		set(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT);
+		break;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_HTTP2:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_OUT_OF_MEMORY:
+		set(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		snprintf(o->reason, sizeof(o->reason), "TLS certificate of %.60s refused: %s; set ca_file or url",
+			 t->authority, text);
+		break;
+	case CURLE_FILESIZE_EXCEEDED:
+		set(o, CC_STORE_TOOBIG, CC_RETRY_FATAL);
+		break;
+	default:
+		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		break;
+	}
+}

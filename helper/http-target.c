@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a store's configuration means over HTTP: origin, bucket, paths.  Everything that ends up in
+ * a request line or a header is checked here against a list of what is allowed.
+ */
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/crypto.h>
+
+#define DEFAULT_REGION "us-east-1"
+#define HOST_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
+
+/* An URL of http or https in pieces; host is lower case, an IPv6 one without its brackets. */
+struct pieces {
+	bool tls;
+	char host[254];
+	bool literal, literal6;		/* host is an address; of IPv6 */
+	unsigned int port;		/* 0: the default */
+	const char *path;		/* into the URL: "" or "/..." */
+};
+
+static int parse_port(const char *s, size_t len, unsigned int *ret_port)
+{
+	unsigned int port = 0;
+
+	if (!len || len > 5)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (!isdigit((unsigned char)s[i]))
+			return -EINVAL;
+		port = port * 10 + s[i] - '0';
+	}
+	if (!port || port > 65535)
+		return -EINVAL;
+	*ret_port = port;
+	return 0;
+}
+
+static int parse_host(const char *s, size_t len, struct pieces *p)
+{
+	struct in6_addr addr;
+
+	p->literal6 = len > 2 && s[0] == '[' && s[len - 1] == ']';
+	if (p->literal6) {
+		s++;
+		len -= 2;
+	}
+	if (!len || len >= sizeof(p->host))
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		p->host[i] = tolower((unsigned char)s[i]);
+	p->host[len] = '\0';
+	if (p->literal6)
+		return inet_pton(AF_INET6, p->host, &addr) == 1 ? 0 : -EINVAL;
+	p->literal = inet_pton(AF_INET, p->host, &addr) == 1;
+	return strspn(p->host, HOST_CHARS) == len && p->host[0] != '.' && p->host[0] != '-' ?
+	       0 : -EINVAL;
+}
+
+static int parse_url(const char *url, struct pieces *p)
+{
+	size_t len, host_len;
+	const char *colon;
+
+	*p = (struct pieces){ .port = 0 };
+	if (!strncmp(url, "https://", 8))
+		p->tls = true;
+	else if (strncmp(url, "http://", 7))
+		return -EINVAL;
+	url += p->tls ? 8 : 7;
+	/* A user, query or fragment has characters that no host, port or path of ours may have. */
+	len = strcspn(url, "/");
+	p->path = url + len;
+	colon = memrchr(url, ':', len);
+	if (colon && url[len - 1] == ']')
+		colon = NULL; /* in an IPv6 address without a port */
+	host_len = colon ? (size_t)(colon - url) : len;
+	if (colon && parse_port(colon + 1, len - host_len - 1, &p->port))
+		return -EINVAL;
+	if (p->port == (p->tls ? 443 : 80))
+		p->port = 0;
+	return parse_host(url, host_len, p);
+}
+
+static int unhex(char c)
+{
+	if (isdigit((unsigned char)c))
+		return c - '0';
+	c = tolower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * A path of a URL, decoded, as a prefix: "" or "/a/b", without slashes at the end.  -EINVAL if it
+ * holds what could not be an object's name.
+ */
+static int parse_prefix(const char *path, char **ret_prefix)
+{
+	size_t len = strlen(path), n = 0;
+	char *prefix;
+
+	if (strpbrk(path, "?#"))
+		return -EINVAL;
+	while (len && path[len - 1] == '/')
+		len--;
+	prefix = malloc(len + 1);
+	if (!prefix)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++) {
+		int high, low;
+
+		if (path[i] != '%') {
+			prefix[n++] = path[i];
+			continue;
+		}
+		if (i + 2 >= len)
+			goto bad;
+		high = unhex(path[i + 1]);
+		low = unhex(path[i + 2]);
+		if (high < 0 || low < 0)
+			goto bad;
+		prefix[n++] = high << 4 | low;
+		i += 2;
+	}
+	prefix[n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)prefix[i] < ' ' || prefix[i] == 127)
+			goto bad;
+	if (strstr(prefix, "//") || strstr(prefix, "/../") || strstr(prefix, "/./") ||
+	    (n >= 3 && !strcmp(prefix + n - 3, "/..")) || (n >= 2 && !strcmp(prefix + n - 2, "/.")))
+		goto bad;
+	*ret_prefix = prefix;
+	return 0;
+bad:
+	free(prefix);
+	return -EINVAL;
+}
+
+/* bucket: NULL, or to be put before the host. */
+static int set_origin(struct cc_http_target *t, const struct pieces *p, const char *bucket)
+{
+	char host[sizeof(p->host) + 70], port[12] = "";
+
+	snprintf(host, sizeof(host), "%s%s%s%s%s", bucket ? bucket : "", bucket ? "." : "",
+		 p->literal6 ? "[" : "", p->host, p->literal6 ? "]" : "");
+	if (p->port)
+		snprintf(port, sizeof(port), ":%u", p->port);
+	if (asprintf(&t->origin, "http%s://%s%s", p->tls ? "s" : "", host, port) < 0) {
+		t->origin = NULL;
+		return -ENOMEM;
+	}
+	t->authority = strstr(t->origin, "://") + 3;
+	t->resolver = cc_resolver_new(bucket ? host : p->host);
+	return t->resolver ? 0 : -ENOMEM;
+}
+
+static int init_plain(struct cc_http_target *t, char *err, size_t errlen)
+{
+	struct pieces p;
+	int r;
+
+	r = parse_url(t->config->url, &p);
+	if (!r)
+		r = parse_prefix(p.path, &t->prefix);
+	if (r == -EINVAL) {
+		snprintf(err, errlen, "url: expected http[s]://host[:port][/prefix] without user, "
+			 "query or fragment, not \"%s\"", t->config->url);
+		return -EINVAL;
+	}
+	if (!r)
+		t->base = strdup("");
+	if (r || !t->base || set_origin(t, &p, NULL)) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool bucket_ok(const char *s, size_t len)
+{
+	return len >= 3 && len <= 63 && strspn(s, HOST_CHARS) >= len && isalnum((unsigned char)s[0]) &&
+	       isalnum((unsigned char)s[len - 1]);
+}
+
+static int parse_s3_url(struct cc_http_target *t, char *err, size_t errlen)
+{
+	const char *bucket = t->config->url + strlen("s3://");
+	size_t len = strcspn(bucket, "/");
+	int r;
+
+	r = bucket_ok(bucket, len) ? parse_prefix(bucket + len, &t->prefix) : -EINVAL;
+	if (r == -EINVAL) {
+		snprintf(err, errlen, "url: expected s3://bucket[/prefix], a bucket's name being 3 to 63 "
+			 "of a-z 0-9 . _ -, not \"%s\"", t->config->url);
+		return r;
+	}
+	t->bucket = r ? NULL : strndup(bucket, len);
+	if (!t->bucket) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char *err, size_t errlen)
+{
+	const char *endpoint = t->config->endpoint;
+	char aws[128];
+
+	if (!*t->region || strlen(t->region) > 63 || strspn(t->region, HOST_CHARS) != strlen(t->region)) {
+		snprintf(err, errlen, "region: expected 1 to 63 of a-z 0-9 . _ -, not \"%s\"", t->region);
+		return -EINVAL;
+	}
+	if (!endpoint) {
+		snprintf(aws, sizeof(aws), "https://s3.%s.amazonaws.com", t->region);
+		endpoint = aws;
+	}
+	if (parse_url(endpoint, p) || (*p->path && strcmp(p->path, "/"))) {
+		snprintf(err, errlen, "endpoint: expected http[s]://host[:port], not \"%s\"", endpoint);
+		return -EINVAL;
+	}
+	p->path = "";
+	if (t->config->path_style)
+		return 0;
+	if (p->literal || p->literal6) {
+		snprintf(err, errlen, "style: expected path, as the endpoint \"%s\" is an address",
+			 endpoint);
+		return -EINVAL;
+	}
+	if (p->tls && strchr(t->bucket, '.')) {
+		snprintf(err, errlen, "style: expected path, as no certificate covers bucket \"%s\" with "
+			 "its dots", t->bucket);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
+{
+	struct pieces p;
+	int r;
+
+	t->s3 = true;
+	t->region = t->config->region ? t->config->region : DEFAULT_REGION;
+	r = parse_s3_url(t, err, errlen);
+	if (!r)
+		r = parse_endpoint(t, &p, err, errlen);
+	if (r)
+		return r;
+	if (asprintf(&t->base, "%s%s", t->config->path_style ? "/" : "",
+		     t->config->path_style ? t->bucket : "") < 0)
+		t->base = NULL;
+	if (!t->base || set_origin(t, &p, t->config->path_style ? NULL : t->bucket)) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Keys that mean nothing for a plain URL are mistakes, not to be passed over. */
+static int check_plain_keys(const struct cc_store_config *c, char *err, size_t errlen)
+{
+	const char *key = c->endpoint ? "endpoint" : c->region ? "region" :
+			  c->credentials_file ? "credentials_file" : c->profile ? "profile" :
+			  c->path_style ? "style" : c->anonymous ? "anonymous" : NULL;
+
+	if (!key)
+		return 0;
+	snprintf(err, errlen, "%s: expected for s3:// only, but url is \"%s\"", key, c->url);
+	return -EINVAL;
+}
+
+int cc_http_target_init(struct cc_http_target *t, const struct cc_store_config *c,
+			char *err, size_t errlen)
+{
+	bool s3 = !strncmp(c->url, "s3://", 5);
+	int r;
+
+	memset(t, 0, sizeof(*t));
+	t->config = c;
+	pthread_mutex_init(&t->lock, NULL);
+	if (s3)
+		r = init_s3(t, err, errlen);
+	else
+		r = check_plain_keys(c, err, errlen) ? -EINVAL : init_plain(t, err, errlen);
+	if (r)
+		cc_http_target_destroy(t);
+	return r;
+}
+
+void cc_http_target_forget_creds(struct cc_http_target *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->have_creds = false;
+	cc_creds_wipe(&t->creds);
+	OPENSSL_cleanse(&t->key, sizeof(t->key));
+	pthread_mutex_unlock(&t->lock);
+}
+
+void cc_http_target_destroy(struct cc_http_target *t)
+{
+	cc_http_target_forget_creds(t);
+	cc_resolver_free(t->resolver);
+	free(t->prefix);
+	free(t->base);
+	free(t->bucket);
+	free(t->origin);
+	pthread_mutex_destroy(&t->lock);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * HTTP transfers: one attempt of one request to one store.  A transfer prepares and judges; who owns
+ * the curl multi handle moves it (store-http.c blocks, fetch.c does not).  Retries are not
+ * known here.  A transfer belongs to one thread; a target may be used by many.
+ */
+#ifndef CC_HTTP_H
+#define CC_HTTP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <curl/curl.h>
+#include "creds.h"
+#include "resolve.h"
+#include "retry.h"
+#include "sign.h"
+#include "store.h"
+
+/* ---- target: what a store is over HTTP ---- */
+
+struct cc_http_target {
+	const struct cc_store_config *config;
+	bool s3;			/* else plain HTTP, read-only */
+	char *origin;			/* "https://host[:port]", no port if it is the default one */
+	const char *authority;		/* "host[:port]", points into origin */
+	char *bucket;			/* s3 only */
+	const char *region;		/* s3 only */
+	char *base;			/* raw path of the bucket: "" or "/bucket" */
+	char *prefix;			/* raw, below base: "" or "/a/b" */
+	struct cc_resolver *resolver;
+	pthread_mutex_t lock;		/* covers what follows */
+	bool have_creds;
+	struct cc_creds creds;
+	struct cc_sign_key key;
+};
+
+/* Checks the configuration.  Returns 0 or -errno with a line in err. */
+int cc_http_target_init(struct cc_http_target *t, const struct cc_store_config *c,
+			char *err, size_t errlen);
+void cc_http_target_destroy(struct cc_http_target *t);
+/* The store refused the credentials: read them anew at the next request. */
+void cc_http_target_forget_creds(struct cc_http_target *t);
+
+/* ---- answer: what came back, and what it means; pure ---- */
+
+#define CC_HTTP_REASON_SIZE 256
+
+struct cc_http_answer {
+	long status;			/* 0: none came */
+	char code[64];			/* S3's <Code>, "" if none */
+	char message[128];
+	char region[32];		/* where the bucket is, if told */
+	char date[40];			/* the server's clock */
+	char location[128];
+	char encoding[32];		/* Content-Encoding */
+	unsigned int retry_after_ms;
+};
+
+struct cc_http_outcome {
+	enum cc_store_result result;
+	enum cc_retry_class class;	/* CC_RETRY_NONE if the result is OK */
+	unsigned int retry_after_ms;
+	char reason[CC_HTTP_REASON_SIZE]; /* one printable line, if not OK */
+};
+
+/* Copies at most size - 1 characters of s, the unprintable ones as '?'. */
+void cc_http_copy_text(char *dst, size_t size, const char *s, size_t len);
+/* The text of the first <tag>, entities decoded, into out; false if there is none that fits. */
+bool cc_http_xml_text(const char *xml, size_t len, const char *tag, char *out, size_t size);
+/* An answer whose status is no success. */
+void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,
+			  struct cc_http_outcome *o);
+/* No whole answer came; detail is curl's own words, may be "". */
+void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const char *detail,
+			struct cc_http_outcome *o);
+
+/* ---- transfer ---- */
+
+enum cc_http_method { CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST };
+
+struct cc_http_request {
+	enum cc_http_method method;
+	const char *name;		/* of the object; LIST: prefix of the names */
+	const char *token;		/* LIST: continuation, or NULL */
+	const void *data;		/* PUT: the object, lives until the end */
+	size_t size;
+	/* GET: the body goes to buf, LIST: to a buffer that grows.  More than max: CC_STORE_TOOBIG. */
+	void *buf;
+	bool grow;
+	size_t max;
+	uint64_t deadline_ns;		/* CLOCK_MONOTONIC */
+	bool fresh;			/* on a new connection */
+};
+
+struct cc_http_xfer {
+	CURL *easy;			/* private pointer: the owner's */
+	struct cc_http_target *target;
+	struct cc_http_request req;
+	struct curl_slist *headers, *connect_to;
+	char *url;
+	enum {
+		CC_HTTP_RUNNING,
+		CC_HTTP_STOP_FIRST_BYTE,
+		CC_HTTP_STOP_STALL,
+		CC_HTTP_STOP_DEADLINE,
+		CC_HTTP_STOP_TOOBIG,
+		CC_HTTP_STOP_ENOUGH,	/* of an error's text */
+		CC_HTTP_STOP_MEMORY,
+	} stop;				/* why we ended it, if we did */
+	uint64_t start_ns, sent_ns, first_ns, last_ns; /* 0: not yet; last: last byte either way */
+	uint8_t *body;			/* req.buf, or malloc()ed and owned if req.grow */
+	size_t body_size, body_room;
+	uint64_t received;		/* bytes of bodies, good or bad */
+	size_t sent;			/* PUT */
+	char *error_text;
+	size_t error_size;
+	uint64_t length;		/* what Content-Length says, if have_length */
+	bool have_length;
+	struct cc_http_answer answer;
+	char curl_error[CURL_ERROR_SIZE];
+};
+
+/* Returns 0 or -ENOMEM.  Zeroes the transfer first. */
+int cc_http_xfer_init(struct cc_http_xfer *x);
+void cc_http_xfer_destroy(struct cc_http_xfer *x);
+
+/*
+ * Make ready: x->easy may be added to a multi handle after it.  address is the resolver's.  On
+ * failure returns non-zero, and *o says why.
+ */
+int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
+		       const struct cc_http_request *req, const char *address,
+		       struct cc_http_outcome *o);
+/* When cc_http_xfer_expired() is to be asked next. */
+uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x);
+/* True if a timer ran out: take it off the multi handle and end it with CURLE_OPERATION_TIMEDOUT. */
+bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns);
+/* The transfer is off its multi handle, code is its result. */
+void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o);
+
+#endif
