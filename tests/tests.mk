@@ -26,8 +26,9 @@ check: setup
 ## make check-unit      unit tests with AddressSanitizer and UBSan
 check-unit:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan \
-		SANITIZE="$(SANITIZERS)" unit
-	@tests/run-unit $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS))
+		SANITIZE="$(SANITIZERS)" unit $(BUILD)/asan/chunkctl
+	@BUILD=$(BUILD)/asan tests/run-unit \
+		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
 
 ## make check-vm        black-box cases in a VM with Debian's 6.12
 check-vm:
