@@ -92,7 +92,7 @@ static int pool_up(const char *name, const char *path)
 		r = ctl_dm_create(name, false, bytes / 512, CTL_TARGET_POOL, path);
 	if (!r)
 		return CTL_OK;
-	ctl_err("%s: %s (the kernel log may tell more)", name, ctl_dm_reason(r));
+	ctl_err("%s: %s", name, ctl_dm_reason(r));
 	return CTL_FAILED;
 }
 

@@ -198,7 +198,7 @@ static int create_disk(struct up *u)
 		r = ctl_dm_create(u->name, true, u->size / SECTOR, CTL_TARGET_DISK, params);
 	if (!r)
 		return CTL_OK;
-	ctl_err("%s: %s (the kernel log may tell more)", u->name, ctl_dm_reason(r));
+	ctl_err("%s: %s", u->name, ctl_dm_reason(r));
 	return CTL_FAILED;
 }
 

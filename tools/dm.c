@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "kmsg.h"
 
 /* The first complaint of the last operation: later ones only follow from it. */
 static char complaint[256];
@@ -134,19 +135,36 @@ void ctl_dm_free(struct ctl_dm_device *d)
 	d->params = NULL;
 }
 
+/* The kernel's own words are better than libdevmapper's "ioctl failed". */
+static void keep_kernel_reason(int log, const char *target, int r)
+{
+	char reason[sizeof(complaint)];
+
+	if (ctl_kmsg_reason(log, target, reason, sizeof(reason)) || !r)
+		return;
+	if (!strncmp(reason, "unknown target type", 19))
+		snprintf(complaint, sizeof(complaint),
+			 "the kernel has no target %s; is the module dm-chunkcache installed for it?",
+			 target);
+	else
+		snprintf(complaint, sizeof(complaint), "%s", reason);
+}
+
 int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
 		  const char *params)
 {
 	struct dm_task *t = new_task(DM_DEVICE_CREATE, name);
-	int r;
+	int r, log;
 
 	if (!t)
 		return -ENOMEM;
+	log = ctl_kmsg_start();
 	if ((read_only && !dm_task_set_ro(t)) ||
 	    !dm_task_add_target(t, 0, sectors, target, params))
 		r = -ENOMEM;
 	else
 		r = run_and_settle(t);
+	keep_kernel_reason(log, target, r);
 	dm_task_destroy(t);
 	return r;
 }

@@ -30,8 +30,8 @@ enum ctl_dm_what { CTL_DM_TABLE, CTL_DM_STATUS };
 bool ctl_dm_name_ok(const char *name);
 
 /*
- * Each returns 0 or -errno; -ENXIO: no such device.  ctl_dm_reason() then is what libdevmapper
- * said of it, or the text of the errno.
+ * Each returns 0 or -errno; -ENXIO: no such device.  ctl_dm_reason() then is what the kernel or
+ * libdevmapper said of it, or the text of the errno.
  */
 int ctl_dm_get(const char *name, enum ctl_dm_what what, struct ctl_dm_device *ret_device);
 void ctl_dm_free(struct ctl_dm_device *d);
