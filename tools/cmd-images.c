@@ -67,7 +67,7 @@ static int list_names(struct ctl_store *s, struct names *n)
 	char err[256] = "";
 
 	if (cc_store_list(s->store, IMAGES, add_name, n, err, sizeof(err))) {
-		ctl_err("%s: %s", s->name, err);
+		ctl_err("%s", err);
 		return CTL_FAILED;
 	}
 	if (n->failed) {
