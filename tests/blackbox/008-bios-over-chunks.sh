@@ -18,18 +18,14 @@ for chunks in 2 3 17; do
 	verify vm1 a --bs $(((chunks - 1) * 65536 + 1024)) --count 40
 done
 
+image b --seed 80 --size 8M --chunk 64K
 bad=40
-rm "$(chunk_file a $bad)"
-disk_down vm1
-must dmsetup message $POOL 0 drop
-helper_stop
-dd if=/dev/zero of="$cache_device" bs=1M seek=2 count=1 conv=notrunc 2>/dev/null
-helper_start
-disk_up vm1 a
-read_errno vm1 ENODATA --count 1 --seq --offset $((bad * 65536)) --bs 512
+rm "$(chunk_file b $bad)"
+disk_up vm2 b
+read_errno vm2 ENODATA --count 1 --seq --offset $((bad * 65536)) --bs 512
 cc-io --allow-errors --json --seq --count 1 --offset $(((bad - 8) * 65536)) --bs 1088K \
-	/dev/mapper/vm1 >$WORK/out || fail "a read over the bad chunk: $(cat $WORK/out)"
+	/dev/mapper/vm2 >$WORK/out || fail "a read over the bad chunk: $(cat $WORK/out)"
 grep -q '"ENODATA":1' $WORK/out || fail "a read over the bad chunk: $(cat $WORK/out)"
-verify vm1 a --length $((bad * 65536)) --bs 4K-1M --count 100
-verify vm1 a --offset $(((bad + 1) * 65536)) --bs 4K-1M --count 100
+verify vm2 b --length $((bad * 65536)) --bs 4K-1M --count 100
+verify vm2 b --offset $(((bad + 1) * 65536)) --bs 4K-1M --count 100
 finish

@@ -368,6 +368,59 @@ standard() {
 	disk_up vm1 a
 }
 
+# json FIELD FILE : a number of cc-io's --json line
+json() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$2"; }
+
+# ---- by hand: the protocol, crafted objects, slow devices ----
+
+# nl [OPTION...] : commands for cc-nl on standard input; each must end as it says
+nl() { cc-nl --chunk 64K "$@" || fail "the netlink client, see above"; }
+
+# slow_device : the pool's device becomes a dm-delay one with no delay yet
+slow_device() {
+	must dmsetup create slow --table "$(slow_table 0 0)"
+	cache_device=/dev/mapper/slow
+}
+
+slow_table() { echo "0 $slow_sectors delay $slow_under 0 $1 $slow_under 0 $2"; }
+slow_under=${NVME:-}
+slow_sectors=$((96 * 2048))
+
+# slow_down READ_MS WRITE_MS : from now on; what is under way keeps its delay
+slow_down() {
+	must dmsetup load slow --table "$(slow_table "$1" "$2")"
+	must dmsetup suspend --noflush --nolockfs slow
+	must dmsetup resume slow
+}
+
+# manifest_put FILE : into the store under its own digest, which is left in $digest
+manifest_put() {
+	digest=$(sha256sum "$1" | cut -d' ' -f1)
+	cp "$1" "$STORE_DIR/manifests/$digest"
+	digest=sha256:$digest
+}
+
+# le BYTES NUMBER : little-endian, as hex
+le() { awk -v n="$1" -v v="$2" 'BEGIN { while (n--) { printf "%02x", v % 256; v = int(v / 256) } }'; }
+
+# manifest_hex IMAGE_BYTES ID... : version 1, 64K chunks, raw
+manifest_hex() {
+	printf '63636d616e69660a%s%s%s%s%s' "$(le 4 1)" "$(le 4 16)" "$(le 8 "$1")" "$(le 4 0)" \
+		"$(le 4 0)"
+	shift
+	printf '%s' "$@"
+}
+
+# crafted NAME IMAGE_BYTES ID... : an image made of any chunks
+crafted() {
+	local name=$1 size=$2
+
+	shift 2
+	manifest_hex "$size" "$@" | xxd -r -p >$WORK/manifest
+	manifest_put $WORK/manifest
+	eval "digest_$name=$digest sectors_$name=$((size / 512)) opts_$name="
+}
+
 # ---- the end ----
 
 all_devices() { dmsetup ls --target "$1" 2>/dev/null | awk '!/^No dev/ { print $1 }'; }

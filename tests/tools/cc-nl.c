@@ -55,7 +55,8 @@ CONTENT_HELP
 "  fail DISK CHUNK COOKIE notfound|corrupt|timeout|other|NUMBER\n"
 "  slots [POOL]           prints all; sets slots_free .. slots_bad, gen_of_N state_of_N\n"
 "  stats                  prints pools and disks\n"
-"  serve MS [slots|data] [max=N]   be a helper for so long, or until N misses were answered\n"
+"  serve MS [slots|data] [all] [max=N]   be a helper for so long, or until N misses were\n"
+"                         answered; all: also what was given to this session before\n"
 "  raw CMD [dump] [ATTR=TYPE:VALUE]...   CMD, ATTR: name or number; TYPE: u8 u16 u32 u64 str hex\n"
 "                         flag zeros (VALUE bytes) nest (empty nested attribute of VALUE bytes)\n"
 "  is VALUE VALUE         fails if they differ\n"
@@ -1012,13 +1013,13 @@ static int load_disks(void)
 	return err;
 }
 
-static int serve_batch(bool slots, uint64_t *served, bool *idle)
+static int serve_batch(bool slots, bool all, uint64_t *served, bool *idle)
 {
 	struct chunkcache_miss batch[32];
 	const struct chunkcache_miss *m;
 	unsigned int n, i;
 	uint32_t pending;
-	int err = pull(32, false, &m, &n);
+	int err = pull(32, all, &m, &n);
 
 	if (err)
 		return err;
@@ -1036,7 +1037,7 @@ static int cmd_serve(int argc, char **argv)
 {
 	uint64_t end = now_ms() + number(argv[1]), served = 0;
 	const char *max = option(argc, argv, "max");
-	bool idle = false;
+	bool idle = false, all = has(argc, argv, "all");
 	int err;
 
 	if (1ULL << geometry.slot_shift != content.chunk)
@@ -1049,7 +1050,8 @@ static int cmd_serve(int argc, char **argv)
 				err = 0;
 		}
 		if (!err)
-			err = serve_batch(!has(argc, argv, "data"), &served, &idle);
+			err = serve_batch(!has(argc, argv, "data"), all, &served, &idle);
+		all = false;
 	}
 	set_u64("served", served);
 	return err;
