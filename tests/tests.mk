@@ -32,7 +32,8 @@ check-unit:
 
 ## make check-vm        black-box cases in a VM with Debian's 6.12
 check-vm:
-	@tests/vm/run-cases -k 6.12
+	@failed=0; tests/vm/selftest 6.12 || failed=1; \
+	tests/vm/run-cases -k 6.12 || failed=1; exit $$failed
 
 ## make check-vm-6.1    all of them with Debian's 6.1
 check-vm-6.1:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
 #
 # The guest's initramfs, made of cpio archives one after the other: a base of
 # programs (cached), and one layer per run with the kernel's modules, what the

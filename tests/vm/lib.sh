@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034
 #
 # What the scripts of the VM harness share: where things lie, messages, and
 # packing of initramfs layers.  Sourced by bash; sets no traps, prints nothing.
