@@ -441,7 +441,9 @@ int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_st
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	s->base = (struct cc_store){ .config = c, .kind = CC_STORE_KIND_FILE, .ops = &file_ops };
+	s->base.config = c;
+	s->base.kind = CC_STORE_KIND_FILE;
+	s->base.ops = &file_ops;
 	s->root = root;
 	*ret_store = &s->base;
 	return 0;

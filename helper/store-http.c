@@ -416,7 +416,9 @@ int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_st
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	s->base = (struct cc_store){ .config = c, .kind = CC_STORE_KIND_HTTP, .ops = &http_ops };
+	s->base.config = c;
+	s->base.kind = CC_STORE_KIND_HTTP;
+	s->base.ops = &http_ops;
 	r = cc_http_target_init(&s->target, c, err, errlen);
 	if (r) {
 		free(s);

@@ -35,6 +35,7 @@ struct cc_store {
 	const struct cc_store_config *config;
 	enum cc_store_kind kind;
 	const struct cc_store_ops *ops;
+	atomic_uint active;		/* requests that the fetch engine has under way */
 };
 
 /* As cc_store_open(), for URLs of their kind. */
