@@ -75,7 +75,7 @@ module: $(MODDIR)/dm-chunkcache.ko
 
 $(MODDIR)/dm-chunkcache.ko: $(MODSRC)
 	@mkdir -p $(MODDIR)
-	cp -a --parents $(MODSRC) $(MODDIR)
+	@cp -a --parents $(MODSRC) $(MODDIR)
 	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) $(KARGS) modules
 
 clean:

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One table instance of a disk: what its parts share.  Made in ctr, gone in dtr.
+ */
+#ifndef CC_DISK_H
+#define CC_DISK_H
+
+#include <linux/device-mapper.h>
+#include <linux/mutex.h>
+#include "chunk-map.h"
+#include "miss.h"
+#include "slot.h"
+#include "stats.h"
+#include "table.h"
+#include "types.h"
+
+struct cc_dev;
+struct cc_pool;
+
+struct cc_disk {
+	/* Read by every hit; constant while I/O runs. */
+	struct cc_slots *slots;
+	struct cc_chunk_map map;
+	struct block_device *bdev;	/* the cache device */
+	sector_t slots_start;		/* on it */
+	unsigned int chunk_shift;	/* log2 of sectors per chunk */
+	struct cc_stats *stats;		/* of the mapped device, outlives this instance */
+
+	struct cc_missq missq;
+	u64 id;				/* never re-used */
+	struct dm_target *ti;
+	struct dm_dev *pool_dev;	/* keeps a plain remove of the pool away */
+	struct dm_dev *cache_dev;	/* hits go straight there */
+	struct cc_pool *pool;		/* reference */
+	struct cc_dev *dev;		/* reference */
+	struct mutex *cmd;		/* the pool's command mutex */
+	struct cc_disk_args args;
+	/* There is something to pull for this disk.  No locks are held; process context. */
+	void (*ring)(struct cc_disk *disk, u32 pending);
+
+	/* Below: the pool's command mutex. */
+	bool announced;
+	u32 state;			/* enum chunkcache_disk_state */
+	char reason[CHUNKCACHE_REASON_MAX + 1];
+	/* The bell's list of disks with NEW misses; its lock. */
+	struct list_head ready;
+};
+
+static inline cc_chunk_t cc_disk_chunk(const struct cc_disk *disk, sector_t sector)
+{
+	return cc_chunk(sector >> disk->chunk_shift);
+}
+
+/* Point a bio at its slot; pb->iter is how it came. */
+static inline void cc_disk_remap(const struct cc_disk *disk, struct bio *bio, cc_slot_t slot)
+{
+	sector_t in_chunk = bio->bi_iter.bi_sector & ((1u << disk->chunk_shift) - 1);
+
+	bio_set_dev(bio, disk->bdev);
+	bio->bi_iter.bi_sector = disk->slots_start +
+		((sector_t)cc_slot_nr(slot) << disk->chunk_shift) + in_chunk;
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Misses of one disk: the bios that wait, in which state each miss is, and every way it ends.
+ * Knows no netlink: it tells that there is something to pull by cc_disk.ring() and the
+ * netlink code calls it back.
+ *
+ * The way of a bio that is no hit:
+ *
+ *   map(), end_io()  any context, links it to arrivals and queues the work
+ *   work             one miss per chunk, looks at the map again under the lock, rings
+ *   helper           MISS_GET; then MAP, SLOT_DONE, MISS_DATA or MISS_FAIL ends it
+ *
+ * States of a miss:
+ *
+ *   NEW    in the list fresh; the helper has not been given it
+ *   SENT   given to the helper of the present session; in no list
+ *   (gone) answered; a late answer finds no miss, or another cookie
+ *
+ *   NEW -> SENT	cc_miss_pull()
+ *   SENT -> NEW	cc_miss_renew() (session ended, reply lost), cc_miss_data() (bios
+ *			that the data did not cover)
+ *   any -> gone	no bio is left and it was answered, or the disk goes away
+ *
+ * A miss may have no bio: a fetch that a REQ_NOWAIT read started, or one whose bios were
+ * given back at a suspend, so that the fill is not lost.
+ *
+ * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals.  cc_missq.lock covers
+ * all else and nests inside the slot lock.  The pool's command mutex is held by everybody
+ * who takes bios away from a miss (answers, deadlines, suspend), so that an answer may
+ * copy into bios that it took out while no lock is held.
+ */
+#ifndef CC_MISS_H
+#define CC_MISS_H
+
+#include <linux/bio.h>
+#include <linux/mempool.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include "chunk-map.h"
+#include "types.h"
+
+struct cc_disk;
+struct cc_epoch;
+
+/* Per-bio data.  Only epoch is set by every map(). */
+struct cc_bio {
+	struct cc_epoch *epoch;		/* pinned while a slot is read, else NULL */
+	cc_entry_t entry;		/* the slot it was sent to */
+	struct bvec_iter iter;		/* as it came */
+	u8 counter;			/* what it counts as when it ends well */
+	u8 retry;			/* enum cc_retry */
+	u32 done;			/* bytes that MISS_DATA brought so far */
+	u64 arrived;			/* CLOCK_MONOTONIC, ns; of a bio that waits */
+	struct cc_disk *disk;		/* of a bio that waits */
+};
+
+/* Of a bio that failed on the cache device: it wants MISS_DATA, and its slot... */
+enum cc_retry {
+	CC_RETRY_NOT,		/* did not fail */
+	CC_RETRY_KEEP,		/* is kept: the path failed, not the medium */
+	CC_RETRY_DROP,		/* is dropped and quarantined */
+};
+
+#define CC_NR_HINTS	8	/* older ones are overtaken by the reader anyway */
+
+struct cc_missq {
+	spinlock_t arrival_lock;
+	struct bio_list arrivals;
+	cc_chunk_t hints[CC_NR_HINTS];	/* marked chunks that were read */
+	unsigned int nr_hints;
+	struct work_struct work;
+
+	spinlock_t lock;
+	struct rb_root misses;		/* by chunk */
+	struct list_head fresh;		/* NEW ones, in the order they came */
+	struct bio_list backlog;	/* no miss to be had: cap, or no memory */
+	u32 nr_misses;
+	u32 nr_waiting;			/* bios in misses and backlog */
+	bool requeueing;		/* from presuspend to its undo or postsuspend */
+	u64 suspend_deadline;		/* ns; 0: none */
+	bool refused;			/* manifest refused: EIO at once */
+
+	struct delayed_work tick;	/* deadlines */
+	mempool_t *mempool;
+	u64 said;			/* when "waits for ever" was last logged, ns */
+};
+
+int cc_missq_module_init(void);
+void cc_missq_module_exit(void);
+
+/* ctr; disk's other fields are set.  -ENOMEM. */
+int cc_missq_init(struct cc_disk *disk);
+/* dtr: no bio is left. */
+void cc_missq_exit(struct cc_disk *disk);
+
+/* A bio that can't be served now; its cc_bio.iter is set.  Any context. */
+void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry);
+/* A marked chunk was read for the first time.  Any context. */
+void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk);
+
+/* ---- from here on: process context; the pool's command mutex is held ---- */
+
+/* Give up to n NEW misses and hints to the helper; returns how many.  *ret_more: there are others. */
+u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool *ret_more);
+/* All SENT misses are NEW again; true if there are any NEW ones. */
+bool cc_miss_renew(struct cc_disk *disk);
+
+/*
+ * The chunk was mapped: what waits for it and may read the slot is pinned and moved to
+ * *release.  The slot lock is held and the slot is VALID.
+ */
+void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry,
+		    struct bio_list *release);
+/* The same for a chunk that is a hole. */
+void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count, struct bio_list *release);
+/* Send bios that were pinned, or fill and end those for holes.  No locks but the mutex. */
+void cc_miss_submit(struct bio_list *release);
+
+/* MISS_DATA and MISS_FAIL: 0, -ENOENT, -ESTALE; as in the netlink header. */
+int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
+		 const void *data, u32 len, bool last);
+int cc_miss_fail(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, blk_status_t status);
+
+/* The manifest was refused: all that waits fails, now and until it is loaded. */
+void cc_miss_refuse(struct cc_disk *disk, bool refused);
+
+/* ---- these take the mutex themselves ---- */
+void cc_miss_presuspend(struct cc_disk *disk);
+void cc_miss_presuspend_undo(struct cc_disk *disk);
+void cc_miss_postsuspend(struct cc_disk *disk);
+
+/* Bios held, and the age of the oldest in ms.  Process context, any locks but ours. */
+void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms);
+
+#endif

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The target "chunkcache-pool": the cache device as the helper sees it.
+ *
+ * The helper reads and writes slots through this dm device and never the cache device
+ * itself: a write passes only if its slot is FILLING or it goes to a metadata area.  So dm
+ * core quiesces fills at a suspend, ends them after "remove -f", and refuses to remove the
+ * pool while a helper has it open.  Disks send their hits straight to the cache device.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+#include "pool.h"
+#include "target.h"
+
+struct pool_table {
+	struct dm_dev *cache_dev;
+	struct cc_pool *pool;		/* reference */
+};
+
+static int cc_pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct mapped_device *md = dm_table_get_md(ti->table);
+	struct cc_geometry geo;
+	struct pool_table *pt;
+	int r;
+
+	r = cc_table_parse_pool(ti, argc, argv);
+	if (r)
+		return r;
+	if (!(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE)) {
+		ti->error = "Table of a pool must be writable";
+		return -EINVAL;
+	}
+	pt = kzalloc(sizeof(*pt), GFP_KERNEL);
+	if (!pt) {
+		ti->error = "No memory for pool table";
+		return -ENOMEM;
+	}
+	r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &pt->cache_dev);
+	if (r) {
+		ti->error = "Cannot open cache device";
+		goto free_pt;
+	}
+	r = cc_superblock_read(pt->cache_dev->bdev, &geo, &ti->error);
+	if (r)
+		goto put_dev;
+	if (ti->len < geo.slots_end) {
+		ti->error = "Table is shorter than the formatted pool";
+		r = -EINVAL;
+		goto put_dev;
+	}
+	r = dm_set_target_max_io_len(ti, 1u << geo.slot_shift);
+	if (r)
+		goto put_dev;
+	pt->pool = cc_pool_attach_table(md, pt->cache_dev->bdev->bd_dev, &geo, &ti->error);
+	if (IS_ERR(pt->pool)) {
+		r = PTR_ERR(pt->pool);
+		goto put_dev;
+	}
+	ti->private = pt;
+	return 0;
+
+put_dev:
+	dm_put_device(ti, pt->cache_dev);
+free_pt:
+	kfree(pt);
+	return r;
+}
+
+static void cc_pool_dtr(struct dm_target *ti)
+{
+	struct pool_table *pt = ti->private;
+
+	cc_pool_detach_table(pt->pool);
+	dm_put_device(ti, pt->cache_dev);
+	kfree(pt);
+}
+
+/* Core has cut the bio at multiples of the slot size, so that it lies in one slot at most. */
+static bool may_write(const struct cc_pool *pool, sector_t start, sector_t end)
+{
+	const struct cc_geometry *g = &pool->geo;
+
+	if (start >= g->slots_start && end <= g->slots_end)
+		return cc_slots_filling(&pool->slots,
+					cc_slot((start - g->slots_start) >> g->slot_shift));
+	return (start >= g->table_start && end <= g->table_end) ||
+	       (start >= g->manifest_start && end <= g->manifest_end);
+}
+
+static int cc_pool_map(struct dm_target *ti, struct bio *bio)
+{
+	struct pool_table *pt = ti->private;
+	sector_t start = dm_target_offset(ti, bio->bi_iter.bi_sector);
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		break;
+	case REQ_OP_WRITE:
+		if (may_write(pt->pool, start, start + bio_sectors(bio)))
+			break;
+		DMERR_LIMIT("%s: write of sector %llu refused: no slot that is being filled",
+			    pt->pool->name, (unsigned long long)start);
+		return DM_MAPIO_KILL;
+	default:
+		return DM_MAPIO_KILL;
+	}
+	bio_set_dev(bio, pt->cache_dev->bdev);
+	bio->bi_iter.bi_sector = start;
+	return DM_MAPIO_REMAPPED;
+}
+
+static void cc_pool_postsuspend(struct dm_target *ti)
+{
+	struct pool_table *pt = ti->private;
+
+	WRITE_ONCE(pt->pool->live, NULL);
+	cc_slots_stop(&pt->pool->slots);
+}
+
+static void cc_pool_resume(struct dm_target *ti)
+{
+	struct pool_table *pt = ti->private;
+
+	WRITE_ONCE(pt->pool->live, ti);
+	cc_slots_start(&pt->pool->slots);
+}
+
+static const char *helper_state(struct cc_pool *pool)
+{
+	if (pool->session)
+		return "attached";
+	return atomic_read(&pool->nr_draining) ? "draining" : "none";
+}
+
+static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int maxlen)
+{
+	struct cc_slots *s = &pool->slots;
+	u64 fills, evictions, session;
+	u32 count[CHUNKCACHE_SLOT_BAD + 1];
+	unsigned int sz = 0;
+	const char *helper;
+
+	mutex_lock(&pool->cmd);
+	session = pool->session ? pool->session->id : 0;
+	helper = helper_state(pool);
+	mutex_unlock(&pool->cmd);
+	spin_lock(&s->lock);
+	memcpy(count, s->count, sizeof(count));
+	fills = s->nr_fills;
+	evictions = s->nr_evictions;
+	spin_unlock(&s->lock);
+
+	DMEMIT("%u %u/%u/%u/%u/%u of %u %llu %llu %s %llu %s 0", 1u << pool->geo.slot_shift,
+	       count[CHUNKCACHE_SLOT_FREE], count[CHUNKCACHE_SLOT_FILLING],
+	       count[CHUNKCACHE_SLOT_VALID], count[CHUNKCACHE_SLOT_DYING],
+	       count[CHUNKCACHE_SLOT_BAD], s->nr, fills, evictions, helper, session,
+	       READ_ONCE(pool->live) ? "normal" : "suspended");
+	return sz;
+}
+
+static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+			   char *result, unsigned int maxlen)
+{
+	struct pool_table *pt = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		emit_info(pt->pool, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s", pt->cache_dev->name);
+		break;
+	case STATUSTYPE_IMA:
+		DMEMIT_TARGET_NAME_VERSION(ti->type);
+		DMEMIT(",cache_device=%s;", pt->cache_dev->name);
+		break;
+	}
+}
+
+static int clear_stats(void *arg, struct cc_pool *pool, struct cc_dev *dev)
+{
+	if (pool == arg && dev)
+		cc_stats_clear(&dev->stats);
+	return 0;
+}
+
+static int cc_pool_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			   unsigned int maxlen)
+{
+	struct pool_table *pt = ti->private;
+
+	if (argc == 1 && !strcasecmp(argv[0], "clear_stats")) {
+		cc_pool_for_each(clear_stats, pt->pool);
+		return 0;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "drop")) {
+		cc_slots_drop_all(&pt->pool->slots);
+		return 0;
+	}
+	DMERR("%s: unknown message \"%s\" with %u arguments; expected clear_stats or drop",
+	      pt->pool->name, argv[0], argc - 1);
+	return -EINVAL;
+}
+
+static int cc_pool_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
+				   void *data)
+{
+	struct pool_table *pt = ti->private;
+
+	return fn(ti, pt->cache_dev, 0, ti->len, data);
+}
+
+struct target_type cc_pool_target = {
+	.name = "chunkcache-pool",
+	.version = { 0, 1, 0 },
+	.features = DM_TARGET_SINGLETON | DM_TARGET_IMMUTABLE | DM_TARGET_NOWAIT,
+	.module = THIS_MODULE,
+	.ctr = cc_pool_ctr,
+	.dtr = cc_pool_dtr,
+	.map = cc_pool_map,
+	.postsuspend = cc_pool_postsuspend,
+	.resume = cc_pool_resume,
+	.status = cc_pool_status,
+	.message = cc_pool_message,
+	.iterate_devices = cc_pool_iterate_devices,
+};

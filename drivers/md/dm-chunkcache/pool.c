@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pools and the mapped devices of their disks: the registry and lifetimes. */
+#include <linux/random.h>
+#include <linux/slab.h>
+#include "pool.h"
+
+DEFINE_MUTEX(cc_pools_lock);
+struct workqueue_struct *cc_wq;
+
+static LIST_HEAD(pools);
+static struct kset *kset;
+
+int cc_pool_module_init(void)
+{
+	cc_wq = alloc_workqueue("dm-chunkcache", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!cc_wq)
+		return -ENOMEM;
+	kset = kset_create_and_add("dm-chunkcache", NULL, kernel_kobj);
+	if (!kset) {
+		destroy_workqueue(cc_wq);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void cc_pool_module_exit(void)
+{
+	kset_unregister(kset);
+	destroy_workqueue(cc_wq);
+}
+
+/* ---- pools ---- */
+
+/* A free slot for demand that found none. */
+static void slot_freed(struct cc_slots *slots)
+{
+	struct cc_pool *pool = container_of(slots, struct cc_pool, slots);
+
+	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_SLOT, NULL);
+}
+
+/*
+ * Add a kobject under a name that no other has: a device that was just removed may still
+ * have its directory.
+ */
+static int kobject_add_unique(struct kobject *kobj, struct kobject *parent, const char *name,
+			      dev_t devt, bool taken)
+{
+	if (!taken)
+		return kobject_add(kobj, parent, "%s", name);
+	return kobject_add(kobj, parent, "%s:%u:%u", name, MAJOR(devt), MINOR(devt));
+}
+
+static bool pool_name_taken(const char *name)
+{
+	struct cc_pool *p;
+
+	list_for_each_entry(p, &pools, node)
+		if (!strcmp(p->name, name))
+			return true;
+	return false;
+}
+
+static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
+				 const struct cc_geometry *geo)
+{
+	struct cc_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
+	int r;
+
+	lockdep_assert_held(&cc_pools_lock);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+	kobject_init(&pool->kobj, &cc_pool_ktype);
+	pool->kobj.kset = kset;
+	pool->geo = *geo;
+	pool->cache_devt = cache_devt;
+	pool->devt = disk_devt(dm_disk(md));
+	do {
+		pool->instance = get_random_u64();
+	} while (!pool->instance);
+	mutex_init(&pool->cmd);
+	xa_init(&pool->disks);
+	cc_bell_init(&pool->bell);
+	kref_init(&pool->ref);
+	INIT_LIST_HEAD(&pool->devs);
+	dm_copy_name_and_uuid(md, pool->name, NULL);
+
+	r = cc_slots_init(&pool->slots, geo->nr_slots, cc_wq, slot_freed);
+	if (r)
+		goto put_kobj;
+	r = kobject_add_unique(&pool->kobj, NULL, pool->name, pool->devt,
+			       pool_name_taken(pool->name));
+	if (r)
+		goto exit_slots;
+	list_add_tail(&pool->node, &pools);
+	return pool;
+
+exit_slots:
+	cc_slots_exit(&pool->slots);
+put_kobj:
+	kobject_put(&pool->kobj);
+	return ERR_PTR(r);
+}
+
+static void pool_release(struct kref *ref)
+{
+	struct cc_pool *pool = container_of(ref, struct cc_pool, ref);
+
+	lockdep_assert_held(&cc_pools_lock);
+	list_del(&pool->node);
+	/* With the lock, so that the name is free again; waits for who reads an attribute. */
+	kobject_del(&pool->kobj);
+	mutex_unlock(&cc_pools_lock);
+	cc_slots_exit(&pool->slots);
+	cc_bell_exit(&pool->bell);
+	xa_destroy(&pool->disks);
+	kobject_put(&pool->kobj);
+}
+
+struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
+				     const struct cc_geometry *geo, char **error)
+{
+	dev_t devt = disk_devt(dm_disk(md));
+	struct cc_pool *pool;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		bool same = pool->devt == devt && pool->cache_devt == cache_devt &&
+			    uuid_equal(&pool->geo.uuid, &geo->uuid);
+
+		if (same && memcmp(&pool->geo, geo, sizeof(*geo))) {
+			*error = "Pool was formatted anew while in use";
+			pool = ERR_PTR(-EBUSY);
+			goto unlock;
+		}
+		if (same) {
+			kref_get(&pool->ref);
+			goto found;
+		}
+		if (pool->devt == devt || pool->cache_devt == cache_devt ||
+		    uuid_equal(&pool->geo.uuid, &geo->uuid)) {
+			*error = "Cache device or its UUID belongs to another pool device";
+			pool = ERR_PTR(-EBUSY);
+			goto unlock;
+		}
+	}
+	pool = pool_make(md, cache_devt, geo);
+	if (IS_ERR(pool)) {
+		*error = "Cannot make pool";
+		goto unlock;
+	}
+found:
+	pool->nr_tables++;
+unlock:
+	mutex_unlock(&cc_pools_lock);
+	return pool;
+}
+
+void cc_pool_detach_table(struct cc_pool *pool)
+{
+	mutex_lock(&cc_pools_lock);
+	pool->nr_tables--;
+	mutex_unlock(&cc_pools_lock);
+	cc_pool_put(pool);
+}
+
+void cc_pool_get(struct cc_pool *pool)
+{
+	kref_get(&pool->ref);
+}
+
+void cc_pool_put(struct cc_pool *pool)
+{
+	kref_put_mutex(&pool->ref, pool_release, &cc_pools_lock);
+}
+
+struct cc_pool *cc_pool_find(dev_t devt)
+{
+	struct cc_pool *pool;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		if (pool->devt == devt) {
+			kref_get(&pool->ref);
+			goto unlock;
+		}
+	}
+	pool = NULL;
+unlock:
+	mutex_unlock(&cc_pools_lock);
+	return pool;
+}
+
+struct cc_pool *cc_pool_find_port(u32 port)
+{
+	struct cc_pool *pool;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		if (READ_ONCE(pool->session_port) == port) {
+			kref_get(&pool->ref);
+			goto unlock;
+		}
+	}
+	pool = NULL;
+unlock:
+	mutex_unlock(&cc_pools_lock);
+	return pool;
+}
+
+struct cc_pool *cc_pool_find_name(const char *name)
+{
+	struct cc_pool *pool;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		if (!strcmp(pool->name, name)) {
+			kref_get(&pool->ref);
+			goto unlock;
+		}
+	}
+	pool = NULL;
+unlock:
+	mutex_unlock(&cc_pools_lock);
+	return pool;
+}
+
+void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg)
+{
+	struct cc_pool *pool;
+	struct cc_dev *dev;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		if (fn(arg, pool, NULL))
+			goto unlock;
+		list_for_each_entry(dev, &pool->devs, node)
+			if (fn(arg, pool, dev))
+				goto unlock;
+	}
+unlock:
+	mutex_unlock(&cc_pools_lock);
+}
+
+/* ---- devices of disks ---- */
+
+static bool dev_name_taken(struct cc_pool *pool, const char *name)
+{
+	struct cc_dev *d;
+
+	list_for_each_entry(d, &pool->devs, node)
+		if (!strcmp(d->name, name))
+			return true;
+	return false;
+}
+
+static struct cc_dev *dev_make(struct cc_pool *pool, struct mapped_device *md)
+{
+	struct cc_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int r;
+
+	lockdep_assert_held(&cc_pools_lock);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	kobject_init(&dev->kobj, &cc_dev_ktype);
+	dev->pool = pool;
+	dev->devt = disk_devt(dm_disk(md));
+	dm_copy_name_and_uuid(md, dev->name, NULL);
+	r = cc_stats_init(&dev->stats);
+	if (r)
+		goto put_kobj;
+	r = kobject_add_unique(&dev->kobj, &pool->kobj, dev->name, dev->devt,
+			       dev_name_taken(pool, dev->name));
+	if (r)
+		goto put_kobj;
+	list_add_tail(&dev->node, &pool->devs);
+	return dev;
+
+put_kobj:
+	kobject_put(&dev->kobj);
+	return ERR_PTR(r);
+}
+
+struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md)
+{
+	dev_t devt = disk_devt(dm_disk(md));
+	struct cc_dev *dev;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(dev, &pool->devs, node)
+		if (dev->devt == devt)
+			goto found;
+	dev = dev_make(pool, md);
+	if (IS_ERR(dev))
+		goto unlock;
+found:
+	dev->nr_disks++;
+unlock:
+	mutex_unlock(&cc_pools_lock);
+	return dev;
+}
+
+static void say_goodbye(struct cc_dev *dev)
+{
+	u64 n[CHUNKCACHE_STAT_MAX + 1];
+	u64 reads;
+	unsigned int rate;
+
+	cc_stats_read(&dev->stats, n);
+	reads = n[CHUNKCACHE_STAT_HITS] + n[CHUNKCACHE_STAT_HOLES] +
+		n[CHUNKCACHE_STAT_MISSES] + n[CHUNKCACHE_STAT_COALESCED];
+	rate = cc_stats_hit_rate(n);
+	if (reads)
+		DMINFO("%s: disk gone; %llu reads, %llu MiB, hit rate %u.%02u %%", dev->name, reads,
+		       n[CHUNKCACHE_STAT_READ_SECTORS] >> 11, rate / 100, rate % 100);
+}
+
+void cc_dev_put(struct cc_dev *dev)
+{
+	bool last;
+
+	mutex_lock(&cc_pools_lock);
+	last = !--dev->nr_disks;
+	if (last) {
+		list_del(&dev->node);
+		kobject_del(&dev->kobj);
+	}
+	mutex_unlock(&cc_pools_lock);
+	if (!last)
+		return;
+	say_goodbye(dev);
+	kobject_put(&dev->kobj);
+}
+
+/* ---- announced disks ---- */
+
+int cc_disk_reserve(struct cc_disk *disk)
+{
+	return xa_reserve(&disk->pool->disks, disk->id, GFP_KERNEL);
+}
+
+void cc_disk_announce(struct cc_disk *disk)
+{
+	struct cc_pool *pool = disk->pool;
+
+	mutex_lock(&pool->cmd);
+	if (!disk->announced) {
+		/* Room was reserved: can't fail. */
+		xa_store(&pool->disks, disk->id, disk, GFP_NOWAIT);
+		disk->announced = true;
+	}
+	disk->dev->disk = disk;
+	mutex_unlock(&pool->cmd);
+	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
+}
+
+void cc_disk_withdraw(struct cc_disk *disk)
+{
+	struct cc_pool *pool = disk->pool;
+
+	mutex_lock(&pool->cmd);
+	xa_erase(&pool->disks, disk->id);
+	if (disk->dev->disk == disk)
+		disk->dev->disk = NULL;
+	cc_bell_forget(&pool->bell, disk);
+	mutex_unlock(&pool->cmd);
+	if (disk->announced)
+		cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
+}
+
+struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id)
+{
+	lockdep_assert_held(&pool->cmd);
+	return id == (unsigned long)id ? xa_load(&pool->disks, id) : NULL;
+}
+
+void cc_disk_take_over(struct cc_disk *disk)
+{
+	struct cc_disk *old;
+
+	mutex_lock(&disk->pool->cmd);
+	old = disk->dev->disk;
+	if (old && old != disk && !disk->announced &&
+	    old->map.nr_chunks == disk->map.nr_chunks &&
+	    !strcmp(old->args.store, disk->args.store) &&
+	    !memcmp(old->args.digest, disk->args.digest, sizeof(disk->args.digest))) {
+		swap(old->map, disk->map);
+		/* A MAP to the old instance would go to the new one's empty map. */
+		xa_erase(&disk->pool->disks, old->id);
+		cc_bell_forget(&disk->pool->bell, old);
+		disk->dev->disk = NULL;
+	}
+	mutex_unlock(&disk->pool->cmd);
+}
+
+/* ---- counters ---- */
+
+static void add_dev_stats(struct cc_dev *dev, u64 *ret)
+{
+	u64 n[CHUNKCACHE_STAT_MAX + 1] = {};
+	u64 waiting = 0, oldest = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&dev->pool->cmd);
+	cc_stats_read(&dev->stats, n);
+	for (i = 0; i <= CHUNKCACHE_STAT_MAX; i++)
+		ret[i] += n[i];
+	if (!dev->disk)
+		return;
+	cc_miss_gauges(dev->disk, &waiting, &oldest);
+	ret[CHUNKCACHE_STAT_WAITING] += waiting;
+	ret[CHUNKCACHE_STAT_OLDEST_MS] = max(ret[CHUNKCACHE_STAT_OLDEST_MS], oldest);
+	ret[CHUNKCACHE_STAT_MAPPED] += READ_ONCE(dev->disk->map.nr_mapped);
+}
+
+void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])
+{
+	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
+	mutex_lock(&dev->pool->cmd);
+	add_dev_stats(dev, ret);
+	mutex_unlock(&dev->pool->cmd);
+}
+
+void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
+{
+	struct cc_slots *s = &pool->slots;
+	struct cc_disk *disk;
+	unsigned int i;
+	unsigned long id;
+
+	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
+	mutex_lock(&pool->cmd);
+	xa_for_each(&pool->disks, id, disk)
+		if (disk->dev->disk == disk)
+			add_dev_stats(disk->dev, ret);
+	mutex_unlock(&pool->cmd);
+
+	spin_lock(&s->lock);
+	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
+		ret[CHUNKCACHE_STAT_SLOTS_FREE + i] = s->count[i];
+	ret[CHUNKCACHE_STAT_FILLS] = s->nr_fills;
+	ret[CHUNKCACHE_STAT_EVICTIONS] = s->nr_evictions;
+	ret[CHUNKCACHE_STAT_EPOCHS] = s->nr_epochs;
+	spin_unlock(&s->lock);
+	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->nr_doorbells);
+	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
+	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
+}

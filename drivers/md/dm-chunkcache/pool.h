@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pools and the mapped devices of their disks: who exists, and who keeps whom alive.
+ *
+ *   cc_pool   one per superblock UUID and cache device.  References: each pool table
+ *             instance, each disk table instance, each session until it has drained.
+ *             So it outlives a "remove -f" of its dm device while disks still read.
+ *   cc_dev    one per mapped device of a disk: counters and the sysfs directory, shared by
+ *             its table instances, so that counters survive a reload.  References: disks.
+ *   cc_disk   one per table instance of a disk (disk.h).
+ *
+ * Lock order, top to bottom; each covers what its comment names:
+ *
+ *   cc_pools_lock         mutex; the list of pools, each pool's list of devices, references
+ *   cc_pool.cmd           mutex; the session, announced disks, chunk maps' writers, and who
+ *                         takes bios out of misses.  Never held over I/O.
+ *   cc_slots.lock         spinlock; slots (slot.h)
+ *   cc_missq.lock         spinlock; misses of one disk (miss.h)
+ *   cc_missq.arrival_lock irq-safe spinlock
+ *   cc_bell.lock          spinlock, leaf; pending work for the helper (session.h)
+ */
+#ifndef CC_POOL_H
+#define CC_POOL_H
+
+#include <linux/device-mapper.h>
+#include <linux/dm-ioctl.h>
+#include <linux/kobject.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+#include "disk.h"
+#include "session.h"
+#include "slot.h"
+#include "superblock.h"
+
+struct cc_pool {
+	struct cc_slots slots;
+	struct cc_geometry geo;
+	dev_t cache_devt;
+	dev_t devt;			/* of the pool's dm device */
+	char name[DM_NAME_LEN];		/* of the pool's dm device */
+	u64 instance;			/* random, not 0 */
+
+	struct mutex cmd;
+	struct cc_session *session;	/* attached; cmd */
+	u32 session_port;		/* session->port or 0; written under cmd, read without */
+	u64 last_session;		/* cmd */
+	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
+	struct xarray disks;		/* by ID, announced ones; changes under cmd */
+	struct cc_bell bell;
+	atomic_t nr_draining;		/* sessions that ended but have not drained */
+	atomic64_t nr_doorbells, nr_messages, nr_refused;
+
+	/* cc_pools_lock */
+	struct kref ref;
+	struct list_head node;
+	struct list_head devs;
+	u32 nr_tables;			/* pool table instances */
+	struct dm_target *live;		/* the pool table that is resumed, or NULL */
+
+	struct kobject kobj;		/* lives on while sysfs files are open */
+};
+
+struct cc_dev {
+	struct cc_stats stats;
+	struct cc_pool *pool;		/* reference, by way of the disks */
+	dev_t devt;
+	char name[DM_NAME_LEN];
+	/* cc_pools_lock */
+	u32 nr_disks;
+	struct list_head node;
+	/* pool's cmd: the announced instance, for gauges; NULL before and after */
+	struct cc_disk *disk;
+	struct kobject kobj;
+};
+
+extern struct mutex cc_pools_lock;
+extern struct workqueue_struct *cc_wq;
+
+/* Defined with the attributes in sysfs.c. */
+extern const struct kobj_type cc_pool_ktype, cc_dev_ktype;
+
+int cc_pool_module_init(void);
+void cc_pool_module_exit(void);
+
+/*
+ * The pool of a pool table: found, or made if there is none.  ERR_PTR with *error:
+ * EBUSY if it belongs to another dm device, ENOMEM.  May sleep.
+ */
+struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
+				     const struct cc_geometry *geo, char **error);
+void cc_pool_detach_table(struct cc_pool *pool);
+
+/* The pool that dm device devt is, with a reference; NULL.  May sleep. */
+struct cc_pool *cc_pool_find(dev_t devt);
+struct cc_pool *cc_pool_find_port(u32 port);
+struct cc_pool *cc_pool_find_name(const char *name);
+/*
+ * Calls fn for each pool (dev is NULL) and each of its devices, until it returns non-zero.
+ * fn runs under cc_pools_lock.
+ */
+void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg);
+void cc_pool_get(struct cc_pool *pool);
+/* May sleep; the last one tears the pool down. */
+void cc_pool_put(struct cc_pool *pool);
+
+/* The device of a disk, with a reference; ERR_PTR(-ENOMEM).  Holds no reference on pool. */
+struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md);
+void cc_dev_put(struct cc_dev *dev);
+
+/* Reserve room, so that announcing can't fail: ctr.  -ENOMEM. */
+int cc_disk_reserve(struct cc_disk *disk);
+/* The disk may be asked for: first resume.  Idempotent. */
+void cc_disk_announce(struct cc_disk *disk);
+/* Gone: dtr. */
+void cc_disk_withdraw(struct cc_disk *disk);
+/* Caller holds pool->cmd. */
+struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
+/*
+ * Take the chunk map over from the announced instance of the same device, if that is for
+ * the same content: it is suspended for good then.  Caller: preresume.
+ */
+void cc_disk_take_over(struct cc_disk *disk);
+
+/* All CHUNKCACHE_STAT_*; take cmd themselves. */
+void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
+void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
+
+#endif

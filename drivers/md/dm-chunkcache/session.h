@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions: one attachment of a helper to a pool, and the bell that calls it.
+ *
+ * States of a session:
+ *
+ *   ATTACHED  pool->session; its netlink port may give commands
+ *   DRAINING  it ended (socket closed), but somebody still holds the file that its slots are
+ *             written through: a request in flight, a process that has not quite died.
+ *             Its FILLING slots stay FILLING.  Any number may drain at once.
+ *   (gone)    nobody else holds the file: no write of it can land any more, its FILLING
+ *             slots are FREE
+ *
+ *   ATTACHED -> DRAINING	cc_session_end()
+ *   ATTACHED -> gone		cc_session_detach(): the helper says that its writes ended
+ *   DRAINING -> gone		cc_session_drain()
+ *
+ * The bell: kinds of pending work are bits; at most one doorbell message is on its way or
+ * unread, because it is armed again only by an answer to the helper that there is nothing.
+ */
+#ifndef CC_SESSION_H
+#define CC_SESSION_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include "types.h"
+
+struct cc_disk;
+struct cc_pool;
+struct file;
+
+/* Session numbers are told apart by slots by their low byte; 0 is no owner. */
+#define CC_NR_OWNERS	256
+
+struct cc_session {
+	u64 id;				/* never 0; low 8 bits never 0 and unique */
+	u32 port;			/* netlink port of the command socket */
+	struct file *file;		/* reference */
+	struct cc_pool *pool;		/* reference */
+	struct delayed_work drain;
+	unsigned int drain_ms;		/* until the next look */
+};
+
+struct cc_bell {
+	spinlock_t lock;
+	u32 pending;			/* enum chunkcache_pending */
+	bool armed;			/* the helper sleeps until it rings */
+	u64 session;			/* 0: nobody hears */
+	u32 port;
+	struct list_head ready;		/* cc_disk.ready: have NEW misses */
+	struct delayed_work send;
+	unsigned int retry_ms;
+};
+
+/*
+ * Sends one DOORBELL; -EAGAIN if the socket is full, -ECONNREFUSED if it is gone.  May sleep.
+ * Set by the netlink code.
+ */
+extern int (*cc_bell_send)(u64 session, u32 port, u32 pending);
+
+/* Caller of the following holds pool->cmd. */
+
+/* Takes over the reference on file.  ERR_PTR(-ENOMEM, -EBUSY). */
+struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_port,
+				     struct file *file);
+void cc_session_detach(struct cc_pool *pool);
+void cc_session_end(struct cc_pool *pool);
+
+/* Low bits that slots remember their owner by. */
+static inline u8 cc_session_owner(const struct cc_session *s)
+{
+	return s->id;
+}
+
+void cc_bell_init(struct cc_bell *bell);
+void cc_bell_exit(struct cc_bell *bell);
+/* There is something to pull; with a disk: it has NEW misses.  Process context. */
+void cc_bell_ring(struct cc_bell *bell, u32 pending, struct cc_disk *disk);
+/* The disk goes away. */
+void cc_bell_forget(struct cc_bell *bell, struct cc_disk *disk);
+
+/*
+ * Pull up to n misses, over all disks in turn.  *ret_pending: what else is pending, if there were
+ * no more misses; arms the bell if there was nothing at all.
+ */
+u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n,
+		    u32 *ret_pending);
+/* All SENT misses of the pool are NEW again. */
+void cc_session_renew(struct cc_pool *pool);
+
+#endif

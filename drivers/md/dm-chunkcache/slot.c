@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Slots of a pool: states, epochs, eviction.  The rules are in slot.h. */
+#include <linux/device-mapper.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/vmalloc.h>
+#include "slot.h"
+#include "trace.h"
+
+/* Slots that the evictor takes under one hold of the lock. */
+#define EVICT_BATCH	64
+
+static_assert(sizeof(struct cc_slot_info) == 16);
+
+static struct cc_slot_info *info_nr(struct cc_slots *s, u32 nr)
+{
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->info[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+static u32 *word_nr(struct cc_slots *s, u32 nr)
+{
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->word[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+static struct cc_link *op_link(void *ctx, u32 nr)
+{
+	return &info_nr(ctx, nr)->link;
+}
+
+static u8 *op_hit(void *ctx, u32 nr)
+{
+	struct cc_slots *s = ctx;
+
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->hit[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+static u8 *op_list(void *ctx, u32 nr)
+{
+	return &info_nr(ctx, nr)->policy_list;
+}
+
+static const struct cc_policy_ops policy_ops = {
+	.link = op_link,
+	.hit = op_hit,
+	.list = op_list,
+};
+
+static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
+{
+	cc_list_add_head(l, &policy_ops, s, nr);
+}
+
+static void slot_unlink(struct cc_slots *s, struct cc_list *l, u32 nr)
+{
+	cc_list_del(l, &policy_ops, s, nr);
+}
+
+static void slot_move_all(struct cc_slots *s, struct cc_list *from, struct cc_list *to)
+{
+	while (from->nr) {
+		u32 nr = from->tail;
+
+		slot_unlink(s, from, nr);
+		slot_link(s, to, nr);
+	}
+}
+
+static bool transition_ok(unsigned int from, unsigned int to)
+{
+	switch (from) {
+	case CHUNKCACHE_SLOT_FREE:
+		return to == CHUNKCACHE_SLOT_FILLING || to == CHUNKCACHE_SLOT_BAD;
+	case CHUNKCACHE_SLOT_FILLING:
+		return to == CHUNKCACHE_SLOT_VALID || to == CHUNKCACHE_SLOT_FREE ||
+		       to == CHUNKCACHE_SLOT_BAD;
+	case CHUNKCACHE_SLOT_VALID:
+		return to == CHUNKCACHE_SLOT_DYING;
+	case CHUNKCACHE_SLOT_DYING:
+		return to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD;
+	}
+	return false;
+}
+
+/* Lists of the states; VALID is the policy's. */
+static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *info)
+{
+	switch (info->state) {
+	case CHUNKCACHE_SLOT_FREE:
+		return info->flags & CC_SLOT_KEEP ? &s->keep : &s->free;
+	case CHUNKCACHE_SLOT_FILLING:
+		return &s->filling;
+	}
+	return NULL;
+}
+
+/*
+ * The one place that changes a state; moves lists, counts and the word with it.  DYING slots
+ * are in the list that their caller takes them from.
+ */
+static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
+{
+	struct cc_slot_info *info = info_nr(s, nr);
+	struct cc_list *l = list_of(s, info);
+
+	lockdep_assert_held(&s->lock);
+	if (WARN_ONCE(!transition_ok(info->state, to), "chunkcache: slot %u: %u -> %u",
+		      nr, info->state, to))
+		return;
+	trace_chunkcache_slot(nr, info->gen, info->state, to);
+	if (l)
+		slot_unlink(s, l, nr);
+	s->count[info->state]--;
+	s->count[to]++;
+	if (info->flags & CC_SLOT_PREFETCH && info->state == CHUNKCACHE_SLOT_FILLING)
+		s->prefetching--;
+	info->flags = 0;
+	WRITE_ONCE(info->state, to);
+
+	switch (to) {
+	case CHUNKCACHE_SLOT_FREE:
+		slot_link(s, &s->free, nr);
+		break;
+	case CHUNKCACHE_SLOT_FILLING:
+		info->gen++;
+		slot_link(s, &s->filling, nr);
+		break;
+	case CHUNKCACHE_SLOT_VALID:
+		/*
+		 * The bytes were written before the helper said so, through a system call:
+		 * the release orders what else was set up for readers of this word.
+		 */
+		smp_store_release(word_nr(s, nr), info->gen);
+		break;
+	case CHUNKCACHE_SLOT_DYING:
+		/* Ordered before the new epoch by the release in switch_epoch(). */
+		WRITE_ONCE(*word_nr(s, nr), 0);
+		slot_link(s, &s->dying, nr);
+		break;
+	}
+}
+
+/* The killed epoch has drained; any context. */
+static void cc_epoch_drained(struct percpu_ref *ref)
+{
+	struct cc_epoch *e = container_of(ref, struct cc_epoch, ref);
+	struct cc_slots *s = e->slots;
+
+	WRITE_ONCE(s->drained, true);
+	queue_work(s->wq, &s->reclaim);
+	wake_up(&s->drained_wait);
+}
+
+static u32 nr_free(const struct cc_slots *s)
+{
+	return s->free.nr + s->keep.nr;
+}
+
+/*
+ * Free slots to keep ready: one in 32, at most 1024 (1 GB at 1 MiB), which is what 10 GB/s
+ * fill during an RCU grace period and a slow read.  Very small pools evict on demand only.
+ */
+static u32 reserve(const struct cc_slots *s)
+{
+	return min(s->nr / 32, 1024u);
+}
+
+static u32 to_evict(const struct cc_slots *s)
+{
+	u32 want = max(reserve(s), s->wanted);
+	u32 have = nr_free(s) + s->dying.nr + s->draining.nr;
+
+	return want > have ? want - have : 0;
+}
+
+/* Give the slots of the drained epoch back; false if it has not drained. */
+static bool reap(struct cc_slots *s)
+{
+	struct cc_epoch *old = &s->epoch[s->current_epoch == &s->epoch[0]];
+
+	if (!s->switching || !READ_ONCE(s->drained))
+		return false;
+	/* May wait for the switch to atomic mode to end, hence without the lock. */
+	percpu_ref_reinit(&old->ref);
+
+	spin_lock(&s->lock);
+	while (s->draining.nr) {
+		u32 nr = s->draining.tail;
+		bool failed = info_nr(s, nr)->flags & CC_SLOT_FAILED;
+
+		slot_unlink(s, &s->draining, nr);
+		set_state(s, nr, failed ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
+	}
+	WRITE_ONCE(s->drained, false);
+	WRITE_ONCE(s->switching, false);
+	spin_unlock(&s->lock);
+	return true;
+}
+
+/* Take victims until there is enough; readers under way keep what they have. */
+static void evict(struct cc_slots *s)
+{
+	u32 n, nr;
+
+	do {
+		spin_lock(&s->lock);
+		for (n = 0; n < EVICT_BATCH && to_evict(s); n++) {
+			nr = cc_policy_evict(&s->policy);
+			if (nr == CC_NIL)
+				break;
+			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+			s->nr_evictions++;
+		}
+		spin_unlock(&s->lock);
+		cond_resched();
+	} while (n == EVICT_BATCH);
+}
+
+/* Let the readers that may have seen the words of the dying slots run out. */
+static void switch_epoch(struct cc_slots *s)
+{
+	struct cc_epoch *old = s->current_epoch;
+	struct cc_epoch *new = &s->epoch[old == &s->epoch[0]];
+
+	spin_lock(&s->lock);
+	if (s->switching || !s->dying.nr) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	slot_move_all(s, &s->dying, &s->draining);
+	s->switching = true;
+	s->nr_epochs++;
+	/* Pairs with the acquire in cc_slots_pin(). */
+	smp_store_release(&s->current_epoch, new);
+	spin_unlock(&s->lock);
+	percpu_ref_kill(&old->ref);
+}
+
+/* Only this work switches and reaps, so that what they read of the epochs is stable. */
+static void cc_slots_reclaim(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(work, struct cc_slots, reclaim);
+	bool serve;
+
+	reap(s);
+	spin_lock(&s->lock);
+	serve = !s->stopped;
+	spin_unlock(&s->lock);
+	if (!serve)
+		return;
+	evict(s);
+	switch_epoch(s);
+
+	spin_lock(&s->lock);
+	serve = s->wanted && nr_free(s);
+	if (serve)
+		s->wanted = 0;
+	spin_unlock(&s->lock);
+	if (serve)
+		s->freed(s);
+}
+
+static void kick(struct cc_slots *s)
+{
+	queue_work(s->wq, &s->reclaim);
+}
+
+static void free_leaves(struct cc_slots *s)
+{
+	u32 i;
+
+	for (i = 0; i < DIV_ROUND_UP(s->nr, CC_LEAF_SLOTS); i++) {
+		vfree(s->leaves[i]);
+		cond_resched();
+	}
+	kvfree(s->leaves);
+}
+
+static int alloc_leaves(struct cc_slots *s)
+{
+	u32 i, n = DIV_ROUND_UP(s->nr, CC_LEAF_SLOTS);
+
+	s->leaves = kvcalloc(n, sizeof(*s->leaves), GFP_KERNEL);
+	if (!s->leaves)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		s->leaves[i] = vzalloc(sizeof(**s->leaves));
+		if (!s->leaves[i]) {
+			free_leaves(s);
+			return -ENOMEM;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
+		  void (*freed)(struct cc_slots *s))
+{
+	u32 i;
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	spin_lock_init(&s->lock);
+	init_waitqueue_head(&s->drained_wait);
+	INIT_WORK(&s->reclaim, cc_slots_reclaim);
+	s->nr = nr;
+	s->wq = wq;
+	s->freed = freed;
+	s->stopped = true;
+	r = alloc_leaves(s);
+	if (r)
+		return r;
+	for (i = 0; i < 2; i++) {
+		s->epoch[i].slots = s;
+		r = percpu_ref_init(&s->epoch[i].ref, cc_epoch_drained,
+				    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
+		if (r)
+			goto exit_refs;
+	}
+	s->current_epoch = &s->epoch[0];
+	cc_list_init(&s->free);
+	cc_list_init(&s->keep);
+	cc_list_init(&s->filling);
+	cc_list_init(&s->dying);
+	cc_list_init(&s->draining);
+	cc_policy_init(&s->policy, &policy_ops, s);
+	s->count[CHUNKCACHE_SLOT_FREE] = nr;
+	for (i = 0; i < nr; i++)
+		slot_link(s, &s->free, i);
+	return 0;
+
+exit_refs:
+	while (i--)
+		percpu_ref_exit(&s->epoch[i].ref);
+	free_leaves(s);
+	return r;
+}
+
+void cc_slots_exit(struct cc_slots *s)
+{
+	/* The callback of a kill still under way would touch us: it runs in a read section. */
+	wait_event(s->drained_wait, READ_ONCE(s->drained) || !READ_ONCE(s->switching));
+	synchronize_rcu();
+	cancel_work_sync(&s->reclaim);
+	percpu_ref_exit(&s->epoch[0].ref);
+	percpu_ref_exit(&s->epoch[1].ref);
+	free_leaves(s);
+}
+
+void cc_slots_start(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	s->stopped = false;
+	spin_unlock(&s->lock);
+	kick(s);
+}
+
+void cc_slots_stop(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	s->stopped = true;
+	spin_unlock(&s->lock);
+	flush_work(&s->reclaim);
+}
+
+/* The next slot to hand out; retires those whose generation would repeat. */
+static u32 pick_free(struct cc_slots *s)
+{
+	for (;;) {
+		u32 nr = s->free.nr ? s->free.tail : s->keep.tail;
+
+		if (nr == CC_NIL || info_nr(s, nr)->gen != U32_MAX)
+			return nr;
+		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
+	}
+}
+
+/* A prefetch may hold a quarter of the slots and never the last two free ones. */
+static bool prefetch_allowed(const struct cc_slots *s)
+{
+	return s->prefetching < s->nr / 4 && nr_free(s) > 2;
+}
+
+static void hand_out(struct cc_slots *s, u32 nr, u8 owner, bool prefetch,
+		     struct chunkcache_slot *ret)
+{
+	struct cc_slot_info *info = info_nr(s, nr);
+
+	set_state(s, nr, CHUNKCACHE_SLOT_FILLING);
+	info->owner = owner;
+	if (prefetch) {
+		info->flags = CC_SLOT_PREFETCH;
+		s->prefetching++;
+	}
+	ret->slot = nr;
+	ret->gen = info->gen;
+}
+
+u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
+		   struct chunkcache_slot *ret_slots)
+{
+	u32 got, nr;
+	bool low;
+
+	spin_lock(&s->lock);
+	for (got = 0; got < n && !s->stopped; got++) {
+		if (prefetch && !prefetch_allowed(s))
+			break;
+		nr = pick_free(s);
+		if (nr == CC_NIL)
+			break;
+		hand_out(s, nr, owner, prefetch, &ret_slots[got]);
+	}
+	if (got < n && !prefetch)
+		s->wanted = max(s->wanted, n - got);
+	low = to_evict(s);
+	spin_unlock(&s->lock);
+	if (low)
+		kick(s);
+	return got;
+}
+
+int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
+			 struct chunkcache_slot *ret_slot)
+{
+	u32 nr = cc_slot_nr(slot);
+	int r = -EBUSY;
+
+	if (nr >= s->nr)
+		return -ERANGE;
+	spin_lock(&s->lock);
+	if (!s->stopped && info_nr(s, nr)->state == CHUNKCACHE_SLOT_FREE &&
+	    !info_nr(s, nr)->gen) {
+		hand_out(s, nr, owner, false, ret_slot);
+		r = 0;
+	}
+	spin_unlock(&s->lock);
+	return r;
+}
+
+int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
+{
+	u32 nr = cc_slot_nr(slot);
+	struct cc_slot_info *info;
+	int r = 0;
+
+	if (nr >= s->nr)
+		return -ERANGE;
+	info = info_nr(s, nr);
+	spin_lock(&s->lock);
+	if (info->state != CHUNKCACHE_SLOT_FREE || info->gen) {
+		r = -EBUSY;
+	} else if (!(info->flags & CC_SLOT_KEEP)) {
+		slot_unlink(s, &s->free, nr);
+		info->flags |= CC_SLOT_KEEP;
+		slot_link(s, &s->keep, nr);
+	}
+	spin_unlock(&s->lock);
+	return r;
+}
+
+/* Is it FILLING for this owner at this generation? */
+static bool owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
+{
+	struct cc_slot_info *info;
+
+	lockdep_assert_held(&s->lock);
+	if (cc_slot_nr(slot) >= s->nr)
+		return false;
+	info = info_nr(s, cc_slot_nr(slot));
+	return info->state == CHUNKCACHE_SLOT_FILLING && info->owner == owner &&
+	       info->gen == gen;
+}
+
+int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool bad)
+{
+	int r = -ESTALE;
+
+	spin_lock(&s->lock);
+	if (owned(s, owner, slot, gen)) {
+		set_state(s, cc_slot_nr(slot),
+			  bad ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
+		r = 0;
+	}
+	spin_unlock(&s->lock);
+	kick(s);
+	return r;
+}
+
+void cc_slots_release_owner(struct cc_slots *s, u8 owner)
+{
+	u32 nr, next;
+
+	spin_lock(&s->lock);
+	for (nr = s->filling.head; nr != CC_NIL; nr = next) {
+		next = info_nr(s, nr)->link.next;
+		if (info_nr(s, nr)->owner == owner)
+			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+	}
+	spin_unlock(&s->lock);
+	kick(s);
+}
+
+int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool prefetched,
+		  void (*made_valid)(void *arg), void *arg)
+{
+	spin_lock(&s->lock);
+	if (!owned(s, owner, slot, gen)) {
+		spin_unlock(&s->lock);
+		return -ESTALE;
+	}
+	set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_VALID);
+	s->nr_fills++;
+	made_valid(arg);
+	cc_policy_insert(&s->policy, cc_slot_nr(slot), prefetched);
+	spin_unlock(&s->lock);
+	return 0;
+}
+
+static bool is_valid(struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	const struct cc_slot_info *info;
+
+	lockdep_assert_held(&s->lock);
+	if (cc_slot_nr(slot) >= s->nr)
+		return false;
+	info = info_nr(s, cc_slot_nr(slot));
+	return info->state == CHUNKCACHE_SLOT_VALID && info->gen == gen;
+}
+
+int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
+		 void *arg)
+{
+	int r = -ESTALE;
+
+	spin_lock(&s->lock);
+	if (is_valid(s, slot, gen)) {
+		use(arg);
+		r = 0;
+	}
+	spin_unlock(&s->lock);
+	return r;
+}
+
+void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
+{
+	u32 nr = cc_slot_nr(slot);
+
+	spin_lock(&s->lock);
+	if (is_valid(s, slot, gen)) {
+		cc_policy_remove(&s->policy, nr);
+		set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		if (failed)
+			info_nr(s, nr)->flags |= CC_SLOT_FAILED;
+	}
+	spin_unlock(&s->lock);
+	kick(s);
+}
+
+void cc_slots_drop_all(struct cc_slots *s)
+{
+	u32 n, nr;
+
+	do {
+		spin_lock(&s->lock);
+		for (n = 0; n < EVICT_BATCH; n++) {
+			nr = cc_policy_evict(&s->policy);
+			if (nr == CC_NIL)
+				break;
+			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		}
+		spin_unlock(&s->lock);
+		cond_resched();
+	} while (n == EVICT_BATCH);
+	kick(s);
+}
+
+void cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
+		       u8 *ret_owner)
+{
+	const struct cc_slot_info *info = info_nr(s, cc_slot_nr(slot));
+
+	memset(ret, 0, sizeof(*ret));
+	spin_lock(&s->lock);
+	ret->slot = cc_slot_nr(slot);
+	ret->gen = info->gen;
+	ret->state = info->state;
+	*ret_owner = info->state == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
+	spin_unlock(&s->lock);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Slots of a pool: their states, generations, the pin that keeps a slot from being
+ * re-used under a reader, and eviction.
+ *
+ * States, and what holds in each:
+ *
+ *   state    word  listed in        owner    bytes on the device
+ *   FREE     0     free or keep     -        anything; nobody reads or writes them
+ *   FILLING  0     filling          session  being written by the owner only
+ *   VALID    gen   policy           -        a checked chunk; readers may be under way
+ *   DYING    0     dying/draining   -        readers that came before may be under way
+ *   BAD      0     -                -        never used again in this instance
+ *
+ * Transitions, each done by set_state() and nowhere else:
+ *
+ *   FREE -> FILLING	cc_slots_alloc(), cc_slots_alloc_named(); bumps the generation
+ *   FILLING -> VALID	cc_slots_done()
+ *   FILLING -> FREE	cc_slots_release(), cc_slots_release_owner()
+ *   FILLING -> BAD	cc_slots_release()
+ *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all()
+ *   DYING -> FREE	when the epoch that was current has drained
+ *   DYING -> BAD	the same, of a slot whose medium failed
+ *   FREE -> BAD	the generation would wrap
+ *
+ * Pin without a lock: a reader takes a reference on the current epoch, then compares the
+ * slot's word with the generation of its map entry.  The evictor clears words first, then
+ * makes the other epoch the current one, then kills the old one; when that has drained, no
+ * reader is left that could have seen the words before.  There are exactly two epochs, and
+ * the switch waits until the one killed before has drained: with more, a slot invalidated
+ * later would be freed while a reader of an older epoch still reads it.
+ *
+ * A miss that waits holds no epoch.  One slow read stalls all freeing.
+ */
+#ifndef CC_SLOT_H
+#define CC_SLOT_H
+
+#include <linux/percpu-refcount.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include "policy.h"
+#include "types.h"
+
+#define CC_LEAF_SHIFT	12
+#define CC_LEAF_SLOTS	(1u << CC_LEAF_SHIFT)
+
+/* Covered by cc_slots.lock; state is also read without it. */
+struct cc_slot_info {
+	struct cc_link link;
+	u32 gen;		/* of the present or last use; 0: never handed out */
+	u8 owner;		/* of a FILLING slot: low bits of the session number, not 0 */
+	u8 state;		/* enum chunkcache_slot_state */
+	u8 policy_list;		/* enum of policy.c */
+	u8 flags;		/* CC_SLOT_* */
+};
+
+#define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
+#define CC_SLOT_KEEP		1	/* FREE: listed in keep */
+#define CC_SLOT_FAILED		2	/* DYING: the medium failed */
+
+struct cc_slot_leaf {
+	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
+	u8 hit[CC_LEAF_SLOTS];
+	struct cc_slot_info info[CC_LEAF_SLOTS];
+};
+
+struct cc_epoch {
+	struct percpu_ref ref;
+	struct cc_slots *slots;
+};
+
+struct cc_slots {
+	/* Read by every hit; written by an epoch switch only. */
+	struct cc_epoch *current_epoch;
+	struct cc_slot_leaf **leaves;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
+	u32 nr;
+	u32 count[CHUNKCACHE_SLOT_BAD + 1];
+	struct cc_list free;		/* oldest first */
+	struct cc_list keep;		/* FREE, handed out last */
+	struct cc_list filling;
+	struct cc_list dying;		/* words cleared, epoch not yet switched */
+	struct cc_list draining;	/* wait for the killed epoch */
+	struct cc_policy policy;
+	u32 prefetching;		/* FILLING for prefetch */
+	u32 wanted;			/* demand that found no free slot */
+	bool stopped;			/* pool suspended, or without a table */
+	bool switching;			/* an epoch was killed and not yet made live again */
+	u64 nr_fills, nr_evictions, nr_epochs;
+
+	struct cc_epoch epoch[2];
+	bool drained;			/* the killed epoch has no reader left */
+	wait_queue_head_t drained_wait;
+	struct work_struct reclaim;
+	struct workqueue_struct *wq;
+	/* Demand can be served again.  Called without locks, may sleep. */
+	void (*freed)(struct cc_slots *s);
+};
+
+/* May sleep.  wq must be WQ_MEM_RECLAIM.  Starts stopped. */
+int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
+		  void (*freed)(struct cc_slots *s));
+/* No reader, no message any more.  Waits for the last epoch to drain (an RCU grace period). */
+void cc_slots_exit(struct cc_slots *s);
+
+/* Eviction and handing out begin, end.  cc_slots_stop() waits for the evictor; may sleep. */
+void cc_slots_start(struct cc_slots *s);
+void cc_slots_stop(struct cc_slots *s);
+
+/*
+ * Hand out up to n free slots; returns how many.  Fewer for demand is remembered: freed()
+ * will be called.  Any process context.
+ */
+u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
+		   struct chunkcache_slot *ret_slots);
+/* Hand out this slot if it never was in this instance.  0 or -EBUSY, -ERANGE. */
+int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
+			 struct chunkcache_slot *ret_slot);
+/* A slot that was never handed out goes last.  0 or -EBUSY, -ERANGE. */
+int cc_slots_keep(struct cc_slots *s, cc_slot_t slot);
+/* FILLING -> FREE or BAD.  -ESTALE if it is not FILLING for owner at gen. */
+int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool bad);
+/* All that owner had. */
+void cc_slots_release_owner(struct cc_slots *s, u8 owner);
+
+/*
+ * FILLING -> VALID.  made_valid() runs under the slot lock when the word is set and before
+ * the evictor can see the slot: the place to make mappings and pin waiting bios.
+ * -ESTALE as above.
+ */
+int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool prefetched,
+		  void (*made_valid)(void *arg), void *arg);
+
+/*
+ * Run use() under the slot lock if the slot is VALID at this generation: it can't be evicted
+ * meanwhile.  -ESTALE if it is not.
+ */
+int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
+		 void *arg);
+
+/* VALID -> DYING if it still has this generation; failed: quarantine it.  Process context. */
+void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed);
+void cc_slots_drop_all(struct cc_slots *s);
+
+void cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
+		       u8 *ret_owner);
+
+static inline struct cc_slot_leaf *cc_slots_leaf(const struct cc_slots *s, cc_slot_t slot)
+{
+	return s->leaves[cc_slot_nr(slot) >> CC_LEAF_SHIFT];
+}
+
+static inline unsigned int cc_slots_index(cc_slot_t slot)
+{
+	return cc_slot_nr(slot) & (CC_LEAF_SLOTS - 1);
+}
+
+/*
+ * Pin: from here to cc_epoch_put() no slot that is found VALID is written.  Any context.
+ * The read section covers the time from loading the pointer to holding the reference:
+ * percpu_ref_kill() waits for it before it looks at the count.
+ */
+static inline struct cc_epoch *cc_slots_pin(struct cc_slots *s)
+{
+	struct cc_epoch *e;
+
+	rcu_read_lock();
+	/*
+	 * Pairs with the release in switch_epoch(): who gets the new epoch sees the words
+	 * that were cleared before it.
+	 */
+	e = smp_load_acquire(&s->current_epoch);
+	percpu_ref_get(&e->ref);
+	rcu_read_unlock();
+	return e;
+}
+
+static inline void cc_epoch_put(struct cc_epoch *e)
+{
+	percpu_ref_put(&e->ref);
+}
+
+/* Does the slot hold the bytes of this generation?  Only for who holds a pin. */
+static inline bool cc_slots_match(const struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	return READ_ONCE(cc_slots_leaf(s, slot)->word[cc_slots_index(slot)]) == gen;
+}
+
+/* Tell the policy; writes the byte only if it changes, so that a hot line stays shared. */
+static inline void cc_slots_touch(struct cc_slots *s, cc_slot_t slot)
+{
+	u8 *hit = &cc_slots_leaf(s, slot)->hit[cc_slots_index(slot)];
+
+	if (!READ_ONCE(*hit))
+		WRITE_ONCE(*hit, 1);
+}
+
+/* May the pool's dm device write here?  A hint without the lock: only the owner ends FILLING. */
+static inline bool cc_slots_filling(const struct cc_slots *s, cc_slot_t slot)
+{
+	return READ_ONCE(cc_slots_leaf(s, slot)->info[cc_slots_index(slot)].state) ==
+	       CHUNKCACHE_SLOT_FILLING;
+}
+
+#endif

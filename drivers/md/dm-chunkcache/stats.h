@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters of one mapped device: per CPU where hits count, so that a hit writes no
+ * line that another CPU writes; atomics where only misses do.
+ *
+ * cc_stats_read() may be called in any context; it sums over all possible CPUs, so
+ * CPUs that went away are not forgotten.  cc_stats_clear() remembers the sums and
+ * subtracts them later: counting never stops and is never lost.
+ */
+#ifndef CC_STATS_H
+#define CC_STATS_H
+
+#include <linux/atomic.h>
+#include <linux/percpu.h>
+#include "types.h"
+
+/* Counters of enum chunkcache_stat that count ended reads; the rest is elsewhere. */
+#define CC_NR_COUNTERS	(CHUNKCACHE_STAT_REQUEUED + 1)
+#define CC_NR_WAIT	32
+
+struct cc_counters {
+	u64 n[CC_NR_COUNTERS];
+};
+
+struct cc_stats {
+	struct cc_counters __percpu *cpu;
+	atomic64_t wait[CC_NR_WAIT];		/* log2 histogram, microseconds */
+	u64 base[CC_NR_COUNTERS];		/* sums at the last clear */
+	u64 wait_base[CC_NR_WAIT];
+};
+
+int cc_stats_init(struct cc_stats *s);
+void cc_stats_exit(struct cc_stats *s);
+void cc_stats_clear(struct cc_stats *s);
+
+/* Fills ret[0..CC_NR_COUNTERS) and the histogram's part of ret[CHUNKCACHE_STAT_MAX + 1]. */
+void cc_stats_read(const struct cc_stats *s, u64 *ret);
+
+/* A miss ended that waited so long. */
+void cc_stats_waited(struct cc_stats *s, u64 ns);
+
+static inline void cc_stats_inc(struct cc_stats *s, unsigned int counter)
+{
+	this_cpu_inc(s->cpu->n[counter]);
+}
+
+static inline void cc_stats_add(struct cc_stats *s, unsigned int counter, u64 n)
+{
+	this_cpu_add(s->cpu->n[counter], n);
+}
+
+/* Hits and holes as a share of all reads that ended well, in 1/100 of a percent. */
+unsigned int cc_stats_hit_rate(const u64 *counters);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reading and checking a pool device's superblock. */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/crc32.h>
+#include <linux/gfp.h>
+#include <linux/string.h>
+#include <chunkcache/format.h>
+#include "superblock.h"
+
+static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE);
+static_assert(CC_SB_SIZE <= PAGE_SIZE);
+
+static int read_block(struct block_device *bdev, sector_t sector, struct page *page)
+{
+	struct bio_vec bvec;
+	struct bio bio;
+	int r;
+
+	bio_init(&bio, bdev, &bvec, 1, REQ_OP_READ | REQ_META);
+	bio.bi_iter.bi_sector = sector;
+	__bio_add_page(&bio, page, CC_SB_SIZE, 0);
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return r;
+}
+
+static bool crc_ok(struct cc_superblock *sb)
+{
+	__le32 crc = sb->crc;
+	u32 sum;
+
+	sb->crc = 0;
+	sum = ~__crc32c_le(~0, (const u8 *)sb, CC_SB_SIZE);
+	sb->crc = crc;
+	return sum == le32_to_cpu(crc);
+}
+
+/* [start, start + size) in sectors, if it is aligned and lies in [CC_META_START, end). */
+static bool area(u64 start, u64 size, u64 end, sector_t *ret_start, sector_t *ret_end)
+{
+	if ((start | size) & (CC_SB_SIZE - 1) || start < CC_META_START ||
+	    start > end || size > end - start)
+		return false;
+	*ret_start = start >> SECTOR_SHIFT;
+	*ret_end = (start + size) >> SECTOR_SHIFT;
+	return true;
+}
+
+static bool overlap(sector_t a, sector_t a_end, sector_t b, sector_t b_end)
+{
+	return a < b_end && b < a_end;
+}
+
+/* NULL, or what is wrong with it. */
+static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
+{
+	unsigned int shift = le32_to_cpu(sb->slot_shift);
+	u64 nr = le64_to_cpu(sb->nr_slots);
+	u64 slots = le64_to_cpu(sb->slots_offset);
+
+	if (memcmp(sb->magic, CC_SB_MAGIC, sizeof(sb->magic)))
+		return "No chunkcache superblock on cache device";
+	if (le32_to_cpu(sb->version) != CC_SB_VERSION)
+		return "Superblock version is not supported";
+	if (!crc_ok(sb))
+		return "Superblock checksum is wrong";
+	if (sb->incompat)
+		return "Superblock has an unknown feature";
+	if (shift < CC_CHUNK_SHIFT_MIN || shift > CC_CHUNK_SHIFT_MAX)
+		return "Superblock slot size is out of range";
+	if (!nr || nr > CC_NR_SLOTS_MAX)
+		return "Superblock number of slots is out of range";
+	if (slots & ((1ULL << shift) - 1) ||
+	    !area(slots, nr << shift, bytes, &geo->slots_start, &geo->slots_end))
+		return "Superblock slots do not fit the cache device";
+	if (!area(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), bytes,
+		  &geo->table_start, &geo->table_end) ||
+	    le64_to_cpu(sb->table_size) < nr * sizeof(struct cc_table_entry))
+		return "Superblock slot table does not fit";
+	if (!area(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), bytes,
+		  &geo->manifest_start, &geo->manifest_end))
+		return "Superblock manifest area does not fit";
+	if (overlap(geo->slots_start, geo->slots_end, geo->table_start, geo->table_end) ||
+	    overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
+	    overlap(geo->table_start, geo->table_end, geo->manifest_start, geo->manifest_end))
+		return "Superblock areas overlap";
+
+	import_uuid(&geo->uuid, sb->uuid);
+	geo->nr_slots = nr;
+	geo->slot_shift = shift - SECTOR_SHIFT;
+	return NULL;
+}
+
+int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char **error)
+{
+	static const sector_t where[] = { CC_SB_OFFSET_A >> SECTOR_SHIFT,
+					  CC_SB_OFFSET_B >> SECTOR_SHIFT };
+	u64 bytes = bdev_nr_bytes(bdev);
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct cc_superblock *sb;
+	int r = -EIO;
+	u64 best = 0;
+	unsigned int i;
+
+	if (!page) {
+		*error = "No memory to read the superblock";
+		return -ENOMEM;
+	}
+	sb = page_address(page);
+	*error = "Cannot read superblock of cache device";
+	for (i = 0; i < ARRAY_SIZE(where); i++) {
+		struct cc_geometry geo;
+		char *why;
+
+		memset(&geo, 0, sizeof(geo));	/* compared as a whole, with its padding */
+		if (bytes < ((u64)where[i] << SECTOR_SHIFT) + CC_SB_SIZE ||
+		    read_block(bdev, where[i], page))
+			continue;
+		why = check(sb, bytes, &geo);
+		if (why) {
+			if (r) {
+				*error = why;
+				r = -EINVAL;
+			}
+		} else if (r || le64_to_cpu(sb->sequence) > best) {
+			*ret = geo;
+			best = le64_to_cpu(sb->sequence);
+			r = 0;
+		}
+	}
+	__free_page(page);
+	return r;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading and checking a pool device's superblock (chunkcache/format.h).  The kernel
+ * never writes one.
+ */
+#ifndef CC_SUPERBLOCK_H
+#define CC_SUPERBLOCK_H
+
+#include <linux/uuid.h>
+#include "types.h"
+
+struct block_device;
+
+/* All in 512-byte sectors, from the start of the device. */
+struct cc_geometry {
+	uuid_t uuid;
+	u32 nr_slots;
+	unsigned int slot_shift;	/* log2 of sectors per slot */
+	sector_t manifest_start, manifest_end;
+	sector_t table_start, table_end;
+	sector_t slots_start, slots_end;
+};
+
+/*
+ * Reads both copies and takes the valid one with the larger sequence.  May sleep, does I/O.
+ * -EINVAL if none is valid, -EIO if none could be read; *error then says why.
+ */
+int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char **error);
+
+#endif

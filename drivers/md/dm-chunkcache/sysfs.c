@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/dm-chunkcache/<pool>/ and <pool>/<disk>/: one value a file.  Reading never
+ * waits for I/O and never changes anything.
+ */
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include "pool.h"
+
+struct cc_sysfs_attr {
+	struct attribute attr;
+	int stat;			/* enum chunkcache_stat, or one of these: */
+};
+
+enum { ATTR_HIT_RATE = -1, ATTR_INSTANCE = -2, ATTR_UUID = -3, ATTR_SESSION = -4, ATTR_WAIT = -5 };
+
+#define CC_ATTR(_name, _stat)							\
+	static struct cc_sysfs_attr attr_##_name = {					\
+		.attr = { .name = #_name, .mode = 0444 }, .stat = (_stat),	\
+	}
+
+CC_ATTR(hits, CHUNKCACHE_STAT_HITS);
+CC_ATTR(misses, CHUNKCACHE_STAT_MISSES);
+CC_ATTR(coalesced, CHUNKCACHE_STAT_COALESCED);
+CC_ATTR(holes, CHUNKCACHE_STAT_HOLES);
+CC_ATTR(read_sectors, CHUNKCACHE_STAT_READ_SECTORS);
+CC_ATTR(errors_notfound, CHUNKCACHE_STAT_ERRORS_NOTFOUND);
+CC_ATTR(errors_corrupt, CHUNKCACHE_STAT_ERRORS_CORRUPT);
+CC_ATTR(errors_timeout, CHUNKCACHE_STAT_ERRORS_TIMEOUT);
+CC_ATTR(errors_other, CHUNKCACHE_STAT_ERRORS_OTHER);
+CC_ATTR(retried, CHUNKCACHE_STAT_RETRIED);
+CC_ATTR(requeued, CHUNKCACHE_STAT_REQUEUED);
+CC_ATTR(waiting, CHUNKCACHE_STAT_WAITING);
+CC_ATTR(oldest_ms, CHUNKCACHE_STAT_OLDEST_MS);
+CC_ATTR(mapped, CHUNKCACHE_STAT_MAPPED);
+CC_ATTR(slots_free, CHUNKCACHE_STAT_SLOTS_FREE);
+CC_ATTR(slots_filling, CHUNKCACHE_STAT_SLOTS_FILLING);
+CC_ATTR(slots_valid, CHUNKCACHE_STAT_SLOTS_VALID);
+CC_ATTR(slots_dying, CHUNKCACHE_STAT_SLOTS_DYING);
+CC_ATTR(slots_bad, CHUNKCACHE_STAT_SLOTS_BAD);
+CC_ATTR(fills, CHUNKCACHE_STAT_FILLS);
+CC_ATTR(evictions, CHUNKCACHE_STAT_EVICTIONS);
+CC_ATTR(epochs, CHUNKCACHE_STAT_EPOCHS);
+CC_ATTR(doorbells, CHUNKCACHE_STAT_DOORBELLS);
+CC_ATTR(messages, CHUNKCACHE_STAT_MESSAGES);
+CC_ATTR(refused, CHUNKCACHE_STAT_REFUSED);
+CC_ATTR(hit_rate, ATTR_HIT_RATE);
+CC_ATTR(wait_histogram_us, ATTR_WAIT);
+CC_ATTR(instance, ATTR_INSTANCE);
+CC_ATTR(uuid, ATTR_UUID);
+CC_ATTR(session, ATTR_SESSION);
+
+static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
+{
+	unsigned int i, rate;
+	int len = 0;
+
+	switch (a->stat) {
+	case ATTR_HIT_RATE:
+		rate = cc_stats_hit_rate(n);
+		return sysfs_emit(buf, "%u.%02u\n", rate / 100, rate % 100);
+	case ATTR_WAIT:
+		for (i = 0; i < CC_NR_WAIT; i++)
+			len += sysfs_emit_at(buf, len, "%llu%c",
+					     n[CHUNKCACHE_STAT_WAIT_HISTOGRAM + i],
+					     i == CC_NR_WAIT - 1 ? '\n' : ' ');
+		return len;
+	}
+	return sysfs_emit(buf, "%llu\n", n[a->stat]);
+}
+
+static ssize_t pool_show(struct kobject *kobj, struct attribute *attr, char *buf)
+{
+	struct cc_pool *pool = container_of(kobj, struct cc_pool, kobj);
+	const struct cc_sysfs_attr *a = container_of(attr, struct cc_sysfs_attr, attr);
+	u64 n[CHUNKCACHE_STAT_MAX + 1];
+	u64 session;
+
+	switch (a->stat) {
+	case ATTR_INSTANCE:
+		return sysfs_emit(buf, "%016llx\n", pool->instance);
+	case ATTR_UUID:
+		return sysfs_emit(buf, "%pU\n", &pool->geo.uuid);
+	case ATTR_SESSION:
+		mutex_lock(&pool->cmd);
+		session = pool->session ? pool->session->id : 0;
+		mutex_unlock(&pool->cmd);
+		return sysfs_emit(buf, "%llu\n", session);
+	}
+	cc_pool_stats(pool, n);
+	return show_stat(a, n, buf);
+}
+
+static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
+{
+	struct cc_dev *dev = container_of(kobj, struct cc_dev, kobj);
+	u64 n[CHUNKCACHE_STAT_MAX + 1];
+
+	cc_dev_stats(dev, n);
+	return show_stat(container_of(attr, struct cc_sysfs_attr, attr), n, buf);
+}
+
+#define READ_ATTRS							\
+	&attr_hits.attr, &attr_misses.attr, &attr_coalesced.attr,	\
+	&attr_holes.attr, &attr_read_sectors.attr,			\
+	&attr_errors_notfound.attr, &attr_errors_corrupt.attr,		\
+	&attr_errors_timeout.attr, &attr_errors_other.attr,		\
+	&attr_retried.attr, &attr_requeued.attr, &attr_waiting.attr,	\
+	&attr_oldest_ms.attr, &attr_mapped.attr, &attr_hit_rate.attr,	\
+	&attr_wait_histogram_us.attr
+
+static struct attribute *dev_attrs[] = { READ_ATTRS, NULL };
+ATTRIBUTE_GROUPS(dev);
+
+static struct attribute *pool_attrs[] = {
+	READ_ATTRS,
+	&attr_slots_free.attr, &attr_slots_filling.attr, &attr_slots_valid.attr,
+	&attr_slots_dying.attr, &attr_slots_bad.attr, &attr_fills.attr,
+	&attr_evictions.attr, &attr_epochs.attr, &attr_doorbells.attr,
+	&attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
+	&attr_uuid.attr, &attr_session.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(pool);
+
+static void pool_kobj_release(struct kobject *kobj)
+{
+	kfree(container_of(kobj, struct cc_pool, kobj));
+}
+
+static void dev_kobj_release(struct kobject *kobj)
+{
+	struct cc_dev *dev = container_of(kobj, struct cc_dev, kobj);
+
+	cc_stats_exit(&dev->stats);
+	kfree(dev);
+}
+
+static const struct sysfs_ops pool_sysfs_ops = { .show = pool_show };
+static const struct sysfs_ops dev_sysfs_ops = { .show = dev_show };
+
+const struct kobj_type cc_pool_ktype = {
+	.release = pool_kobj_release,
+	.sysfs_ops = &pool_sysfs_ops,
+	.default_groups = pool_groups,
+};
+
+const struct kobj_type cc_dev_ktype = {
+	.release = dev_kobj_release,
+	.sysfs_ops = &dev_sysfs_ops,
+	.default_groups = dev_groups,
+};

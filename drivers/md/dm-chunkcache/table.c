@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Grammar of the table lines, in both directions. */
+#include <linux/ctype.h>
+#include <linux/device-mapper.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include "table.h"
+
+#define DIGEST_PREFIX	"sha256:"
+
+static int parse_store(struct dm_target *ti, const char *s, char *ret)
+{
+	size_t len = strlen(s), i;
+
+	if (!len || len > CHUNKCACHE_STORE_NAME_MAX) {
+		ti->error = "Store name must have 1 to 63 characters";
+		return -EINVAL;
+	}
+	for (i = 0; i < len; i++) {
+		if (!isascii(s[i]) || (!isalnum(s[i]) && !strchr("._-", s[i]))) {
+			ti->error = "Store name may only have letters, digits, '.', '_' and '-'";
+			return -EINVAL;
+		}
+	}
+	memcpy(ret, s, len + 1);
+	return 0;
+}
+
+static int parse_digest(struct dm_target *ti, const char *s, u8 *ret)
+{
+	const char *hex = s + strlen(DIGEST_PREFIX), *p;
+
+	if (!str_has_prefix(s, DIGEST_PREFIX) ||
+	    strlen(hex) != 2 * CHUNKCACHE_DIGEST_SIZE)
+		goto bad;
+	for (p = hex; *p; p++)
+		if (!isdigit(*p) && (*p < 'a' || *p > 'f'))
+			goto bad;
+	if (!hex2bin(ret, hex, CHUNKCACHE_DIGEST_SIZE))
+		return 0;
+bad:
+	ti->error = "Manifest digest must be sha256: and 64 lower-case hex digits";
+	return -EINVAL;
+}
+
+/* One "name value" feature; *error is set on failure. */
+static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a)
+{
+	static const struct {
+		const char *name;
+		struct dm_arg arg;
+		size_t offset;
+	} features[] = {
+		{ "miss_timeout_ms", { 1, 86400000, "miss_timeout_ms must be 1 to 86400000" },
+		  offsetof(struct cc_disk_args, miss_timeout_ms) },
+		{ "suspend_timeout_ms", { 1, 3600000, "suspend_timeout_ms must be 1 to 3600000" },
+		  offsetof(struct cc_disk_args, suspend_timeout_ms) },
+		{ "max_misses", { 1, 1048576, "max_misses must be 1 to 1048576" },
+		  offsetof(struct cc_disk_args, max_misses) },
+	};
+	const char *name = dm_shift_arg(as);
+	unsigned int i, value;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++) {
+		if (strcmp(name, features[i].name))
+			continue;
+		if (dm_read_arg(&features[i].arg, as, &value, &ti->error))
+			return -EINVAL;
+		*(u32 *)((char *)a + features[i].offset) = value;
+		return 0;
+	}
+	ti->error = "Unknown feature";
+	return -EINVAL;
+}
+
+static int no_more(struct dm_target *ti, const struct dm_arg_set *as)
+{
+	if (!as->argc)
+		return 0;
+	ti->error = "Too many arguments";
+	return -EINVAL;
+}
+
+int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
+			struct cc_disk_args *ret)
+{
+	static const struct dm_arg nr_features = { 0, 6, "Number of feature words must be 0 to 6" };
+	struct dm_arg_set as = { argc, argv }, features;
+	struct cc_disk_args a = {
+		.suspend_timeout_ms = CC_SUSPEND_TIMEOUT_MS,
+		.max_misses = CC_MAX_MISSES,
+	};
+	unsigned int n;
+
+	if (argc < 3) {
+		ti->error = "Expected <pool device> <store name> <manifest digest>";
+		return -EINVAL;
+	}
+	a.pool = dm_shift_arg(&as);
+	if (parse_store(ti, dm_shift_arg(&as), a.store) ||
+	    parse_digest(ti, dm_shift_arg(&as), a.digest))
+		return -EINVAL;
+	if (as.argc) {
+		if (dm_read_arg_group(&nr_features, &as, &n, &ti->error))
+			return -EINVAL;
+		features = (struct dm_arg_set){ n, as.argv };
+		while (features.argc)
+			if (parse_feature(ti, &features, &a))
+				return -EINVAL;
+		dm_consume_args(&as, n);
+	}
+	if (no_more(ti, &as))
+		return -EINVAL;
+	*ret = a;
+	return 0;
+}
+
+int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	static const struct dm_arg nr_features = { 0, 0, "A pool has no features" };
+	struct dm_arg_set as = { argc, argv };
+	unsigned int n;
+
+	if (!argc) {
+		ti->error = "Expected <cache device>";
+		return -EINVAL;
+	}
+	dm_consume_args(&as, 1);
+	if (as.argc && dm_read_arg_group(&nr_features, &as, &n, &ti->error))
+		return -EINVAL;
+	return no_more(ti, &as);
+}
+
+unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
+				    unsigned int maxlen)
+{
+	bool suspend = a->suspend_timeout_ms != CC_SUSPEND_TIMEOUT_MS;
+	bool max = a->max_misses != CC_MAX_MISSES;
+	unsigned int sz = 0;
+
+	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max));
+	if (a->miss_timeout_ms)
+		DMEMIT(" miss_timeout_ms %u", a->miss_timeout_ms);
+	if (suspend)
+		DMEMIT(" suspend_timeout_ms %u", a->suspend_timeout_ms);
+	if (max)
+		DMEMIT(" max_misses %u", a->max_misses);
+	return sz;
+}
+
+unsigned int cc_table_emit_disk(const struct cc_disk_args *a, char *result,
+				unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	DMEMIT(" %s " DIGEST_PREFIX "%*phN", a->store, CHUNKCACHE_DIGEST_SIZE, a->digest);
+	return sz + cc_table_emit_features(a, result + sz, maxlen - sz);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Grammar of the table lines, in both directions.
+ *
+ *   chunkcache-pool <cache device> [<#features> <feature>...]
+ *   chunkcache <pool device> <store name> sha256:<64 hex> [<#features> <feature>...]
+ *
+ * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
+ * max_misses <1..1048576>.  Of a pool: none.  #features counts words.
+ */
+#ifndef CC_TABLE_H
+#define CC_TABLE_H
+
+#include "types.h"
+
+struct dm_target;
+
+struct cc_disk_args {
+	const char *pool;		/* as given; not kept after ctr */
+	char store[CHUNKCACHE_STORE_NAME_MAX + 1];
+	u8 digest[CHUNKCACHE_DIGEST_SIZE];
+	u32 miss_timeout_ms;		/* 0: hard, hold for ever */
+	u32 suspend_timeout_ms;
+	u32 max_misses;
+};
+
+#define CC_SUSPEND_TIMEOUT_MS	30000
+#define CC_MAX_MISSES		4096
+
+/* 0 or -EINVAL with ti->error set. */
+int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
+			struct cc_disk_args *ret);
+int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv);
+
+/* " <#features> <feature>..." into result; returns bytes written. */
+unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
+				    unsigned int maxlen);
+/* " <store> sha256:<hex>" and the features. */
+unsigned int cc_table_emit_disk(const struct cc_disk_args *a, char *result,
+				unsigned int maxlen);
+
+#endif

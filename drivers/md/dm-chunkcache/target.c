@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The target "chunkcache": a disk.  Table, the hit path, what happens to a hit that fails.
+ *
+ * Read-only: a writable table is refused and writes are killed, as in dm-verity.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+#include "pool.h"
+#include "target.h"
+
+static atomic64_t next_disk_id;
+
+static void ring(struct cc_disk *disk, u32 pending)
+{
+	cc_bell_ring(&disk->pool->bell, pending, disk);
+}
+
+/* ---- table ---- */
+
+static int get_pool(struct dm_target *ti, struct cc_disk *disk)
+{
+	blk_mode_t mode = dm_table_get_mode(ti->table);
+	int r;
+
+	r = dm_get_device(ti, disk->args.pool, mode, &disk->pool_dev);
+	if (r) {
+		ti->error = "Cannot open pool device";
+		return r;
+	}
+	disk->pool = cc_pool_find(disk->pool_dev->bdev->bd_dev);
+	if (!disk->pool) {
+		ti->error = "Pool device is not a chunkcache-pool";
+		r = -EINVAL;
+		goto put_dev;
+	}
+	return 0;
+
+put_dev:
+	dm_put_device(ti, disk->pool_dev);
+	return r;
+}
+
+/* Hits go straight to the cache device: a second dm layer would cost 1,800 instructions. */
+static int get_cache_dev(struct dm_target *ti, struct cc_disk *disk)
+{
+	char name[24];
+	int r;
+
+	snprintf(name, sizeof(name), "%u:%u", MAJOR(disk->pool->cache_devt),
+		 MINOR(disk->pool->cache_devt));
+	r = dm_get_device(ti, name, dm_table_get_mode(ti->table), &disk->cache_dev);
+	if (r)
+		ti->error = "Cannot open cache device of the pool";
+	return r;
+}
+
+/* What the hit path and misses read of pool and device. */
+static void set_geometry(struct cc_disk *disk, struct dm_target *ti)
+{
+	disk->ti = ti;
+	disk->slots = &disk->pool->slots;
+	disk->bdev = disk->cache_dev->bdev;
+	disk->slots_start = disk->pool->geo.slots_start;
+	disk->chunk_shift = disk->pool->geo.slot_shift;
+	disk->cmd = &disk->pool->cmd;
+	disk->ring = ring;
+	disk->stats = &disk->dev->stats;
+}
+
+static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct cc_disk *disk;
+	int r;
+
+	if (dm_table_get_mode(ti->table) & BLK_OPEN_WRITE) {
+		ti->error = "Table must be read-only (dmsetup create -r)";
+		return -EINVAL;
+	}
+	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
+	if (!disk) {
+		ti->error = "No memory for disk";
+		return -ENOMEM;
+	}
+	INIT_LIST_HEAD(&disk->ready);
+	disk->id = atomic64_inc_return(&next_disk_id);
+	r = cc_table_parse_disk(ti, argc, argv, &disk->args);
+	if (r)
+		goto free_disk;
+	r = get_pool(ti, disk);
+	if (r)
+		goto free_disk;
+	r = get_cache_dev(ti, disk);
+	if (r)
+		goto put_pool;
+	disk->dev = cc_dev_get(disk->pool, dm_table_get_md(ti->table));
+	if (IS_ERR(disk->dev)) {
+		ti->error = "Cannot make sysfs directory of disk";
+		r = PTR_ERR(disk->dev);
+		goto put_cache;
+	}
+	set_geometry(disk, ti);
+	r = dm_set_target_max_io_len(ti, 1u << disk->chunk_shift);
+	if (r)
+		goto put_dev;
+	ti->error = "No memory for chunk map";
+	r = cc_chunk_map_init(&disk->map,
+			      DIV_ROUND_UP_ULL(ti->len, 1u << disk->chunk_shift));
+	if (r)
+		goto put_dev;
+	ti->error = "No memory for misses";
+	r = cc_missq_init(disk);
+	if (r)
+		goto exit_map;
+	r = cc_disk_reserve(disk);
+	if (r)
+		goto exit_missq;
+
+	ti->error = NULL;
+	ti->per_io_data_size = sizeof(struct cc_bio);
+	ti->accounts_remapped_io = true;
+	ti->private = disk;
+	return 0;
+
+exit_missq:
+	cc_missq_exit(disk);
+exit_map:
+	cc_chunk_map_exit(&disk->map);
+put_dev:
+	cc_dev_put(disk->dev);
+put_cache:
+	dm_put_device(ti, disk->cache_dev);
+put_pool:
+	cc_pool_put(disk->pool);
+	dm_put_device(ti, disk->pool_dev);
+free_disk:
+	kfree(disk);
+	return r;
+}
+
+static void cc_disk_dtr(struct dm_target *ti)
+{
+	struct cc_disk *disk = ti->private;
+
+	/* No message finds it any more; then stop what it does by itself. */
+	cc_disk_withdraw(disk);
+	cc_missq_exit(disk);
+	cc_bell_forget(&disk->pool->bell, disk);
+	cc_chunk_map_exit(&disk->map);
+	cc_dev_put(disk->dev);
+	dm_put_device(ti, disk->cache_dev);
+	cc_pool_put(disk->pool);
+	dm_put_device(ti, disk->pool_dev);
+	kfree(disk);
+}
+
+/* ---- I/O ---- */
+
+/* No hit: a hole, or somebody has to get it. */
+static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_entry_t entry)
+{
+	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
+
+	if (entry != CC_ENTRY_HOLE) {
+		cc_miss_add(disk, bio, CC_RETRY_NOT);
+		return DM_MAPIO_SUBMITTED;
+	}
+	pb->epoch = NULL;
+	pb->counter = CHUNKCACHE_STAT_HOLES;
+	zero_fill_bio(bio);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+/*
+ * The hit path.  No lock, no allocation, no shared line written: the pin is a per-CPU
+ * counter, the hit byte is written only if it is clear.
+ */
+static int cc_disk_map(struct dm_target *ti, struct bio *bio)
+{
+	struct cc_disk *disk = ti->private;
+	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
+	cc_chunk_t chunk = cc_disk_chunk(disk, bio->bi_iter.bi_sector);
+	struct cc_epoch *epoch;
+	cc_entry_t entry;
+	cc_slot_t slot;
+
+	if (unlikely(bio_op(bio) != REQ_OP_READ))
+		return DM_MAPIO_KILL;
+	/* A poller that stops polling would hold its epoch, and with it all freeing. */
+	bio_clear_polled(bio);
+	pb->iter = bio->bi_iter;
+
+	/* The pin comes before the look at the map and the slot's word, see slot.h. */
+	epoch = cc_slots_pin(disk->slots);
+	entry = cc_chunk_map_get(&disk->map, chunk);
+	slot = cc_entry_slot(entry);
+	if (unlikely(!cc_entry_mapped(entry) ||
+		     !cc_slots_match(disk->slots, slot, cc_entry_gen(entry)))) {
+		cc_epoch_put(epoch);
+		return cc_disk_map_slow(disk, bio, entry);
+	}
+	cc_slots_touch(disk->slots, slot);
+	pb->epoch = epoch;
+	pb->entry = entry;
+	pb->counter = CHUNKCACHE_STAT_HITS;
+	if (unlikely(cc_entry_marked(entry)) && cc_chunk_map_unmark(&disk->map, chunk, entry))
+		cc_miss_hint(disk, chunk);
+	cc_disk_remap(disk, bio, slot);
+	return DM_MAPIO_REMAPPED;
+}
+
+/* May this read be served in another way, and what of the slot? */
+static enum cc_retry judge_error(blk_status_t error)
+{
+	switch (error) {
+	case BLK_STS_AGAIN:
+	case BLK_STS_DM_REQUEUE:
+		return CC_RETRY_NOT;
+	case BLK_STS_MEDIUM:
+	case BLK_STS_PROTECTION:
+	case BLK_STS_TARGET:
+	case BLK_STS_IOERR:
+		return CC_RETRY_DROP;
+	}
+	return CC_RETRY_KEEP;
+}
+
+static unsigned int error_counter(blk_status_t error)
+{
+	switch (error) {
+	case BLK_STS_MEDIUM:
+		return CHUNKCACHE_STAT_ERRORS_NOTFOUND;
+	case BLK_STS_PROTECTION:
+		return CHUNKCACHE_STAT_ERRORS_CORRUPT;
+	case BLK_STS_TIMEOUT:
+		return CHUNKCACHE_STAT_ERRORS_TIMEOUT;
+	case BLK_STS_DM_REQUEUE:
+		return CHUNKCACHE_STAT_REQUEUED;
+	}
+	return CHUNKCACHE_STAT_ERRORS_OTHER;
+}
+
+/* A read that failed; had it been sent to the cache device?  Any context. */
+static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk_status_t error,
+				      bool sent)
+{
+	enum cc_retry retry = sent ? judge_error(error) : CC_RETRY_NOT;
+
+	if (retry != CC_RETRY_NOT) {
+		DMERR_LIMIT("%s: read from the cache device failed (errno %d), getting it from the store",
+			    disk->dev->name, blk_status_to_errno(error));
+		cc_stats_inc(disk->stats, CHUNKCACHE_STAT_RETRIED);
+		cc_miss_add(disk, bio, retry);
+		return DM_ENDIO_INCOMPLETE;
+	}
+	/* EAGAIN is no end of a read: it comes again. */
+	if (error != BLK_STS_AGAIN)
+		cc_stats_inc(disk->stats, error_counter(error));
+	return DM_ENDIO_DONE;
+}
+
+/* All bios but those that map() killed: from the cache device, and those ended by us. */
+static int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	struct cc_disk *disk = ti->private;
+	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
+	struct cc_epoch *epoch = pb->epoch;
+
+	if (likely(epoch))
+		cc_epoch_put(epoch);
+	if (unlikely(*error))
+		return cc_disk_end_error(disk, bio, *error, epoch);
+	cc_stats_inc(disk->stats, pb->counter);
+	cc_stats_add(disk->stats, CHUNKCACHE_STAT_READ_SECTORS, pb->iter.bi_size >> SECTOR_SHIFT);
+	return DM_ENDIO_DONE;
+}
+
+/* ---- suspend, resume ---- */
+
+static void cc_disk_presuspend(struct dm_target *ti)
+{
+	cc_miss_presuspend(ti->private);
+}
+
+static void cc_disk_presuspend_undo(struct dm_target *ti)
+{
+	cc_miss_presuspend_undo(ti->private);
+}
+
+static void cc_disk_postsuspend(struct dm_target *ti)
+{
+	cc_miss_postsuspend(ti->private);
+}
+
+static int cc_disk_preresume(struct dm_target *ti)
+{
+	cc_disk_take_over(ti->private);
+	return 0;
+}
+
+static void cc_disk_resume(struct dm_target *ti)
+{
+	cc_disk_announce(ti->private);
+}
+
+/* ---- status, messages ---- */
+
+static unsigned int emit_info(struct cc_disk *disk, char *result, unsigned int maxlen)
+{
+	static const char *const states[] = { "new", "loaded", "refused" };
+	u64 n[CHUNKCACHE_STAT_MAX + 1], errors, waiting, oldest;
+	unsigned int sz = 0;
+
+	cc_stats_read(disk->stats, n);
+	cc_miss_gauges(disk, &waiting, &oldest);
+	errors = n[CHUNKCACHE_STAT_ERRORS_NOTFOUND] + n[CHUNKCACHE_STAT_ERRORS_CORRUPT] +
+		 n[CHUNKCACHE_STAT_ERRORS_TIMEOUT] + n[CHUNKCACHE_STAT_ERRORS_OTHER];
+	DMEMIT("%llu %u %llu/%llu %llu %llu %llu %llu %llu %llu %llu %s %s", disk->id,
+	       1u << disk->chunk_shift, READ_ONCE(disk->map.nr_mapped), disk->map.nr_chunks,
+	       n[CHUNKCACHE_STAT_HITS], n[CHUNKCACHE_STAT_MISSES],
+	       n[CHUNKCACHE_STAT_COALESCED], n[CHUNKCACHE_STAT_HOLES], errors, waiting, oldest,
+	       states[READ_ONCE(disk->state)], disk->args.miss_timeout_ms ? "soft" : "hard");
+	return sz;
+}
+
+static void cc_disk_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+			   char *result, unsigned int maxlen)
+{
+	struct cc_disk *disk = ti->private;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		sz = emit_info(disk, result, maxlen);
+		sz += cc_table_emit_features(&disk->args, result + sz, maxlen - sz);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s", disk->pool_dev->name);
+		sz += cc_table_emit_disk(&disk->args, result + sz, maxlen - sz);
+		break;
+	case STATUSTYPE_IMA:
+		DMEMIT_TARGET_NAME_VERSION(ti->type);
+		DMEMIT(",pool_device=%s,store=%s,digest=sha256:%*phN;", disk->pool_dev->name,
+		       disk->args.store, CHUNKCACHE_DIGEST_SIZE, disk->args.digest);
+		break;
+	}
+}
+
+static int cc_disk_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			   unsigned int maxlen)
+{
+	struct cc_disk *disk = ti->private;
+
+	if (argc == 1 && !strcasecmp(argv[0], "clear_stats")) {
+		cc_stats_clear(disk->stats);
+		return 0;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "drop")) {
+		mutex_lock(disk->cmd);
+		cc_chunk_map_clear(&disk->map);
+		mutex_unlock(disk->cmd);
+		return 0;
+	}
+	DMERR("%s: unknown message \"%s\" with %u arguments; expected clear_stats or drop",
+	      disk->dev->name, argv[0], argc - 1);
+	return -EINVAL;
+}
+
+static int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
+				   void *data)
+{
+	struct cc_disk *disk = ti->private;
+
+	return fn(ti, disk->cache_dev, disk->slots_start,
+		  disk->pool->geo.slots_end - disk->slots_start, data);
+}
+
+struct target_type cc_disk_target = {
+	.name = "chunkcache",
+	.version = { 0, 1, 0 },
+	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
+	.module = THIS_MODULE,
+	.ctr = cc_disk_ctr,
+	.dtr = cc_disk_dtr,
+	.map = cc_disk_map,
+	.end_io = cc_disk_end_io,
+	.presuspend = cc_disk_presuspend,
+	.presuspend_undo = cc_disk_presuspend_undo,
+	.postsuspend = cc_disk_postsuspend,
+	.preresume = cc_disk_preresume,
+	.resume = cc_disk_resume,
+	.status = cc_disk_status,
+	.message = cc_disk_message,
+	.iterate_devices = cc_disk_iterate_devices,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracepoints: each change of a slot's state, a miss's life, fills and epochs. */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM chunkcache
+
+#if !defined(CC_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define CC_TRACE_H
+
+#include <linux/dm-chunkcache.h>
+#include <linux/tracepoint.h>
+
+#define cc_show_slot_state(s) __print_symbolic(s,	\
+	{ CHUNKCACHE_SLOT_FREE, "FREE" },		\
+	{ CHUNKCACHE_SLOT_FILLING, "FILLING" },		\
+	{ CHUNKCACHE_SLOT_VALID, "VALID" },		\
+	{ CHUNKCACHE_SLOT_DYING, "DYING" },		\
+	{ CHUNKCACHE_SLOT_BAD, "BAD" })
+
+TRACE_EVENT(chunkcache_slot,
+	TP_PROTO(u32 slot, u32 gen, u8 from, u8 to),
+	TP_ARGS(slot, gen, from, to),
+	TP_STRUCT__entry(
+		__field(u32, slot)
+		__field(u32, gen)
+		__field(u8, from)
+		__field(u8, to)
+	),
+	TP_fast_assign(
+		__entry->slot = slot;
+		__entry->gen = gen;
+		__entry->from = from;
+		__entry->to = to;
+	),
+	TP_printk("slot=%u gen=%u %s -> %s", __entry->slot, __entry->gen,
+		  cc_show_slot_state(__entry->from), cc_show_slot_state(__entry->to))
+);
+
+TRACE_EVENT(chunkcache_miss,
+	TP_PROTO(u64 disk, u64 chunk, u64 cookie, const char *what),
+	TP_ARGS(disk, chunk, cookie, what),
+	TP_STRUCT__entry(
+		__field(u64, disk)
+		__field(u64, chunk)
+		__field(u64, cookie)
+		__field(const char *, what)	/* a string constant */
+	),
+	TP_fast_assign(
+		__entry->disk = disk;
+		__entry->chunk = chunk;
+		__entry->cookie = cookie;
+		__entry->what = what;
+	),
+	TP_printk("disk=%llu chunk=%llu cookie=%llx %s", __entry->disk, __entry->chunk,
+		  __entry->cookie, __entry->what)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
