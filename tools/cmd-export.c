@@ -60,7 +60,8 @@ static int export_chunk(struct export *x, uint64_t chunk)
 	int r = 0;
 
 	if (!cc_id_is_hole(id)) {
-		res = ctl_chunk_get(x->store.store, id, m->encoding, x->buf, size, err, sizeof(err));
+		res = ctl_chunk_get(x->store.store, id, m->encoding, x->buf, size, err,
+				    sizeof(err));
 		if (res) {
 			ctl_err("chunk %" PRIu64 ": %s: %s", chunk, cc_store_result_name(res), err);
 			return res == CC_STORE_NOTFOUND || res == CC_STORE_CORRUPT ? CTL_DAMAGE :

@@ -264,7 +264,8 @@ static int report(const struct format *f)
 	ctl_uuid_text(g->uuid, uuid);
 	if (f->json)
 		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			"device", f->path, "uuid", uuid, "slot_bytes", (json_int_t)1 << g->slot_shift,
+			"device", f->path, "uuid", uuid,
+			"slot_bytes", (json_int_t)1 << g->slot_shift,
 			"slots", (json_int_t)g->nr_slots,
 			"manifest_offset", (json_int_t)g->manifest_offset,
 			"manifest_bytes", (json_int_t)g->manifest_size,
@@ -304,7 +305,8 @@ static int parse_slot_size(struct format *f, const char *s)
 		return CTL_USAGE;
 	if (size & (size - 1) || size < 1ULL << CC_CHUNK_SHIFT_MIN ||
 	    size > 1ULL << CC_CHUNK_SHIFT_MAX)
-		return ctl_usage("--slot-size: expected a power of two from 64K to 16M, got '%s'", s);
+		return ctl_usage("--slot-size: expected a power of two from 64K to 16M, got '%s'",
+				 s);
 	f->slot_shift = __builtin_ctzll(size);
 	return 0;
 }

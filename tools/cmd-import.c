@@ -366,7 +366,7 @@ static int put_object(struct import *m, const char *object, const void *data, si
 static int put_manifest_and_name(struct import *m, const struct cc_manifest *manifest)
 {
 	char object[CC_OBJECT_NAME_MAX], hex[2 * CC_ID_SIZE + 1], text[2 * CC_ID_SIZE + 16];
-	bool same;
+	bool same = false;
 	int r;
 
 	cc_manifest_name(manifest->digest, object);

@@ -201,19 +201,20 @@ static int scan_device(void *arg, const char *name)
 /* Disks go below their pool; those whose pool was removed by force make a pool without a name. */
 static void sort_disks(struct scan *scan)
 {
-	json_t *disk, *pool, *orphans = json_array();
+	json_t *disk, *pool, *to, *dev, *orphans = json_array();
 	size_t i, j;
 
 	json_array_foreach(scan->disks, i, disk) {
-		json_t *to = orphans;
-
+		to = orphans;
+		dev = json_object_get(disk, "pool_dev");
 		json_array_foreach(scan->pools, j, pool)
-			if (json_equal(json_object_get(pool, "dev"), json_object_get(disk, "pool_dev")))
+			if (json_equal(json_object_get(pool, "dev"), dev))
 				to = json_object_get(pool, "disks");
 		json_array_append(to, disk);
 	}
 	if (json_array_size(orphans))
-		json_array_append_new(scan->pools, json_pack("{s:n, s:O}", "name", "disks", orphans));
+		json_array_append_new(scan->pools,
+				      json_pack("{s:n, s:O}", "name", "disks", orphans));
 	json_decref(orphans);
 }
 

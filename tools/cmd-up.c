@@ -32,8 +32,8 @@ struct up {
 };
 
 static const char up_help[] =
-	"The disk appears as /dev/mapper/NAME, read-only.  Without --image or --digest it is made of\n"
-	"what /etc/chunkcache/disks/NAME.conf says.\n"
+	"The disk appears as /dev/mapper/NAME, read-only; the host's udev does not look for what is\n"
+	"on it.  Without --image or --digest it is made of what /etc/chunkcache/disks/NAME.conf says.\n"
 	"\n"
 	"  --image N            image of the store\n"
 	"  --digest sha256:D    manifest of the store, whatever its names mean today\n"
@@ -88,7 +88,7 @@ static int find_pool(struct up *u)
 static int ask_store(struct up *u)
 {
 	const char *what = u->want.image ? u->want.image : u->want.digest;
-	struct cc_manifest m;
+	struct cc_manifest m = { 0 };
 	struct ctl_store s;
 	int r = ctl_store_open(&u->store_opts, &s);
 
@@ -101,7 +101,7 @@ static int ask_store(struct up *u)
 		r = ctl_image_resolve(s.store, what, &m);
 	}
 	if (!r) {
-		strcpy(u->store, s.name);
+		snprintf(u->store, sizeof(u->store), "%s", s.name);
 		memcpy(u->digest, m.digest, sizeof(u->digest));
 		u->size = m.image_size;
 		u->chunk_size = 1ULL << m.chunk_shift;
@@ -182,7 +182,8 @@ static int create_disk(struct up *u)
 	int r;
 
 	cc_id_to_hex(u->digest, hex);
-	snprintf(params, sizeof(params), "/dev/mapper/%s %s sha256:%s", u->want.pool, u->store, hex);
+	snprintf(params, sizeof(params), "/dev/mapper/%s %s sha256:%s", u->want.pool, u->store,
+		 hex);
 	r = add_features(u->want.features, params);
 	if (r) {
 		ctl_err("features: %s", strerror(-r));

@@ -63,13 +63,19 @@ static int run(struct dm_task *t)
 	return error ? -error : -EIO;
 }
 
+/*
+ * Nobody but us shall read what is on a pool or a disk just because it appeared: on a disk without
+ * a helper udev's probing would wait, and we for udev.
+ */
+#define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG)
+
 /* Run a task that makes or removes a node, and wait until the node is there or gone. */
 static int run_and_settle(struct dm_task *t)
 {
 	uint32_t cookie = 0;
 	int r;
 
-	if (!dm_task_set_cookie(t, &cookie, 0))
+	if (!dm_task_set_cookie(t, &cookie, UDEV_FLAGS))
 		return -EIO;
 	r = run(t);
 	if (!dm_udev_wait(cookie) && !r)
@@ -103,7 +109,8 @@ static int fill_target(struct dm_task *t, struct ctl_dm_device *d)
 
 int ctl_dm_get(const char *name, enum ctl_dm_what what, struct ctl_dm_device *ret_device)
 {
-	struct dm_task *t = new_task(what == CTL_DM_TABLE ? DM_DEVICE_TABLE : DM_DEVICE_STATUS, name);
+	int type = what == CTL_DM_TABLE ? DM_DEVICE_TABLE : DM_DEVICE_STATUS;
+	struct dm_task *t = new_task(type, name);
 	struct ctl_dm_device d = { 0 };
 	struct dm_info info;
 	int r;

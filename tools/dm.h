@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Device-mapper devices, by libdevmapper.  Works with and without udev: without, libdevmapper
- * makes the nodes in /dev/mapper itself.
+ * makes the nodes in /dev/mapper itself.  With udev, it makes the node but does not look at the
+ * content: there are no links in /dev/disk.
  */
 #ifndef CTL_DM_H
 #define CTL_DM_H
