@@ -64,7 +64,7 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-unit: $(UNITS)
+unit: $(UNITS) $(BUILD)/cc-httpd
 
 # The module is built in a copy of its sources, one directory per kernel, so
 # that several kernels can be built side by side and the tree stays clean.

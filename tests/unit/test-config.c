@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The configuration file: values, defaults, and where a mistake is said to be. */
+#include <errno.h>
+#include <string.h>
+#include "config.h"
+#include "httpd.h"
+#include "tap.h"
+
+static char dir[64], file[128];
+
+static int load(const char *text, struct cc_config *c, char *err, size_t errlen)
+{
+	write_file(dir, "cache0.conf", text, strlen(text));
+	return cc_config_load(file, c, err, errlen);
+}
+
+/* Expects a refusal with this place and these words. */
+static void refused(const char *text, unsigned int line, const char *words)
+{
+	char err[400] = "", place[200];
+	struct cc_config c = { .nr_stores = 777 };
+	int r = load(text, &c, err, sizeof(err));
+
+	snprintf(place, sizeof(place), "%s:%u: ", file, line);
+	ok(r < 0 && !strncmp(err, place, strlen(place)) && strstr(err, words) && c.nr_stores == 777,
+	   "line %u: %s", line, *err ? err + (strlen(err) > strlen(dir) ? strlen(dir) + 1 : 0) :
+	   "taken!");
+}
+
+#define STORE "[store main]\nurl = s3://bucket/p\n"
+
+static void test_refusals(void)
+{
+	char line[400];
+
+	refused("[pool]\nfoo = 1\n", 2, "foo: expected a known key");
+	refused("[pol]\nname = x\n", 2, "[pol]: expected [pool] or [store NAME]");
+	refused("name = x\n", 1, "expected [pool]");
+	refused("[pool]\n\nnonsense\n", 3, "expected [section]");
+	refused("[pool]\nname = a/b\n", 2, "name: expected 1 to 63");
+	refused("[pool]\nname =\n", 2, "name: expected");
+	refused("[pool]\ndevice = sda\n", 2, "device: expected an absolute path");
+	refused("[pool]\nslot_wait = 61s\n", 2, "slot_wait: expected a time, 0 to 60s");
+	refused("[pool]\nslot_wait = 5m\n", 2, "slot_wait");
+	refused("[pool]\nslot_wait = -1\n", 2, "slot_wait");
+	refused("[pool]\nbuffers = 1X\n", 2, "buffers: expected bytes");
+	refused("[pool]\nbuffers = 99999999999999999999\n", 2, "buffers");
+	refused("[pool]\nbuffers = 1K\n", 2, "buffers");
+	refused("[pool]\nverify_fill = maybe\n", 2, "verify_fill: expected yes or no");
+	refused("[pool]\nnetwork_threads = 0\n", 2, "network_threads: expected 1 to 64");
+	refused("[pool]\nmax_in_flight = 4097\n", 2, "max_in_flight");
+	refused("[pool]\nname = a\nname = b\n", 3, "expected once");
+	refused("[store a b]\nurl = file:///x\n", 2, "[store a b]: expected a name");
+	refused("[store ]\nurl = file:///x\n", 2, "expected");
+	refused("[store main]\nregion = x\n", 2, "url: expected in [store main]");
+	refused("[pool]\nname = p\n\n[store main]\nurl = ftp://x/\n", 5, "url: expected file://");
+	refused("[store main]\nurl = file://relative\n", 2, "url: expected file:///");
+	refused("[store main]\nurl = http://\n", 2, "url: expected http");
+	refused("[store main]\nurl = http://user@host/\n", 2, "url");
+	refused("[store main]\nurl = http://host:0/\n", 2, "url");
+	refused("[store main]\nurl = http://host:99999/\n", 2, "url");
+	refused("[store main]\nurl = http://host/a?b\n", 2, "url");
+	refused("[store main]\nurl = http://host/a/../b\n", 2, "url");
+	refused("[store main]\nurl = http://host/%0a\n", 2, "url");
+	refused("[store main]\nurl = http://host/%g0\n", 2, "url");
+	refused("[store main]\nurl = http://[::1\n", 2, "url");
+	refused("[store main]\nurl = s3://Bucket\n", 2, "url: expected s3://bucket");
+	refused("[store main]\nurl = s3://b\n", 2, "url");
+	refused("[store main]\nurl = http://host/\nregion = x\n", 2, "region: expected for s3://");
+	refused(STORE "endpoint = host\n", 2, "endpoint: expected http");
+	refused(STORE "endpoint = https://host/path\n", 2, "endpoint");
+	refused(STORE "endpoint = http://127.0.0.1:80\n", 2, "style: expected path");
+	refused("[store main]\nurl = s3://a.b.c\n", 2, "style: expected path");
+	refused(STORE "region = a b\n", 3, "region");
+	refused(STORE "style = vhost\n", 3, "style: expected path or virtual");
+	refused(STORE "attempts = 11\n", 3, "attempts: expected 1 to 10");
+	refused(STORE "connections = 257\n", 3, "connections");
+	refused(STORE "connect_timeout = 0\n", 3, "connect_timeout");
+	refused(STORE "bogus = 1\n", 3, "bogus: expected a known key");
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "[pool]\n#", 8);
+	strcpy(line + 390, "\n");
+	refused(line, 2, "at most 198");
+}
+
+static void test_defaults(void)
+{
+	char err[400] = "";
+	struct cc_config c;
+
+	if (!ok(!load("[store main]\nurl = file:///srv/store\n", &c, err, sizeof(err)),
+		"a small file %s", err))
+		return;
+	ok(!strcmp(c.pool, "cache0") && !strcmp(c.device, "/dev/mapper/cache0") &&
+	   !strcmp(c.control_socket, "/run/chunkcache/cache0.sock"), "names follow the file's");
+	ok(c.ram_cache_bytes == 64 << 20 && c.slot_wait_ms == 200 && c.lock_memory &&
+	   !c.verify_fill && c.fetch.network_threads == 2 && c.fetch.hash_threads == 1 &&
+	   c.fetch.max_in_flight == 64, "defaults of the pool");
+	ok(c.nr_stores == 1 && cc_config_store(&c, "main") == &c.stores[0] &&
+	   !cc_config_store(&c, "other") && !strcmp(c.stores[0].domain, "main") &&
+	   c.stores[0].connections == 32 && c.stores[0].attempts == 4, "defaults of the store");
+	cc_config_free(&c);
+	ok(cc_config_load("/nonexistent/x.conf", &c, err, sizeof(err)) == -ENOENT &&
+	   strstr(err, "/nonexistent/x.conf"), "no file: %s", err);
+}
+
+static void test_values(void)
+{
+	static const char text[] =
+		"# comment\n[pool]\nname = p1\ndevice = /dev/x\ncontrol_socket = /run/y\n"
+		"buffers = 128M ; comment\nram_cache = 0\nslot_wait = 2s\nverify_fill = yes\n"
+		"lock_memory = no\nnetwork_threads = 3\nhash_threads = 0\nmax_in_flight = 100\n"
+		"[store a]\nurl = s3://buck-et/pre/fix/\ndomain = d\nendpoint = https://h:1\n"
+		"region = eu-1\nstyle = path\nanonymous = yes\nca_file = /c\nconnections = 5\n"
+		"stall_timeout = 700\ntotal_timeout = 90s\nattempts = 1\n"
+		"[store b]\nurl = http://[::1]:8080/x%20y\nfirst_byte_timeout = 250ms\n";
+	const struct cc_store_config *s;
+	char err[400] = "";
+	struct cc_config c;
+
+	if (!ok(!load(text, &c, err, sizeof(err)), "all keys %s", err))
+		return;
+	ok(!strcmp(c.pool, "p1") && !strcmp(c.device, "/dev/x") && c.buffer_bytes == 128 << 20 &&
+	   !c.ram_cache_bytes && c.slot_wait_ms == 2000 && c.verify_fill && !c.lock_memory &&
+	   c.fetch.network_threads == 3 && !c.fetch.hash_threads && c.fetch.max_in_flight == 100,
+	   "values of the pool");
+	s = cc_config_store(&c, "a");
+	ok(s && !strcmp(s->domain, "d") && !strcmp(s->region, "eu-1") && s->path_style &&
+	   s->anonymous && s->connections == 5 && s->stall_timeout_ms == 700 &&
+	   s->total_timeout_ms == 90000 && s->attempts == 1, "values of a store");
+	s = cc_config_store(&c, "b");
+	ok(s && s->first_byte_timeout_ms == 250, "values of the other");
+	cc_config_free(&c);
+}
+
+static void test_numbers(void)
+{
+	unsigned int ms = 7;
+	uint64_t n = 7;
+
+	ok(!cc_parse_bytes("4096", &n) && n == 4096 && !cc_parse_bytes("3k", &n) && n == 3072 &&
+	   !cc_parse_bytes("2T", &n) && n == 2ULL << 40, "bytes");
+	n = 7;
+	ok(cc_parse_bytes("", &n) && cc_parse_bytes("M", &n) && cc_parse_bytes("1MM", &n) &&
+	   cc_parse_bytes("-1", &n) && cc_parse_bytes(" 1", &n) && cc_parse_bytes("1.5G", &n) &&
+	   cc_parse_bytes("17179869184G", &n) && n == 7, "bad bytes refused");
+	ok(!cc_parse_ms("5s", &ms) && ms == 5000 && !cc_parse_ms("5ms", &ms) && ms == 5, "times");
+	ok(cc_parse_ms("5m", &ms) && cc_parse_ms("", &ms) && cc_parse_ms("4294968s", &ms) && ms == 5,
+	   "bad times refused");
+}
+
+int main(void)
+{
+	make_temp_dir(dir);
+	snprintf(file, sizeof(file), "%s/cache0.conf", dir);
+	test_defaults();
+	test_values();
+	test_refusals();
+	test_numbers();
+	remove_tree(dir);
+	return tap_done();
+}
