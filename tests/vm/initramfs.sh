@@ -118,7 +118,9 @@ add_modules() {
 		magic=$(modinfo -F vermagic "$ko")
 		[ "${magic%% *}" = "$K_RELEASE" ] ||
 			die "$ko is for kernel ${magic%% *}, not $K_RELEASE"
-		install -D "$ko" "$dir/extra/$(basename "$ko")"
+		mkdir -p "$dir/extra"
+		# symbols stay for the log; debug information is ten times the rest
+		objcopy --strip-debug "$ko" "$dir/extra/$(basename "$ko")"
 	done
 	depmod -b "$root" "$K_RELEASE"
 }
