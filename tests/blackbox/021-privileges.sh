@@ -42,18 +42,18 @@ dumps() {
 for cap in sys_admin net_admin; do
 	note "without CAP_$cap"
 	{ echo "pool /dev/mapper/$POOL"; echo stats; echo "dropcap $cap"
-	  all_commands EPERM; dumps EPERM; } | nl
+	  all_commands EPERM; dumps EPERM; } | nl || exit 1
 done
 note "in another network namespace"
 { echo "pool /dev/mapper/$POOL"; echo stats; echo netns
-  all_commands "EPERM|ENOENT"; dumps "EPERM|ENOENT"; } | nl
+  all_commands "EPERM|ENOENT"; dumps "EPERM|ENOENT"; } | nl || exit 1
 note "privileged, but not attached"
 { echo "pool /dev/mapper/$POOL"; all_commands ENOTCONN | grep -v attach; echo "slots $POOL"
   echo stats; echo "expect EOPNOTSUPP raw doorbell session=u64:1"
-  echo "expect EOPNOTSUPP raw 77 session=u64:1"; } | nl
+  echo "expect EOPNOTSUPP raw 77 session=u64:1"; } | nl || exit 1
 note "beside an attached helper"
 helper_start
 { echo "pool /dev/mapper/$POOL"; echo "expect EBUSY attach"
-  all_commands ENOTCONN | grep -v attach; echo stats; echo "slots $POOL"; } | nl
+  all_commands ENOTCONN | grep -v attach; echo stats; echo "slots $POOL"; } | nl || exit 1
 verify vm1 a --seq
 finish

@@ -20,7 +20,7 @@ start_read vm1 a --seq --count 1
 # shellcheck disable=SC2046
 echo "pool /dev/mapper/$POOL
 attach
-serve 10000 max=1" | nl -q $(opts a)
+serve 10000 max=1" | nl -q $(opts a) || exit 1
 end_read "$read_pid" 10
 equal "chunks mapped" "$(disk_mapped vm1)" 1
 
