@@ -211,16 +211,26 @@ void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
 	queue_work(disk->slots->wq, &q->work);
 }
 
-void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk)
+static void note(struct cc_disk *disk, struct cc_chunk_notes *notes, cc_chunk_t chunk)
 {
 	struct cc_missq *q = &disk->missq;
 	unsigned long flags;
 
 	spin_lock_irqsave(&q->arrival_lock, flags);
-	if (q->nr_hints < CC_NR_HINTS)
-		q->hints[q->nr_hints++] = chunk;
+	if (notes->nr < ARRAY_SIZE(notes->chunk))
+		notes->chunk[notes->nr++] = chunk;
 	spin_unlock_irqrestore(&q->arrival_lock, flags);
 	queue_work(disk->slots->wq, &q->work);
+}
+
+void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk)
+{
+	note(disk, &disk->missq.hints, chunk);
+}
+
+void cc_miss_want(struct cc_disk *disk, cc_chunk_t chunk)
+{
+	note(disk, &disk->missq.wanted, chunk);
 }
 
 /* Held bios need somebody who looks at deadlines. */
@@ -238,7 +248,7 @@ static unsigned int tick_ms(const struct cc_disk *disk)
 	return limit ? clamp_t(u32, limit / 8, TICK_MIN_MS, TICK_MAX_MS) : TICK_MAX_MS;
 }
 
-enum verdict { V_HELD, V_SEND, V_HOLE, V_REQUEUE, V_AGAIN, V_FAIL };
+enum verdict { V_HELD, V_SEND, V_HOLE, V_REQUEUE, V_FAIL };
 
 /* The chunk may have been mapped since map() looked. */
 static bool now_mapped(struct cc_disk *disk, struct bio *bio, cc_chunk_t chunk,
@@ -259,6 +269,16 @@ static bool now_mapped(struct cc_disk *disk, struct bio *bio, cc_chunk_t chunk,
 	cc_epoch_put(e);
 	*ret = V_HOLE;
 	return entry == CC_ENTRY_HOLE;
+}
+
+/* Can it be read without a miss?  A hint: the slot may go at any time. */
+static bool is_mapped(struct cc_disk *disk, cc_chunk_t chunk)
+{
+	cc_entry_t entry = cc_chunk_map_get(&disk->map, chunk);
+
+	return entry == CC_ENTRY_HOLE ||
+	       (cc_entry_mapped(entry) &&
+		cc_slots_match(disk->slots, cc_entry_slot(entry), cc_entry_gen(entry)));
 }
 
 /*
@@ -289,8 +309,6 @@ static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
 		*ret_new |= !!m;
 		*ret_starved |= !m;
 	}
-	if (bio->bi_opf & REQ_NOWAIT)
-		return V_AGAIN;
 	if (m) {
 		bio_list_add(&m->bios, bio);
 		if (!(bio->bi_opf & REQ_RAHEAD))
@@ -302,65 +320,98 @@ static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
 	return V_HELD;
 }
 
-static void cc_miss_work(struct work_struct *work)
+/* Make misses for chunks that were asked for without a bio that waits. */
+static void start_wanted(struct cc_disk *disk, const struct cc_chunk_notes *wanted, bool *ret_new)
 {
-	struct cc_missq *q = container_of(work, struct cc_missq, work);
-	struct cc_disk *disk = container_of(q, struct cc_disk, missq);
-	struct bio_list came;
-	bool ring = false, held = false, starved = false, hints;
+	struct cc_missq *q = &disk->missq;
+	unsigned int i;
+
+	spin_lock(&q->lock);
+	for (i = 0; i < wanted->nr && !q->refused; i++)
+		if (!find(q, wanted->chunk[i]) &&
+		    !is_mapped(disk, wanted->chunk[i]))
+			*ret_new |= !!make(disk, wanted->chunk[i], ktime_get_ns());
+	spin_unlock(&q->lock);
+}
+
+static void act(struct cc_disk *disk, struct bio *bio, enum verdict v)
+{
+	switch (v) {
+	case V_HELD:
+		break;
+	case V_SEND:
+		cc_slots_touch(disk->slots, cc_entry_slot(cc_bio(bio)->entry));
+		send(disk, bio);
+		break;
+	case V_HOLE:
+		cc_bio(bio)->counter = CHUNKCACHE_STAT_HOLES;
+		zero_fill_bio(bio);
+		end_bio(disk, bio, BLK_STS_OK);
+		break;
+	case V_REQUEUE:
+		end_bio(disk, bio, BLK_STS_DM_REQUEUE);
+		break;
+	case V_FAIL:
+		end_bio(disk, bio, BLK_STS_IOERR);
+		break;
+	}
+}
+
+/* Judge all that came; true if any is held now. */
+static bool take_in(struct cc_disk *disk, struct bio_list *came, bool *ret_new)
+{
+	struct cc_missq *q = &disk->missq;
+	bool held = false, starved = false;
 	struct bio *bio;
 
-	spin_lock_irq(&q->arrival_lock);
-	came = q->arrivals;
-	bio_list_init(&q->arrivals);
-	hints = q->nr_hints;
-	spin_unlock_irq(&q->arrival_lock);
-
-	while ((bio = bio_list_pop(&came))) {
+	while ((bio = bio_list_pop(came))) {
+		struct cc_bio *pb = cc_bio(bio);
 		enum verdict v;
 
-		if (cc_bio(bio)->retry == CC_RETRY_DROP)
-			cc_slots_drop(disk->slots, cc_entry_slot(cc_bio(bio)->entry),
-				      cc_entry_gen(cc_bio(bio)->entry), true);
+		if (pb->retry == CC_RETRY_DROP)
+			cc_slots_drop(disk->slots, cc_entry_slot(pb->entry),
+				      cc_entry_gen(pb->entry), true);
 		spin_lock(&q->lock);
-		v = judge(disk, bio, &ring, &starved);
+		v = judge(disk, bio, ret_new, &starved);
 		spin_unlock(&q->lock);
-		switch (v) {
-		case V_HELD:
-			held = true;
-			break;
-		case V_SEND:
-			cc_slots_touch(disk->slots, cc_entry_slot(cc_bio(bio)->entry));
-			send(disk, bio);
-			break;
-		case V_HOLE:
-			cc_bio(bio)->counter = CHUNKCACHE_STAT_HOLES;
-			zero_fill_bio(bio);
-			end_bio(disk, bio, BLK_STS_OK);
-			break;
-		case V_REQUEUE:
-			end_bio(disk, bio, BLK_STS_DM_REQUEUE);
-			break;
-		case V_AGAIN:
-			end_bio(disk, bio, BLK_STS_AGAIN);
-			break;
-		case V_FAIL:
-			end_bio(disk, bio, BLK_STS_IOERR);
-			break;
-		}
+		held |= v == V_HELD;
+		act(disk, bio, v);
 		cond_resched();
 	}
-	/* Without memory the next tick tries again. */
+	/* Without memory for a miss the next tick tries again. */
 	if (!starved) {
 		spin_lock(&q->lock);
 		retry_backlog(disk);
 		spin_unlock(&q->lock);
 	}
-	if (ring || hints)
-		disk->ring(disk, (ring ? CHUNKCACHE_PENDING_MISS : 0) |
-				 (hints ? CHUNKCACHE_PENDING_HINT : 0));
-	if (held)
+	return held;
+}
+
+static void cc_miss_work(struct work_struct *work)
+{
+	struct cc_missq *q = container_of(work, struct cc_missq, work);
+	struct cc_disk *disk = container_of(q, struct cc_disk, missq);
+	struct cc_chunk_notes wanted;
+	struct bio_list came;
+	u32 pending = 0;
+	bool new = false;
+
+	spin_lock_irq(&q->arrival_lock);
+	came = q->arrivals;
+	bio_list_init(&q->arrivals);
+	wanted = q->wanted;
+	q->wanted.nr = 0;
+	if (q->hints.nr)
+		pending |= CHUNKCACHE_PENDING_HINT;
+	spin_unlock_irq(&q->arrival_lock);
+
+	if (take_in(disk, &came, &new))
 		start_tick(disk, tick_ms(disk));
+	start_wanted(disk, &wanted, &new);
+	if (new)
+		pending |= CHUNKCACHE_PENDING_MISS;
+	if (pending)
+		disk->ring(disk, pending);
 }
 
 /* ---- the helper's side ---- */
@@ -400,10 +451,10 @@ static u32 pull_hints(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n)
 	u32 got = 0;
 
 	spin_lock_irq(&q->arrival_lock);
-	while (got < n && q->nr_hints)
+	while (got < n && q->hints.nr)
 		ret[got++] = (struct chunkcache_miss){
 			.disk = disk->id,
-			.chunk = cc_chunk_nr(q->hints[--q->nr_hints]),
+			.chunk = cc_chunk_nr(q->hints.chunk[--q->hints.nr]),
 			.flags = CHUNKCACHE_MISS_HINT,
 		};
 	spin_unlock_irq(&q->arrival_lock);

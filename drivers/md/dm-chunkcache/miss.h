@@ -7,6 +7,8 @@
  * The way of a bio that is no hit:
  *
  *   map(), end_io()  any context, links it to arrivals and queues the work
+ *   (REQ_NOWAIT)     EAGAIN at once, in the submitter's context: io_uring only tries again for
+ *                    itself if it hears it there; the chunk is noted and got
  *   work             one miss per chunk, looks at the map again under the lock, rings
  *   helper           MISS_GET; then MAP, SLOT_DONE, MISS_DATA or MISS_FAIL ends it
  *
@@ -62,13 +64,20 @@ enum cc_retry {
 	CC_RETRY_DROP,		/* is dropped and quarantined */
 };
 
-#define CC_NR_HINTS	8	/* older ones are overtaken by the reader anyway */
+/*
+ * Chunks told without a bio.  A full one drops the rest: a marked chunk's reader has moved on,
+ * and a REQ_NOWAIT reader comes again.
+ */
+struct cc_chunk_notes {
+	cc_chunk_t chunk[8];
+	unsigned int nr;
+};
 
 struct cc_missq {
 	spinlock_t arrival_lock;
 	struct bio_list arrivals;
-	cc_chunk_t hints[CC_NR_HINTS];	/* marked chunks that were read */
-	unsigned int nr_hints;
+	struct cc_chunk_notes hints;	/* marked chunks that were read */
+	struct cc_chunk_notes wanted;	/* chunks that REQ_NOWAIT reads missed */
 	struct work_struct work;
 
 	spinlock_t lock;
@@ -98,6 +107,8 @@ void cc_missq_exit(struct cc_disk *disk);
 void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry);
 /* A marked chunk was read for the first time.  Any context. */
 void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk);
+/* Start to get a chunk that nobody waits for.  Any context. */
+void cc_miss_want(struct cc_disk *disk, cc_chunk_t chunk);
 
 /* ---- from here on: process context; the pool's command mutex is held ---- */
 

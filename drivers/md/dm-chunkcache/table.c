@@ -43,8 +43,9 @@ bad:
 	return -EINVAL;
 }
 
-/* One "name value" feature; *error is set on failure. */
-static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a)
+/* One "name value" feature; *seen has a bit for each one that was given. */
+static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a,
+			 unsigned long *seen)
 {
 	static const struct {
 		const char *name;
@@ -64,6 +65,10 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 	for (i = 0; i < ARRAY_SIZE(features); i++) {
 		if (strcmp(name, features[i].name))
 			continue;
+		if (__test_and_set_bit(i, seen)) {
+			ti->error = "Feature is given twice";
+			return -EINVAL;
+		}
 		if (dm_read_arg(&features[i].arg, as, &value, &ti->error))
 			return -EINVAL;
 		*(u32 *)((char *)a + features[i].offset) = value;
@@ -90,6 +95,7 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 		.suspend_timeout_ms = CC_SUSPEND_TIMEOUT_MS,
 		.max_misses = CC_MAX_MISSES,
 	};
+	unsigned long seen = 0;
 	unsigned int n;
 
 	if (argc < 3) {
@@ -105,7 +111,7 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 			return -EINVAL;
 		features = (struct dm_arg_set){ n, as.argv };
 		while (features.argc)
-			if (parse_feature(ti, &features, &a))
+			if (parse_feature(ti, &features, &a, &seen))
 				return -EINVAL;
 		dm_consume_args(&as, n);
 	}

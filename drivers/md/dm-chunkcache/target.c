@@ -162,11 +162,17 @@ static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_e
 {
 	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
 
-	if (entry != CC_ENTRY_HOLE) {
+	if (entry != CC_ENTRY_HOLE && !(bio->bi_opf & REQ_NOWAIT)) {
 		cc_miss_add(disk, bio, CC_RETRY_NOT);
 		return DM_MAPIO_SUBMITTED;
 	}
 	pb->epoch = NULL;
+	if (entry != CC_ENTRY_HOLE) {
+		/* Here and now: from another context io_uring would hand EAGAIN to the user. */
+		cc_miss_want(disk, cc_disk_chunk(disk, bio->bi_iter.bi_sector));
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	pb->counter = CHUNKCACHE_STAT_HOLES;
 	zero_fill_bio(bio);
 	bio_endio(bio);
