@@ -111,6 +111,13 @@ refuse 1 "swap: has a signature of type swap; --force overwrites it" format swap
 check "a refusal changes nothing" [ "$(sha256sum swap)" = "$sum" ]
 run 0 "format over a signature by force" format swap --force
 check "the old signature is gone" [ -z "$(blkid -p -o value -s TYPE swap)" ]
+# One that lies behind all that a format writes: a RAID superblock (md 1.0) 8 KiB before the end
+truncate -s 16M raid
+printf '\374\116\053\251\1' | dd of=raid bs=1 seek=16769024 conv=notrunc status=none
+printf '\360\177' | dd of=raid bs=1 seek=16769168 conv=notrunc status=none
+refuse 1 "raid: has a signature of type linux_raid_member" format raid
+run 0 "format over it by force" format raid --force --no-discard
+check "it is gone as well" [ -z "$(blkid -p -o value -s TYPE raid)" ]
 truncate -s 16M parts
 printf '\0\0\0\0\203\0\0\0\1\0\0\0\377\3\0\0' | dd of=parts bs=1 seek=446 conv=notrunc status=none
 printf '\125\252' | dd of=parts bs=1 seek=510 conv=notrunc status=none
