@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The control socket; see control.h.  Owns listener and clients; what commands mean is the caller's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "list.h"
+
+struct client {
+	struct cc_watch watch;
+	struct cc_control *control;
+	struct cc_list node;
+	char *in;			/* CC_CONTROL_LINE_MAX bytes */
+	size_t in_len;
+	char *out;			/* reply under way, NULL: none */
+	size_t out_len, out_pos;
+};
+
+struct cc_control {
+	struct cc_watch watch;
+	struct cc_loop *loop;
+	char *path;
+	cc_control_fn *fn;
+	void *arg;
+	struct cc_list clients;
+	unsigned int nr_clients;
+};
+
+static void client_free(struct client *k)
+{
+	cc_loop_remove(k->control->loop, &k->watch);
+	close(k->watch.fd);
+	cc_list_del(&k->node);
+	k->control->nr_clients--;
+	free(k->in);
+	free(k->out);
+	free(k);
+}
+
+/* ---- replies ---- */
+
+static char *reply_text(json_t *reply)
+{
+	char *text = json_dumps(reply, JSON_COMPACT), *line;
+
+	json_decref(reply);
+	if (!text)
+		return NULL;
+	line = realloc(text, strlen(text) + 2);
+	if (!line) {
+		free(text);
+		return NULL;
+	}
+	strcat(line, "\n");
+	return line;
+}
+
+static json_t *error_reply(const char *err)
+{
+	return json_pack("{s:i, s:s}", "v", CC_CONTROL_VERSION, "error", err);
+}
+
+static json_t *run(struct cc_control *c, const char *line, size_t len)
+{
+	json_error_t je;
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je), *reply;
+	const char *cmd;
+	char err[256];
+
+	if (!request) {
+		snprintf(err, sizeof(err), "not a JSON object: %s", je.text);
+		return error_reply(err);
+	}
+	cmd = json_string_value(json_object_get(request, "cmd"));
+	if (json_integer_value(json_object_get(request, "v")) != CC_CONTROL_VERSION) {
+		reply = error_reply("v: expected 1");
+	} else if (!cmd) {
+		reply = error_reply("cmd: expected a string");
+	} else {
+		reply = c->fn(c->arg, cmd, request, err, sizeof(err));
+		if (reply)
+			json_object_set_new(reply, "v", json_integer(CC_CONTROL_VERSION));
+		else
+			reply = error_reply(err);
+	}
+	json_decref(request);
+	return reply;
+}
+
+/* Send what the socket takes now.  False: the client is gone. */
+static bool flush_out(struct client *k)
+{
+	while (k->out && k->out_pos < k->out_len) {
+		ssize_t n = send(k->watch.fd, k->out + k->out_pos, k->out_len - k->out_pos,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			return !cc_loop_modify(k->control->loop, &k->watch, EPOLLOUT);
+		if (n < 0)
+			return errno == EINTR;
+		k->out_pos += (size_t)n;
+	}
+	free(k->out);
+	k->out = NULL;
+	return true;
+}
+
+static bool answer(struct client *k, json_t *reply)
+{
+	k->out = reply ? reply_text(reply) : NULL;
+	if (!k->out)
+		return false;
+	k->out_len = strlen(k->out);
+	k->out_pos = 0;
+	return flush_out(k);
+}
+
+/* Answer whole lines, one reply at a time.  False: the client is to go. */
+static bool take_lines(struct client *k)
+{
+	while (!k->out) {
+		char *end = memchr(k->in, '\n', k->in_len);
+		size_t len;
+
+		if (!end)
+			break;
+		len = (size_t)(end - k->in) + 1;
+		if (!answer(k, run(k->control, k->in, len - 1)))
+			return false;
+		k->in_len -= len;
+		memmove(k->in, k->in + len, k->in_len);
+	}
+	if (!k->out && k->in_len == CC_CONTROL_LINE_MAX) {
+		answer(k, error_reply("line is longer than 65536 bytes"));
+		return false;
+	}
+	return true;
+}
+
+static bool client_read(struct client *k)
+{
+	ssize_t n = recv(k->watch.fd, k->in + k->in_len, CC_CONTROL_LINE_MAX - k->in_len, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (!n)
+		return false;
+	k->in_len += (size_t)n;
+	return take_lines(k);
+}
+
+static void on_client(struct cc_watch *w, uint32_t events)
+{
+	struct client *k = cc_list_entry(w, struct client, watch);
+	bool alive = true;
+
+	if (k->out) {
+		alive = !(events & (EPOLLERR | EPOLLHUP)) && flush_out(k);
+		/* While a reply was under way nothing was read. */
+		if (alive && !k->out)
+			alive = take_lines(k);
+		if (alive && !k->out)
+			alive = !cc_loop_modify(k->control->loop, w, EPOLLIN);
+	} else {
+		alive = client_read(k);
+	}
+	if (!alive)
+		client_free(k);
+}
+
+/* ---- clients ---- */
+
+static void refuse(int fd)
+{
+	static const char text[] = "{\"v\":1,\"error\":\"too many clients\"}\n";
+
+	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static struct client *client_new(struct cc_control *c, int fd)
+{
+	struct client *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->in = malloc(CC_CONTROL_LINE_MAX);
+	k->control = c;
+	k->watch.fd = fd;
+	k->watch.fn = on_client;
+	if (!k->in || cc_loop_add(c->loop, &k->watch, EPOLLIN)) {
+		free(k->in);
+		free(k);
+		return NULL;
+	}
+	cc_list_init(&k->node);
+	cc_list_add_tail(&c->clients, &k->node);
+	c->nr_clients++;
+	return k;
+}
+
+static void on_listener(struct cc_watch *w, uint32_t events)
+{
+	struct cc_control *c = cc_list_entry(w, struct cc_control, watch);
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (c->nr_clients >= CC_CONTROL_CLIENTS_MAX)
+		refuse(fd);
+	else if (!client_new(c, fd))
+		close(fd);
+}
+
+/* ---- the socket ---- */
+
+static void make_directory(const char *path)
+{
+	char dir[108];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = 0;
+	mkdir(dir, 0755);
+}
+
+/* What a dead helper left behind is removed; a live one is not disturbed. */
+static int claim(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)))
+		r = -EADDRINUSE;
+	else if (errno == ECONNREFUSED)
+		unlink(sun->sun_path);
+	close(fd);
+	return r;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, r;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path, path, strlen(path));
+	make_directory(path);
+	r = claim(&sun);
+	if (r)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177);
+	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) || listen(fd, CC_CONTROL_CLIENTS_MAX) ? -errno : 0;
+	umask(mask);
+	if (!r)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, void *arg,
+		    struct cc_control **ret_control, char *err, size_t errlen)
+{
+	struct cc_control *c = calloc(1, sizeof(*c));
+	int r = -ENOMEM;
+
+	if (!c)
+		goto err_out;
+	c->path = strdup(path);
+	if (!c->path)
+		goto err_free;
+	c->loop = loop;
+	c->fn = fn;
+	c->arg = arg;
+	cc_list_init(&c->clients);
+	r = listen_at(path);
+	if (r < 0)
+		goto err_path;
+	c->watch.fd = r;
+	c->watch.fn = on_listener;
+	r = cc_loop_add(loop, &c->watch, EPOLLIN);
+	if (r)
+		goto err_fd;
+	*ret_control = c;
+	return 0;
+err_fd:
+	close(c->watch.fd);
+	unlink(path);
+err_path:
+	free(c->path);
+err_free:
+	free(c);
+err_out:
+	if (r == -EADDRINUSE)
+		snprintf(err, errlen, "%s: another helper of this pool answers there", path);
+	else
+		snprintf(err, errlen, "%s: %s", path, strerror(-r));
+	return r;
+}
+
+void cc_control_close(struct cc_control *c)
+{
+	if (!c)
+		return;
+	while (!cc_list_empty(&c->clients))
+		client_free(cc_list_entry(c->clients.next, struct client, node));
+	cc_loop_remove(c->loop, &c->watch);
+	close(c->watch.fd);
+	unlink(c->path);
+	free(c->path);
+	free(c);
+}

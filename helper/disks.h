@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The disks of the pool and their manifests.  A disk is announced by the kernel; its manifest is
+ * fetched, checked, and shared with the other disks of the same image; then the kernel is told of its
+ * holes and of all its chunks that are cached already.
+ */
+#ifndef CC_DISKS_H
+#define CC_DISKS_H
+
+#include "channel.h"
+#include "fetch.h"
+#include "index.h"
+#include "manifest.h"
+#include "manifest-area.h"
+#include "sources.h"
+
+struct cc_disks;
+struct cc_image;
+
+struct cc_disk {
+	struct cc_disk *next;		/* hash bucket */
+	struct cc_disk_info info;
+	enum chunkcache_disk_state state;
+	char reason[CHUNKCACHE_REASON_MAX + 1];
+	struct cc_source *source;	/* NULL: the configuration has no such store */
+	struct cc_image *image;		/* NULL: none */
+	const struct cc_manifest *manifest; /* NULL unless LOADED */
+	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
+	bool seen;			/* in the dump under way */
+};
+
+struct cc_disks_config {
+	struct cc_channel *channel;
+	struct cc_fetch *fetch;
+	struct cc_index *index;
+	struct cc_sources *sources;
+	struct cc_manifest_area *area;
+	struct cc_pooldev *pooldev;
+	uint32_t slot_shift;
+};
+
+int cc_disks_open(const struct cc_disks_config *c, struct cc_disks **ret_disks);
+/* Nothing may be in flight. */
+void cc_disks_close(struct cc_disks *d);
+
+/* Ask the kernel which disks there are. */
+int cc_disks_refresh(struct cc_disks *d);
+struct cc_disk *cc_disks_find(struct cc_disks *d, uint64_t id);
+typedef void cc_disks_fn(void *arg, const struct cc_disk *disk);
+void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg);
+
+/*
+ * Start what is due, do a piece of long work; returns when to be called again (0: at once).  *ret_loaded
+ * is set if a disk was LOADED: misses that came before could not be resolved.
+ */
+uint64_t cc_disks_step(struct cc_disks *d, uint64_t now_ns, bool *ret_loaded, int *ret_error);
+/* A manifest's request has completed. */
+void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req);
+/* Give up all loading; completions still come. */
+void cc_disks_cancel(struct cc_disks *d);
+unsigned int cc_disks_in_flight(const struct cc_disks *d);
+
+/*
+ * Mappings of chunk id to slot for the loaded disks of domain, at most max.  skip says which (disk, chunk) to leave out.
+ * Returns how many.
+ */
+typedef bool cc_disks_skip_fn(void *arg, uint64_t disk, uint64_t chunk);
+uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_ID_SIZE],
+		       struct chunkcache_slot slot, struct chunkcache_map *maps, uint32_t max,
+		       cc_disks_skip_fn *skip, void *arg);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The fill engine: takes misses from the kernel and sees to it that each is answered, by a mapping, by bytes, or by
+ * an error.  A fill is the work on one chunk from the first miss until its bytes are in a slot (states
+ * in index.h); all who wait for that chunk, on whatever disk of the domain, hang on it.
+ */
+#ifndef CC_FILL_H
+#define CC_FILL_H
+
+#include "channel.h"
+#include "disks.h"
+#include "fetch.h"
+#include "index.h"
+#include "ramcache.h"
+#include "slot-table.h"
+#include "sources.h"
+#include "writer.h"
+
+struct cc_fills;
+
+struct cc_fills_config {
+	struct cc_channel *channel;
+	struct cc_disks *disks;
+	struct cc_fetch *fetch;
+	struct cc_index *index;
+	struct cc_ramcache *ramcache;
+	struct cc_slot_table *table;
+	struct cc_sources *sources;
+	struct cc_writer *writer;
+	uint64_t nr_slots;
+	uint32_t slot_shift;
+	unsigned int nr_buffers;	/* for fills */
+	unsigned int slot_wait_ms;
+};
+
+/* Counters since start, over all sessions. */
+struct cc_fill_stats {
+	uint64_t misses;		/* taken from the kernel, each time it gave one */
+	uint64_t coalesced;		/* joined a fill that was under way */
+	uint64_t mapped;		/* answered from the index, without a fetch */
+	uint64_t ram_hits;		/* answered from the RAM cache */
+	uint64_t fetched;		/* chunks that came and were right */
+	uint64_t bytes;			/* over the network */
+	uint64_t filled;		/* slots that the kernel took */
+	uint64_t adopted;		/* of those: bytes that were in the slot already */
+	uint64_t data;			/* misses answered with bytes */
+	uint64_t no_slot;		/* chunks that got no slot in time */
+	uint64_t write_errors;
+	uint64_t refused;		/* mappings the kernel did not take */
+	uint64_t failed;		/* misses answered with an error */
+	uint64_t errors[CC_STORE_ERROR + 1]; /* fetches by result */
+};
+
+int cc_fills_open(const struct cc_fills_config *c, struct cc_fill_stats *stats, struct cc_fills **ret_fills);
+/* Nothing may be in flight. */
+void cc_fills_close(struct cc_fills *f);
+
+/*
+ * Take misses until the kernel has no more.  all: those too that it gave before, and forget those that it does
+ * not have any more.  *ret_pending collects what else there is to pull; *ret_more: it stopped early, to let others have
+ * their turn.  0 or -errno of the channel; -ENOBUFS: pull all.
+ */
+int cc_fills_pull(struct cc_fills *f, bool all, uint32_t *ret_pending, bool *ret_more);
+/* Somebody asked for a disk that is not known here since the last call. */
+bool cc_fills_unknown_disk(struct cc_fills *f);
+/* The kernel says that it has free slots again. */
+void cc_fills_slots_free(struct cc_fills *f);
+/* Start what can be started; returns when to be called again.  *ret_error: of the channel, 0 if none. */
+uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error);
+/* A chunk's request has completed. */
+void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req);
+/* Is slot one that a fill works on at this generation? */
+bool cc_fills_holds(struct cc_fills *f, uint32_t slot, uint32_t gen);
+/* Start nothing any more, cancel what can be.  lost: the session is gone, say nothing to the kernel either. */
+void cc_fills_drain(struct cc_fills *f, bool lost);
+/* Fills with something in flight. */
+unsigned int cc_fills_in_flight(const struct cc_fills *f);
+uint64_t cc_fills_waiting(const struct cc_fills *f);
+/* The ramcache's evict function: a chunk of index loses its buffer. */
+void cc_fills_evicted(void *index, void *chunk);
+
+#endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chunkcached, the helper of one pool: options, configuration, signals, and the order in which things start
+ * and stop.  The work is the session's.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "control.h"
+#include "log.h"
+#include "notify.h"
+#include "session.h"
+
+#define EXIT_USAGE 2
+
+struct daemon {
+	struct cc_config config;
+	struct cc_loop *loop;
+	struct cc_sources *sources;
+	struct cc_fetch *fetch;
+	struct cc_session *session;
+	struct cc_control *control;
+	struct cc_watch signals;
+	const char *config_file;
+	uint64_t watchdog_ns;		/* 0: none */
+	uint64_t watchdog_due;
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: chunkcached -c FILE\n"
+	      "Fetches and checks chunks for the dm-chunkcache pool that FILE describes.\n"
+	      "\n"
+	      "  -c, --config FILE   configuration, usually /etc/chunkcache/POOL.conf\n"
+	      "      --check-config  only check it: exit 0 if it is good, else say what is wrong\n"
+	      "      --version       print the version\n"
+	      "  -h, --help          print this\n"
+	      "\n"
+	      "Stays in the foreground.  SIGTERM ends it in good order.\n", to);
+}
+
+/* ---- events ---- */
+
+static void check_config_again(struct daemon *d)
+{
+	struct cc_config c;
+	char err[256];
+
+	if (cc_config_load(d->config_file, &c, err, sizeof(err))) {
+		cc_log(LOG_ERR, "%s", err);
+		return;
+	}
+	cc_config_free(&c);
+	cc_log(LOG_INFO, "%s is good; restart to apply it", d->config_file);
+}
+
+static void on_signal(struct cc_watch *w, uint32_t events)
+{
+	struct daemon *d = (struct daemon *)((char *)w - offsetof(struct daemon, signals));
+	struct signalfd_siginfo si;
+
+	while (read(w->fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGHUP) {
+			check_config_again(d);
+			continue;
+		}
+		cc_log(LOG_INFO, "stopping");
+		cc_notify("STOPPING=1");
+		cc_session_stop(d->session);
+	}
+}
+
+static json_t *on_command(void *arg, const char *cmd, const json_t *request, char *err, size_t errlen)
+{
+	struct daemon *d = arg;
+
+	(void)request;
+	if (!strcmp(cmd, "ping"))
+		return json_pack("{s:s}", "pool", d->config.pool);
+	if (!strcmp(cmd, "stat"))
+		return cc_session_stat(d->session);
+	if (!strcmp(cmd, "disks"))
+		return cc_session_disks(d->session);
+	snprintf(err, errlen, "cmd: expected ping, stat or disks");
+	return NULL;
+}
+
+static uint64_t step(void *arg, uint64_t now_ns)
+{
+	struct daemon *d = arg;
+	uint64_t due = cc_session_step(d->session, now_ns);
+
+	if (!d->watchdog_ns)
+		return due;
+	if (now_ns >= d->watchdog_due) {
+		cc_notify("WATCHDOG=1");
+		d->watchdog_due = now_ns + d->watchdog_ns;
+	}
+	return due < d->watchdog_due ? due : d->watchdog_due;
+}
+
+/* ---- start and stop ---- */
+
+/*
+ * What is in memory now, code included, is read in and stays; what comes later stays once it was
+ * touched.  Stacks of threads are large and mostly never touched.
+ */
+static int lock_memory(void)
+{
+	if (mlockall(MCL_CURRENT) || mlockall(MCL_FUTURE | MCL_ONFAULT))
+		return -errno;
+	return 0;
+}
+
+/* Before any thread is made: all inherit the mask. */
+static int open_signals(struct daemon *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	d->signals.fn = on_signal;
+	d->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->signals.fd < 0)
+		return -errno;
+	return cc_loop_add(d->loop, &d->signals, EPOLLIN);
+}
+
+static int fail(const char *what, int error)
+{
+	cc_log(LOG_ERR, "%s: %s", what, strerror(-error));
+	return error;
+}
+
+static int start(struct daemon *d)
+{
+	char err[256];
+	int r;
+
+	r = cc_loop_open(&d->loop);
+	if (r)
+		return fail("event loop", r);
+	r = open_signals(d);
+	if (r)
+		return fail("signals", r);
+	r = cc_control_open(d->loop, d->config.control_socket, on_command, d, &d->control, err, sizeof(err));
+	if (!r)
+		r = cc_sources_open(&d->config, &d->sources, err, sizeof(err));
+	if (r) {
+		cc_log(LOG_ERR, "%s", err);
+		return r;
+	}
+	if (d->config.lock_memory && (r = lock_memory()))
+		return fail("lock memory ([pool] lock_memory = no does without)", r);
+	/* Memory that this needs must not wait for a write to a disk that this serves. */
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		cc_log(LOG_WARNING, "PR_SET_IO_FLUSHER: %s", strerror(errno));
+	r = cc_fetch_open(&d->config.fetch, &d->fetch);
+	if (r)
+		return fail("fetch engine", r);
+	r = cc_session_open(&d->config, d->loop, d->fetch, d->sources, &d->session);
+	if (r)
+		return fail("session", r);
+	d->watchdog_ns = cc_notify_watchdog_ns();
+	return 0;
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->fetch)
+		cc_fetch_close(d->fetch);
+	cc_session_close(d->session);
+	cc_control_close(d->control);
+	cc_sources_close(d->sources);
+	if (d->signals.fd > 0)
+		close(d->signals.fd);
+	cc_loop_close(d->loop);
+	cc_config_free(&d->config);
+}
+
+/* The device may still read and write buffers: they go with the process. */
+static void leave(struct daemon *d)
+{
+	cc_control_close(d->control);
+	_exit(EXIT_SUCCESS);
+}
+
+static int run(struct daemon *d)
+{
+	int r = start(d);
+
+	if (!r) {
+		r = cc_loop_run(d->loop, step, d);
+		if (r)
+			fail("event loop", r);
+		else if (!cc_session_clean(d->session))
+			leave(d);
+	}
+	stop(d);
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+enum { OPT_CHECK = 256, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .config_file = NULL };
+	bool check = false;
+	char err[256];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			d.config_file = optarg;
+			break;
+		case OPT_CHECK:
+			check = true;
+			break;
+		case OPT_VERSION:
+			printf("chunkcached %s\n", CHUNKCACHE_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (!d.config_file || optind != argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (cc_config_load(d.config_file, &d.config, err, sizeof(err))) {
+		cc_log(LOG_ERR, "%s", err);
+		return EXIT_FAILURE;
+	}
+	if (check) {
+		cc_config_free(&d.config);
+		return EXIT_SUCCESS;
+	}
+	return run(&d);
+}

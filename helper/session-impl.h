@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The session's inside, for session.c and what reports on it.
+ */
+#ifndef CC_SESSION_IMPL_H
+#define CC_SESSION_IMPL_H
+
+#include "ratelimit.h"
+#include "session.h"
+
+struct cc_session {
+	const struct cc_config *config;
+	struct cc_loop *loop;
+	struct cc_fetch *fetch;
+	struct cc_sources *sources;
+	enum cc_session_state state;
+	struct cc_fill_stats stats;
+	uint64_t started_ns;
+
+	/* NONE */
+	uint64_t attach_due;
+	char attach_error[256];		/* the last one logged */
+
+	/* ATTACHED and DRAINING */
+	struct cc_attachment attachment;
+	struct cc_channel *channel;
+	struct cc_pooldev *pooldev;
+	struct cc_index *index;
+	struct cc_ramcache *ramcache;
+	struct cc_slot_table *table;
+	struct cc_manifest_area *area;
+	struct cc_writer *writer;
+	struct cc_disks *disks;
+	struct cc_fills *fills;
+	struct cc_watch bell_watch;
+	struct cc_watch ring_watch;
+	struct cc_watch fetch_watch;
+	unsigned int nr_buffers;
+	bool pull;			/* the bell rang, or there was more */
+	bool pull_all;
+	bool refresh;			/* ask which disks there are */
+	bool reconcile;			/* a SLOT_ALLOC's answer may be lost */
+	uint64_t pull_all_due;		/* the slow timer */
+	struct cc_ratelimit limit;
+
+	/* DRAINING */
+	bool stop;			/* asked to */
+	bool lost;			/* the kernel does not know this session any more */
+	bool dirty;			/* gave up with transfers in flight */
+	uint64_t drain_deadline;
+};
+
+const char *cc_session_state_name(enum cc_session_state state);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sources; see sources.h.  Opens and closes stores; the fill engine does the rest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slot-table.h"
+#include "sources.h"
+
+static void init_source(struct cc_source *s, const struct cc_store_config *c)
+{
+	s->config = c;
+	s->domain = cc_domain_key(c->domain ? c->domain : c->name);
+	s->next_retry = UINT64_MAX;
+	cc_list_init(&s->wanted);
+	cc_list_init(&s->ahead);
+	cc_list_init(&s->retry);
+}
+
+int cc_sources_open(const struct cc_config *c, struct cc_sources **ret_sources, char *err, size_t errlen)
+{
+	struct cc_sources *s = calloc(1, sizeof(*s));
+	char why[200];
+	int r;
+
+	if (!s) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < c->nr_stores; i++) {
+		init_source(&s->s[i], &c->stores[i]);
+		r = cc_store_open(&c->stores[i], &s->s[i].store, why, sizeof(why));
+		if (r) {
+			snprintf(err, errlen, "store %s: %s", c->stores[i].name, why);
+			cc_sources_close(s);
+			return r;
+		}
+		s->nr++;
+	}
+	*ret_sources = s;
+	return 0;
+}
+
+void cc_sources_close(struct cc_sources *s)
+{
+	if (!s)
+		return;
+	for (unsigned int i = 0; i < s->nr; i++)
+		cc_store_close(s->s[i].store);
+	free(s);
+}
+
+struct cc_source *cc_sources_find(struct cc_sources *s, const char *name)
+{
+	for (unsigned int i = 0; i < s->nr; i++)
+		if (!strcmp(s->s[i].config->name, name))
+			return &s->s[i];
+	return NULL;
+}
