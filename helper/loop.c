@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -19,14 +18,6 @@ struct cc_loop {
 	struct epoll_event events[MAX_EVENTS];	/* of the wait under way */
 	int nr_events;
 };
-
-uint64_t cc_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * CC_SECOND + (uint64_t)ts.tv_nsec;
-}
 
 int cc_loop_open(struct cc_loop **ret_loop)
 {
