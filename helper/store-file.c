@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +32,28 @@ static const char *root_of(const struct cc_store *s)
 	return ((const struct file_store *)s)->root;
 }
 
-/* "get file:///x/y: No such file": says it and classifies it. */
+/* "store main: get file:///x/y: No such file or directory" */
+static __attribute__((format(printf, 6, 7)))
+void say(struct cc_store *s, const char *verb, const char *name, char *err, size_t errlen,
+	 const char *fmt, ...)
+{
+	const struct cc_store_config *c = s->config;
+	char why[120];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	snprintf(err, errlen, "%s%s%s%s %s/%s: %s", c->name ? "store " : "", c->name ? c->name : "",
+		 c->name ? ": " : "", verb, c->url, name, why);
+}
+
+/* Says what went wrong and classifies it. */
 static enum cc_store_result fail(const char *verb, struct cc_store *s, const char *name, int error,
 				 char *err, size_t errlen)
 {
-	snprintf(err, errlen, "%s %s/%s: %s", verb, s->config->url, name, strerror(error));
+	say(s, verb, name, err, errlen, "%s", error == EMEDIUMTYPE ? "not a regular file" :
+	    strerror(error));
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
@@ -74,8 +92,7 @@ static enum cc_store_result fail_read(const char *verb, struct cc_store *s, cons
 	if (error == ENOENT || error == ENOTDIR) {
 		r = check_root(s);
 		if (r) {
-			snprintf(err, errlen, "%s %s/%s: the store's directory: %s", verb,
-				 s->config->url, name, strerror(-r));
+			say(s, verb, name, err, errlen, "the store's directory: %s", strerror(-r));
 			return CC_STORE_ERROR;
 		}
 	}
@@ -100,7 +117,7 @@ static int open_object(struct cc_store *s, const char *name, uint64_t *ret_size)
 		goto close_fd;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+		r = -EMEDIUMTYPE;
 		goto close_fd;
 	}
 	*ret_size = st.st_size;
@@ -137,8 +154,8 @@ static ssize_t read_all(int fd, uint8_t *buf, size_t size, const atomic_bool *ca
 static enum cc_store_result too_big(struct cc_store *s, const char *name, uint64_t size, size_t max,
 				    char *err, size_t errlen)
 {
-	snprintf(err, errlen, "get %s/%s: it has %llu bytes, expected at most %zu", s->config->url,
-		 name, (unsigned long long)size, max);
+	say(s, "get", name, err, errlen, "it has %llu bytes, expected at most %zu",
+	    (unsigned long long)size, max);
 	return CC_STORE_TOOBIG;
 }
 
@@ -160,7 +177,7 @@ enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, vo
 	n = read_all(fd, buf, file_size, cancel);
 	close(fd);
 	if (n == -ECANCELED) {
-		snprintf(err, errlen, "get %s/%s: cancelled", s->config->url, name);
+		say(s, "get", name, err, errlen, "cancelled");
 		return CC_STORE_CANCELLED;
 	}
 	if (n < 0)

@@ -185,9 +185,14 @@ static enum cc_store_result say(struct http_store *s, const char *verb, const ch
 {
 	const struct cc_store_config *c = s->target.config;
 
+	size_t len = strlen(c->url);
+
+	while (len && c->url[len - 1] == '/')
+		len--;
 	if (o->result)
-		snprintf(err, errlen, "%s%s%s%s %s/%s: %s", c->name ? "store " : "",
-			 c->name ? c->name : "", c->name ? ": " : "", verb, c->url, name, o->reason);
+		snprintf(err, errlen, "%s%s%s%s %.*s/%s: %s", c->name ? "store " : "",
+			 c->name ? c->name : "", c->name ? ": " : "", verb, (int)len, c->url, name,
+			 o->reason);
 	return o->result;
 }
 

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Stores through the blocking interface: directories, HTTP, S3 as far as a server that checks no
+ * signatures can tell, and the line a person gets for each kind of trouble.
+ */
+#include <string.h>
+#include <unistd.h>
+#include "http.h"
+#include "script.h"
+#include "store.h"
+#include "store-impl.h"
+#include "tap.h"
+#include "thread.h"
+#include "verify.h"
+
+static struct httpd h;
+static char err[400];
+
+/* A store whose timeouts suit a test; the strings are the caller's. */
+static struct cc_store *open_store(struct cc_store_config *c, const char *url)
+{
+	struct cc_store *s;
+
+	cc_store_config_init(c);
+	c->name = (char *)"main";
+	c->url = (char *)url;
+	c->connect_timeout_ms = 1000;
+	c->first_byte_timeout_ms = 300;
+	c->stall_timeout_ms = 300;
+	c->total_timeout_ms = 10000;
+	c->attempts = 3;
+	if (cc_store_open(c, &s, err, sizeof(err)))
+		httpd_fatal(err);
+	return s;
+}
+
+static enum cc_store_result get(struct cc_store *s, const char *name, size_t max, const char *expect)
+{
+	enum cc_store_result r;
+	void *data = NULL;
+	size_t size = 0;
+
+	*err = '\0';
+	r = cc_store_get(s, name, max, &data, &size, err, sizeof(err));
+	if (!r && (size != strlen(expect) || memcmp(data, expect, size)))
+		r = -1;
+	free(data);
+	return r;
+}
+
+/* ---- what stores have in common ---- */
+
+static int collect(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	char *all = arg;
+
+	sprintf(all + strlen(all), "%s %llu;", name, (unsigned long long)size);
+	return mtime < 1000000000 || mtime > 10000000000;
+}
+
+static int stop_at_once(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	++*(int *)arg;
+	return 1;
+}
+
+static void test_bad_names(struct cc_store *s)
+{
+	static const char *const names[] = {
+		"", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a/..", "a\nb", ".", "..",
+	};
+	char name[600];
+	int bad = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		bad += cc_store_put(s, names[i], "x", 1, err, sizeof(err)) == CC_STORE_ERROR &&
+		       get(s, names[i], 10, "x") == CC_STORE_ERROR &&
+		       cc_store_delete(s, names[i], err, sizeof(err)) == CC_STORE_ERROR;
+	ok(bad == sizeof(names) / sizeof(names[0]), "%d bad names refused: %s", bad, err);
+	memset(name, 'n', sizeof(name));
+	name[599] = '\0';
+	ok(get(s, name, 10, "") == CC_STORE_ERROR, "too long a name refused");
+	ok(cc_store_list(s, "../", collect, name, err, sizeof(err)) == CC_STORE_ERROR,
+	   "list outside refused");
+}
+
+/* put, get, head, list, delete. */
+static void test_operations(struct cc_store *s, const char *kind)
+{
+	uint64_t size = 0;
+
+	ok(!cc_store_put(s, "chunks/ab/abcd", "hello", 5, err, sizeof(err)), "%s: put %s", kind, err);
+	ok(!get(s, "chunks/ab/abcd", 5, "hello"), "%s: get %s", kind, err);
+	ok(get(s, "chunks/ab/abcd", 4, "") == CC_STORE_TOOBIG, "%s: get of less: %s", kind, err);
+	ok(!cc_store_head(s, "chunks/ab/abcd", &size, err, sizeof(err)) && size == 5, "%s: head", kind);
+	ok(!cc_store_put(s, "chunks/ab/abcd", "", 0, err, sizeof(err)) &&
+	   !get(s, "chunks/ab/abcd", 5, ""), "%s: overwritten by nothing", kind);
+	ok(get(s, "chunks/ab/none", 5, "") == CC_STORE_NOTFOUND, "%s: get of none: %s", kind, err);
+	ok(cc_store_head(s, "none", &size, err, sizeof(err)) == CC_STORE_NOTFOUND && size == 5,
+	   "%s: head of none: %s", kind, err);
+	ok(!cc_store_delete(s, "chunks/ab/abcd", err, sizeof(err)) &&
+	   get(s, "chunks/ab/abcd", 5, "") == CC_STORE_NOTFOUND, "%s: delete", kind);
+}
+
+/* ---- directories ---- */
+
+static void test_file(void)
+{
+	struct cc_store_config c, c2;
+	char dir[64], url[128], all[1000] = "";
+	struct cc_store *s, *s2;
+	int count = 0;
+
+	make_temp_dir(dir);
+	snprintf(url, sizeof(url), "file://%s", dir);
+	s = open_store(&c, url);
+	test_operations(s, "file");
+	test_bad_names(s);
+	write_file(dir, "images/a", "1", 1);
+	write_file(dir, "images/b/c", "22", 2);
+	write_file(dir, "images/.tmp-0000", "333", 3);
+	write_file(dir, "imagesx", "333", 3);
+	ok(!cc_store_list(s, "images/", collect, all, err, sizeof(err)) && strlen(all) == 24 &&
+	   strstr(all, "images/a 1;") && strstr(all, "images/b/c 2;"), "file: list: %s", all);
+	ok(!cc_store_list(s, "", stop_at_once, &count, err, sizeof(err)) && count == 1,
+	   "file: list ends when told");
+	ok(!cc_store_list(s, "nothing/", stop_at_once, &count, err, sizeof(err)) && count == 1,
+	   "file: list of nothing");
+	ok(get(s, "images/b", 10, "") == CC_STORE_ERROR, "file: a directory is no object: %s", err);
+	snprintf(all, sizeof(all), "%s/fifo", dir);
+	mkfifo(all, 0600);
+	ok(get(s, "fifo", 10, "") == CC_STORE_ERROR, "file: a FIFO is none, nor waited for: %s", err);
+	strcat(url, "/not-there");
+	s2 = open_store(&c2, url);
+	ok(get(s2, "x", 10, "") == CC_STORE_ERROR, "file: no directory is no missing object: %s", err);
+	ok(cc_store_put(s2, "x", "x", 1, err, sizeof(err)) == CC_STORE_ERROR,
+	   "file: a directory is not made by a put: %s", err);
+	cc_store_close(s2);
+	cc_store_close(s);
+	remove_tree(dir);
+}
+
+/* ---- HTTP ---- */
+
+/* One get under rules: what came of it, how many requests it took, what was said. */
+static void trouble(struct cc_store *s, const char *rules, enum cc_store_result expect,
+		    unsigned int requests, const char *words)
+{
+	enum cc_store_result r;
+	unsigned int n;
+
+	httpd_script(&h, rules);
+	r = get(s, "obj", 100000, "0123456789");
+	n = httpd_count(&h, "/obj");
+	ok(r == expect && n == requests && strstr(err, words), "%s: %s, %u requests: %s", rules,
+	   cc_store_result_name(r), n, err);
+}
+
+static void test_http(void)
+{
+	struct cc_store_config c;
+	char url[128], all[16] = "";
+	struct cc_store *s;
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/pre%%20fix/", h.port);
+	httpd_put(&h, "pre fix/obj", "0123456789", 10);
+	s = open_store(&c, url);
+	trouble(s, "", CC_STORE_OK, 1, "");
+	trouble(s, "count=2 status=500", CC_STORE_OK, 3, "");
+	trouble(s, "status=500", CC_STORE_ERROR, 3, "HTTP 500");
+	trouble(s, "count=1 status=408", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=reset", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=short-body", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=reset-body", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=wrong-length", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=stall", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=stall-headers", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=stall-body", CC_STORE_OK, 2, "");
+	trouble(s, "count=1 fault=wrong-range", CC_STORE_OK, 2, "");
+	trouble(s, "fault=stall", CC_STORE_TIMEOUT, 3, "no answer within 300 ms");
+	trouble(s, "fault=stall-body", CC_STORE_TIMEOUT, 3, "no byte within 300 ms, after 5");
+	trouble(s, "fault=chunked", CC_STORE_OK, 1, "");
+	trouble(s, "fault=no-length", CC_STORE_OK, 1, "");
+	trouble(s, "rate=50", CC_STORE_OK, 1, "");
+	trouble(s, "status=404", CC_STORE_NOTFOUND, 1, "no such object");
+	trouble(s, "status=403", CC_STORE_DENIED, 1, "HTTP 403");
+	trouble(s, "status=401", CC_STORE_DENIED, 1, "HTTP 401");
+	trouble(s, "status=416", CC_STORE_ERROR, 1, "HTTP 416");
+	trouble(s, "status=302 location=http://elsewhere.example/x", CC_STORE_ERROR, 1,
+		"redirect to http://elsewhere.example/x refused");
+	ok(cc_store_put(s, "x", "x", 1, err, sizeof(err)) == CC_STORE_ERROR &&
+	   strstr(err, "read-only"), "http: %s", err);
+	ok(cc_store_delete(s, "x", err, sizeof(err)) == CC_STORE_ERROR && strstr(err, "read-only"),
+	   "http: %s", err);
+	ok(cc_store_list(s, "x", collect, all, err, sizeof(err)) == CC_STORE_ERROR &&
+	   strstr(err, "read-only"), "http: %s", err);
+	httpd_script(&h, "");
+	cc_store_close(s);
+}
+
+static void test_limits(void)
+{
+	char url[128], rule[128], *big = calloc(1, 300000);
+	struct cc_store_config c;
+	struct cc_store *s;
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", h.port);
+	httpd_put(&h, "big", big, 300000);
+	s = open_store(&c, url);
+	httpd_script(&h, "");
+	ok(get(s, "big", 1000, "") == CC_STORE_TOOBIG && httpd_count(&h, "/big") <= 1,
+	   "larger than allowed: %s", err);
+	httpd_script(&h, "fault=no-length");
+	ok(get(s, "big", 1000, "") == CC_STORE_TOOBIG, "the same, size not told: %s", err);
+	snprintf(rule, sizeof(rule), "status=400 file=%s/root/big", h.dir);
+	httpd_script(&h, rule);
+	ok(get(s, "big", 1000, "") == CC_STORE_ERROR && strstr(err, "HTTP 400"),
+	   "300 kB of error text: %s", err);
+	cc_store_close(s);
+	free(big);
+}
+
+/* Connections are kept, and the wait that a 503 asks for is kept to. */
+static void test_manners(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s;
+	uint64_t start;
+	char url[128];
+
+	snprintf(url, sizeof(url), "http://localhost:%u/pre%%20fix", h.port);
+	s = open_store(&c, url);
+	httpd_script(&h, "count=1 status=503 retry-after=1");
+	start = cc_now_ns();
+	ok(!get(s, "obj", 100, "0123456789") && cc_now_ns() - start >= 1000000000,
+	   "503: waits as long as Retry-After says, by host name");
+	c.total_timeout_ms = 400;
+	httpd_script(&h, "status=503 retry-after=1");
+	start = cc_now_ns();
+	ok(get(s, "obj", 100, "") == CC_STORE_ERROR && cc_now_ns() - start < 1000000000 &&
+	   httpd_count(&h, "/obj") == 1, "a wait past the total timeout is not begun: %s", err);
+	httpd_script(&h, "latency=2000");
+	c.first_byte_timeout_ms = 5000;
+	start = cc_now_ns();
+	ok(get(s, "obj", 100, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 1000000000,
+	   "the total timeout ends a request: %s", err);
+	httpd_script(&h, "");
+	cc_store_close(s);
+	s = open_store(&c, "http://127.0.0.1:1");
+	ok(get(s, "obj", 100, "") == CC_STORE_ERROR && strstr(err, "onnect"), "nobody there: %s", err);
+	cc_store_close(s);
+	s = open_store(&c, "http://no-such-host.invalid");
+	c.attempts = 1;
+	ok(get(s, "obj", 100, "") == CC_STORE_ERROR && strstr(err, "host name no-such-host.invalid"),
+	   "no such host: %s", err);
+	cc_store_close(s);
+}
+
+/* ---- S3 ---- */
+
+static void s3_trouble(struct cc_store *s, const char *rules, enum cc_store_result expect,
+		       unsigned int requests, const char *words)
+{
+	trouble(s, rules, expect, requests, words);
+	if (expect)
+		ok(strstr(err, "store main") && !strchr(err, '\n') && !strstr(err, "SECRET"),
+		   "it names the store, in one line, and no secret");
+}
+
+static void test_s3_reasons(struct cc_store *s)
+{
+	s3_trouble(s, "status=403 code=SignatureDoesNotMatch", CC_STORE_DENIED, 1,
+		   "wrong secret key (SignatureDoesNotMatch); set aws_secret_access_key");
+	s3_trouble(s, "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, 1, "aws_access_key_id");
+	s3_trouble(s, "status=400 code=ExpiredToken", CC_STORE_DENIED, 2, "expired");
+	s3_trouble(s, "count=1 status=400 code=ExpiredToken", CC_STORE_OK, 2, "");
+	s3_trouble(s, "status=403 code=RequestTimeTooSkewed", CC_STORE_DENIED, 1,
+		   "at the store; set this host's clock");
+	s3_trouble(s, "status=404 code=NoSuchBucket", CC_STORE_ERROR, 1,
+		   "bucket buck does not exist; set url");
+	s3_trouble(s, "status=404 code=NoSuchKey", CC_STORE_NOTFOUND, 1, "no such object");
+	s3_trouble(s, "status=400 code=AuthorizationHeaderMalformed region=eu-1", CC_STORE_DENIED, 1,
+		   "set region = eu-1");
+	s3_trouble(s, "status=301 code=PermanentRedirect header=x-amz-bucket-region:eu-2",
+		   CC_STORE_DENIED, 1, "set region = eu-2");
+	s3_trouble(s, "status=307 location=http://evil.example/", CC_STORE_ERROR, 1, "refused");
+	s3_trouble(s, "status=403 code=AccessDenied", CC_STORE_DENIED, 1, "access denied");
+	s3_trouble(s, "count=1 status=400 code=RequestTimeout", CC_STORE_OK, 2, "");
+	s3_trouble(s, "count=1 status=500 code=InternalError", CC_STORE_OK, 2, "");
+	s3_trouble(s, "count=1 status=400 code=SlowDown", CC_STORE_OK, 2, "");
+	s3_trouble(s, "status=418 code=Bad%0AThing&lt;", CC_STORE_ERROR, 1,
+		   "HTTP 418 Bad%0AThing<: told to & did");
+}
+
+/* Two pages of a listing, as S3 answers; the second one is asked for by token. */
+static void test_s3_list(struct cc_store *s)
+{
+	static const char page1[] = "<?xml version=\"1.0\"?><ListBucketResult><Name>buck</Name>"
+		"<IsTruncated>true</IsTruncated><Contents><Key>pre/images/a&amp;b</Key>"
+		"<LastModified>2026-01-02T03:04:05.000Z</LastModified><Size>7</Size></Contents>"
+		"<Contents><Key>other/images/x</Key><Size>1</Size></Contents>"
+		"<NextContinuationToken>to/ken+1=</NextContinuationToken></ListBucketResult>";
+	static const char page2[] = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>"
+		"<Key>pre/images/c</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
+		"<Size>123456789012</Size></Contents></ListBucketResult>";
+	char rules[400], all[400] = "";
+	int count = 0;
+
+	httpd_put(&h, "page1", page1, strlen(page1));
+	httpd_put(&h, "page2", page2, strlen(page2));
+	snprintf(rules, sizeof(rules), "path=continuation-token=to/ken+1= file=%s/root/page2\n"
+		 "path=prefix=pre/images/ file=%s/root/page1", h.dir, h.dir);
+	httpd_script(&h, rules);
+	ok(!cc_store_list(s, "images/", collect, all, err, sizeof(err)) &&
+	   !strcmp(all, "images/a&b 7;images/c 123456789012;"), "list of two pages: %s %s", all, err);
+	ok(httpd_count(&h, "GET /buck?") == 2, "by two requests");
+	ok(!cc_store_list(s, "images/", stop_at_once, &count, err, sizeof(err)) && count == 1,
+	   "list ends when told");
+	httpd_put(&h, "page1", "<html>", 6);
+	snprintf(rules, sizeof(rules), "path=list-type file=%s/root/page1", h.dir);
+	httpd_script(&h, rules);
+	ok(cc_store_list(s, "images/", collect, all, err, sizeof(err)) == CC_STORE_ERROR,
+	   "no listing: %s", err);
+	httpd_script(&h, "");
+}
+
+static void write_text(const char *name, const char *text)
+{
+	write_file(h.dir, name, text, strlen(text));
+}
+
+static void test_s3(void)
+{
+	char endpoint[64], creds[128];
+	struct cc_store_config c;
+	struct cc_store *s;
+
+	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", h.port);
+	snprintf(creds, sizeof(creds), "%s/creds", h.dir);
+	cc_store_config_init(&c);
+	c.url = (char *)"s3://buck/pre";
+	c.path_style = true;
+	c.endpoint = endpoint;
+	c.name = (char *)"main";
+	c.first_byte_timeout_ms = 2000;
+	c.attempts = 3;
+	c.credentials_file = creds;
+	if (cc_store_open(&c, &s, err, sizeof(err)))
+		httpd_fatal(err);
+	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "credentials: cannot open"),
+	   "no credentials: %s", err);
+	write_text("creds", "[other]\n");
+	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "no section [default]"), "%s", err);
+	write_text("creds", "[default]\naws_access_key_id=K\n");
+	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "aws_secret_access_key"), "%s", err);
+	write_text("creds", "[x]\naws_access_key_id=X\n[default]\naws_access_key_id = KEY\r\n"
+		   "aws_secret_access_key=SECRET\naws_session_token=TOKEN\n");
+	httpd_script(&h, "");
+	test_operations(s, "s3");
+	httpd_put(&h, "buck/pre/obj", "0123456789", 10);
+	test_s3_reasons(s);
+	test_s3_list(s);
+	cc_store_close(s);
+}
+
+/* ---- pieces ---- */
+
+static void test_xml(void)
+{
+	static const char xml[] = "<A>1</A><B>a&lt;&#x41;&#66;</B><C>&bogus;</C><D>no end";
+	char out[16] = "x";
+
+	ok(cc_http_xml_text(xml, strlen(xml), "A", out, sizeof(out)) && !strcmp(out, "1"), "xml: text");
+	ok(cc_http_xml_text(xml, strlen(xml), "B", out, sizeof(out)) && !strcmp(out, "a<AB"),
+	   "xml: entities: %s", out);
+	ok(!cc_http_xml_text(xml, strlen(xml), "C", out, sizeof(out)) &&
+	   !cc_http_xml_text(xml, strlen(xml), "D", out, sizeof(out)) &&
+	   !cc_http_xml_text(xml, strlen(xml), "E", out, sizeof(out)) &&
+	   !cc_http_xml_text(xml, strlen(xml), "B", out, 4), "xml: what is not there or does not fit");
+}
+
+static void test_retry(void)
+{
+	struct cc_retry r;
+	unsigned int delay, worst = 0;
+	bool fresh, good = true;
+
+	cc_retry_init(&r, 4);
+	ok(cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && fresh && delay <= 50 &&
+	   cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && delay <= 100 &&
+	   cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && delay <= 200 &&
+	   !cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh), "transient: 4 attempts");
+	cc_retry_init(&r, 4);
+	ok(!cc_retry_next(&r, CC_RETRY_FATAL, 0, &delay, &fresh), "fatal: one");
+	cc_retry_init(&r, 4);
+	ok(cc_retry_next(&r, CC_RETRY_AUTH, 0, &delay, &fresh) && !delay &&
+	   !cc_retry_next(&r, CC_RETRY_AUTH, 0, &delay, &fresh), "auth: two");
+	cc_retry_init(&r, 4);
+	ok(cc_retry_next(&r, CC_RETRY_INTEGRITY, 0, &delay, &fresh) && fresh && !delay &&
+	   !cc_retry_next(&r, CC_RETRY_INTEGRITY, 0, &delay, &fresh), "integrity: two");
+	for (int i = 0; i < 1000; i++) {
+		cc_retry_init(&r, 10);
+		good &= cc_retry_next(&r, CC_RETRY_THROTTLE, 100, &delay, &fresh) && !fresh &&
+			delay >= 100 && delay <= 1000;
+		worst = delay > worst ? delay : worst;
+		good &= cc_retry_next(&r, CC_RETRY_THROTTLE, 3600000, &delay, &fresh) &&
+			delay >= 5000 && delay <= 7000;
+	}
+	ok(good && worst > 800, "throttle: at least what is asked for, at most 5 s more; %u", worst);
+	cc_retry_init(&r, 100);
+	while (cc_retry_next(&r, CC_RETRY_THROTTLE, 0, &delay, &fresh))
+		good &= delay <= 20000;
+	ok(good, "never more than 20 s");
+}
+
+int main(void)
+{
+	unsetenv("AWS_ACCESS_KEY_ID");
+	test_file();
+	test_xml();
+	test_retry();
+	httpd_start(&h);
+	test_http();
+	test_limits();
+	test_manners();
+	test_s3();
+	httpd_stop(&h);
+	return tap_done();
+}
