@@ -149,7 +149,9 @@ check "raw chunks are the bytes" cmp -s a "s/chunks/${id:0:2}/$id"
 digest=$(cat s/images/one)
 check "the manifest has the digest's SHA-256" \
 	[ "sha256:$(sha256sum "s/manifests/${digest#sha256:}" | cut -c1-64)" = "$digest" ]
+before=$(ls -i "s/chunks/${id:0:2}/$id")
 run 0 "import again" import image --name one --store "$store"
+check "does not write a chunk again" [ "$(ls -i "s/chunks/${id:0:2}/$id")" = "$before" ]
 check "prints the digest" [ "$(cat out)" = "$digest" ]
 check "uploads nothing" grep -q "3 in the store before, 0 uploaded" err
 run 0 "list" images --store "$store"
