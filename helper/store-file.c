@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #define TMP_PREFIX	".tmp-"
+#define REASON_SIZE	160
 #define READ_PIECE	(1 << 20)	/* between two looks at the cancel flag */
 
 struct file_store {
@@ -32,28 +32,18 @@ static const char *root_of(const struct cc_store *s)
 	return ((const struct file_store *)s)->root;
 }
 
-/* "store main: get file:///x/y: No such file or directory" */
-static __attribute__((format(printf, 6, 7)))
-void say(struct cc_store *s, const char *verb, const char *name, char *err, size_t errlen,
-	 const char *fmt, ...)
+/* "store main: get file:///x/y: reason" */
+static void say(struct cc_store *s, const char *verb, const char *name, const char *reason,
+		char *err, size_t errlen)
 {
 	const struct cc_store_config *c = s->config;
-	char why[120];
-	va_list args;
 
-	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
-	va_end(args);
 	snprintf(err, errlen, "%s%s%s%s %s/%s: %s", c->name ? "store " : "", c->name ? c->name : "",
-		 c->name ? ": " : "", verb, c->url, name, why);
+		 c->name ? ": " : "", verb, c->url, name, reason);
 }
 
-/* Says what went wrong and classifies it. */
-static enum cc_store_result fail(const char *verb, struct cc_store *s, const char *name, int error,
-				 char *err, size_t errlen)
+static enum cc_store_result classify(int error)
 {
-	say(s, verb, name, err, errlen, "%s", error == EMEDIUMTYPE ? "not a regular file" :
-	    strerror(error));
 	switch (error) {
 	case ENOENT:
 	case ENOTDIR:
@@ -84,19 +74,30 @@ static int check_root(struct cc_store *s)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
-static enum cc_store_result fail_read(const char *verb, struct cc_store *s, const char *name,
-				      int error, char *err, size_t errlen)
+/* Says why an object cannot be had and classifies it. */
+static enum cc_store_result explain(struct cc_store *s, int error, char *reason, size_t size)
 {
+	enum cc_store_result result = classify(error);
 	int r;
 
-	if (error == ENOENT || error == ENOTDIR) {
-		r = check_root(s);
-		if (r) {
-			say(s, verb, name, err, errlen, "the store's directory: %s", strerror(-r));
-			return CC_STORE_ERROR;
-		}
-	}
-	return fail(verb, s, name, error, err, errlen);
+	snprintf(reason, size, "%s", error == EMEDIUMTYPE ? "not a regular file" : strerror(error));
+	if (result != CC_STORE_NOTFOUND)
+		return result;
+	r = check_root(s);
+	if (!r)
+		return result;
+	snprintf(reason, size, "the store's directory: %s", strerror(-r));
+	return CC_STORE_ERROR;
+}
+
+static enum cc_store_result fail(const char *verb, struct cc_store *s, const char *name, int error,
+				 char *err, size_t errlen)
+{
+	char reason[REASON_SIZE];
+	enum cc_store_result result = explain(s, error, reason, sizeof(reason));
+
+	say(s, verb, name, reason, err, errlen);
+	return result;
 }
 
 /* Opens a regular file without ever blocking on a FIFO.  Returns the descriptor or -errno. */
@@ -151,17 +152,16 @@ static ssize_t read_all(int fd, uint8_t *buf, size_t size, const atomic_bool *ca
 	return done;
 }
 
-static enum cc_store_result too_big(struct cc_store *s, const char *name, uint64_t size, size_t max,
-				    char *err, size_t errlen)
+static enum cc_store_result too_big(uint64_t size, size_t max, char *reason, size_t reason_size)
 {
-	say(s, "get", name, err, errlen, "it has %llu bytes, expected at most %zu",
-	    (unsigned long long)size, max);
+	snprintf(reason, reason_size, "it has %llu bytes, expected at most %zu",
+		 (unsigned long long)size, max);
 	return CC_STORE_TOOBIG;
 }
 
 enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, void *buf,
 					size_t size, const atomic_bool *cancel, size_t *ret_size,
-					char *err, size_t errlen)
+					char *reason, size_t reason_size)
 {
 	uint64_t file_size = 0;
 	ssize_t n;
@@ -169,25 +169,27 @@ enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, vo
 
 	fd = open_object(s, name, &file_size);
 	if (fd < 0)
-		return fail_read("get", s, name, -fd, err, errlen);
+		return explain(s, -fd, reason, reason_size);
 	if (file_size > size) {
 		close(fd);
-		return too_big(s, name, file_size, size, err, errlen);
+		return too_big(file_size, size, reason, reason_size);
 	}
 	n = read_all(fd, buf, file_size, cancel);
 	close(fd);
 	if (n == -ECANCELED) {
-		say(s, "get", name, err, errlen, "cancelled");
+		snprintf(reason, reason_size, "cancelled");
 		return CC_STORE_CANCELLED;
 	}
 	if (n < 0)
-		return fail_read("get", s, name, -n, err, errlen);
+		return explain(s, -n, reason, reason_size);
 	*ret_size = n;
 	return CC_STORE_OK;
 }
 
-static enum cc_store_result file_get(struct cc_store *s, const char *name, size_t max,
-				     void **ret_data, size_t *ret_size, char *err, size_t errlen)
+/* data is malloc()ed. */
+static enum cc_store_result read_object(struct cc_store *s, const char *name, size_t max,
+					void **ret_data, size_t *ret_size, char *reason,
+					size_t reason_size)
 {
 	enum cc_store_result result;
 	uint64_t file_size = 0;
@@ -196,19 +198,31 @@ static enum cc_store_result file_get(struct cc_store *s, const char *name, size_
 
 	fd = open_object(s, name, &file_size);
 	if (fd < 0)
-		return fail_read("get", s, name, -fd, err, errlen);
+		return explain(s, -fd, reason, reason_size);
 	close(fd);
 	if (file_size > max)
-		return too_big(s, name, file_size, max, err, errlen);
+		return too_big(file_size, max, reason, reason_size);
 	data = malloc(file_size ? file_size : 1);
 	if (!data)
-		return fail("get", s, name, ENOMEM, err, errlen);
+		return explain(s, ENOMEM, reason, reason_size);
 	/* Replaced by a larger one since: too big for this buffer, and the caller may ask again. */
-	result = cc_store_file_read(s, name, data, file_size, NULL, ret_size, err, errlen);
+	result = cc_store_file_read(s, name, data, file_size, NULL, ret_size, reason, reason_size);
 	if (result)
 		free(data);
 	else
 		*ret_data = data;
+	return result;
+}
+
+static enum cc_store_result file_get(struct cc_store *s, const char *name, size_t max,
+				     void **ret_data, size_t *ret_size, char *err, size_t errlen)
+{
+	char reason[REASON_SIZE];
+	enum cc_store_result result = read_object(s, name, max, ret_data, ret_size, reason,
+						  sizeof(reason));
+
+	if (result)
+		say(s, "get", name, reason, err, errlen);
 	return result;
 }
 
@@ -218,7 +232,7 @@ static enum cc_store_result file_head(struct cc_store *s, const char *name, uint
 	int fd = open_object(s, name, ret_size);
 
 	if (fd < 0)
-		return fail_read("head", s, name, -fd, err, errlen);
+		return fail("head", s, name, -fd, err, errlen);
 	close(fd);
 	return CC_STORE_OK;
 }
@@ -335,8 +349,9 @@ static enum cc_store_result file_put(struct cc_store *s, const char *name, const
 
 	if (!r)
 		return CC_STORE_OK;
-	fail("put", s, name, -r, err, errlen);
-	return r == -EACCES || r == -EPERM || r == -EROFS ? CC_STORE_DENIED : CC_STORE_ERROR;
+	say(s, "put", name, strerror(-r), err, errlen);
+	/* Of what is to be made, nothing can be "not found". */
+	return classify(-r) == CC_STORE_DENIED ? CC_STORE_DENIED : CC_STORE_ERROR;
 }
 
 static enum cc_store_result file_delete(struct cc_store *s, const char *name, char *err,
@@ -347,7 +362,7 @@ static enum cc_store_result file_delete(struct cc_store *s, const char *name, ch
 
 	if (!r && unlink(path))
 		r = -errno;
-	return r ? fail_read("delete", s, name, -r, err, errlen) : CC_STORE_OK;
+	return r ? fail("delete", s, name, -r, err, errlen) : CC_STORE_OK;
 }
 
 /* ---- listing ---- */
@@ -426,7 +441,7 @@ static enum cc_store_result file_list(struct cc_store *s, const char *prefix, cc
 	struct walk w = { .store = s, .prefix = prefix, .fn = fn, .arg = arg };
 	int r = walk_dir(&w, "");
 
-	return r ? fail_read("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
+	return r ? fail("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
 }
 
 static void file_close(struct cc_store *s)

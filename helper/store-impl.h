@@ -46,11 +46,11 @@ int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_st
 
 /*
  * Reads an object of at most size bytes into buf; gives up as CANCELLED soon after *cancel
- * becomes true.
+ * becomes true.  The reason of a failure names neither store nor object.
  */
 enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, void *buf,
 					size_t size, const atomic_bool *cancel, size_t *ret_size,
-					char *err, size_t errlen);
+					char *reason, size_t reason_size);
 
 /* Relative, without empty, "." or ".." components, control characters; at most CC_STORE_NAME_MAX bytes. */
 bool cc_store_name_ok(const char *name);
