@@ -9,8 +9,9 @@
 
 standard "--seed 46 --size 4M --chunk 64K"
 must_become 20 disk_is_loaded vm1
-cc-io --nowait --json --seq --bs 4K --step 64K --engine pread --timeout 60 /dev/mapper/vm1 \
-	>$WORK/cold || fail "cold: $(cat $WORK/cold)"
+# a read at the edge of a chunk may be part of a larger one and is held
+cc-io --nowait --json --seq --bs 4K --step 64K --offset 8K --engine pread --timeout 60 \
+	/dev/mapper/vm1 >$WORK/cold || fail "cold: $(cat $WORK/cold)"
 cat $WORK/cold
 at_least "EAGAIN of cold reads" "$(json eagain $WORK/cold)" 48
 all_mapped() { [ "$(disk_mapped vm1)" = 64 ]; }

@@ -425,22 +425,32 @@ crafted() {
 
 all_devices() { dmsetup ls --target "$1" 2>/dev/null | awk '!/^No dev/ { print $1 }'; }
 
+# remove_all [-f] TARGET...
 remove_all() {
-	local target d
+	local force= target d
 
-	for target in snapshot snapshot-origin thin thin-pool chunkcache chunkcache-pool \
-		flakey delay linear; do
-		for d in $(all_devices $target); do
-			timeout 20 dmsetup remove ${1:-} "$d" || echo "# $d is still there"
+	[ "$1" != -f ] || { force="-f --noflush"; shift; }
+	for target in "$@"; do
+		for d in $(all_devices "$target"); do
+			# FORCE is words or nothing
+			# shellcheck disable=SC2086
+			timeout 20 dmsetup remove $force "$d" || echo "# $d is still there"
 		done
 	done
 }
 
+above="snapshot snapshot-origin thin thin-pool"
+below="chunkcache-pool flakey delay linear"
+
 # Everything is taken down in order; what can't be is a failure.
 finish() {
-	remove_all
+	# words
+	# shellcheck disable=SC2086
+	remove_all $above chunkcache
 	helper_stop
 	http_stop
+	# shellcheck disable=SC2086
+	remove_all $below
 	equal "devices left over" "$(all_devices chunkcache)$(all_devices chunkcache-pool)" ""
 	must_become 10 module_unloads
 	exit 0
@@ -461,7 +471,8 @@ at_end() {
 	fi
 	[ -z "$helper_pid" ] || kill -KILL "$helper_pid" 2>/dev/null
 	http_stop
-	remove_all -f 2>/dev/null
+	# shellcheck disable=SC2086
+	remove_all -f $above chunkcache $below error >/dev/null 2>&1
 	echo "$exit_hooks" | while read -r hook; do
 		eval "$hook"
 	done

@@ -157,12 +157,26 @@ static void cc_disk_dtr(struct dm_target *ti)
 
 /* ---- I/O ---- */
 
+/*
+ * May this read be answered with EAGAIN?  A bio that touches the edge of a chunk may be one
+ * of several that dm made of one, and then the EAGAIN is delivered by whichever ends last:
+ * from an interrupt io_uring passes it on as an error.  It is held instead, which does
+ * not block the submitter either.
+ */
+static bool cc_disk_may_refuse(const struct cc_disk *disk, const struct bio *bio)
+{
+	sector_t mask = (1u << disk->chunk_shift) - 1;
+
+	return bio->bi_opf & REQ_NOWAIT && bio->bi_iter.bi_sector & mask &&
+	       bio_end_sector(bio) & mask;
+}
+
 /* No hit: a hole, or somebody has to get it. */
 static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_entry_t entry)
 {
 	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
 
-	if (entry != CC_ENTRY_HOLE && !(bio->bi_opf & REQ_NOWAIT)) {
+	if (entry != CC_ENTRY_HOLE && !cc_disk_may_refuse(disk, bio)) {
 		cc_miss_add(disk, bio, CC_RETRY_NOT);
 		return DM_MAPIO_SUBMITTED;
 	}
