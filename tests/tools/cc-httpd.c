@@ -742,7 +742,7 @@ static short events_of(const struct conn *c)
 	case CONN_WRITE:
 		return c->rule.rate && !allowance(c) ? 0 : POLLOUT;
 	case CONN_WAIT:
-		return 0;
+		return POLLRDHUP;
 	default:
 		return POLLIN;
 	}
@@ -768,14 +768,20 @@ static void serve_conn(unsigned int i, short events)
 	struct conn *c = conns[i];
 	bool alive = true, reset = false;
 
-	if (events & (POLLERR | POLLHUP | POLLNVAL))
+	if (c->state == CONN_WAIT && events & (POLLERR | POLLHUP | POLLRDHUP)) {
+		/* Who asked has left: the request is logged now, not when its delay is over. */
+		c->status = c->log_bytes = 0;
+		log_request(c);
 		alive = false;
-	else if (c->state == CONN_WAIT && now_ms() >= c->wake_ms)
+	} else if (events & (POLLERR | POLLHUP | POLLNVAL)) {
+		alive = false;
+	} else if (c->state == CONN_WAIT && now_ms() >= c->wake_ms) {
 		answer(c);
-	else if (c->state == CONN_WRITE && (events & POLLOUT))
+	} else if (c->state == CONN_WRITE && (events & POLLOUT)) {
 		alive = on_writable(c, &reset);
-	else if (events & POLLIN)
+	} else if (events & POLLIN) {
 		alive = on_readable(c, &reset);
+	}
 	if (!alive)
 		close_conn(i, reset);
 }

@@ -161,6 +161,22 @@ static inline unsigned int httpd_count(const struct httpd *h, const char *text)
 	return n;
 }
 
+/* For a person who looks into a failure. */
+static inline void httpd_show_log(const struct httpd *h)
+{
+	char path[128], line[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/log", h->dir);
+	f = fopen(path, "re");
+	if (!f)
+		httpd_fatal(path);
+	fseek(f, httpd_log_start, SEEK_SET);
+	while (fgets(line, sizeof(line), f))
+		printf("# log: %s", line);
+	fclose(f);
+}
+
 static inline void httpd_mark(const struct httpd *h)
 {
 	struct stat st;

@@ -3,7 +3,10 @@
  * Stores through the blocking interface: directories, HTTP, S3 as far as a server that checks no
  * signatures can tell, and the line a person gets for each kind of trouble.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "http.h"
 #include "script.h"
@@ -46,6 +49,11 @@ static enum cc_store_result get(struct cc_store *s, const char *name, size_t max
 		r = -1;
 	free(data);
 	return r;
+}
+
+static void write_text(const char *name, const char *text)
+{
+	write_file(h.dir, name, text, strlen(text));
 }
 
 /* ---- what stores have in common ---- */
@@ -152,8 +160,9 @@ static void trouble(struct cc_store *s, const char *rules, enum cc_store_result 
 	httpd_script(&h, rules);
 	r = get(s, "obj", 100000, "0123456789");
 	n = httpd_count(&h, "/obj");
-	ok(r == expect && n == requests && strstr(err, words), "%s: %s, %u requests: %s", rules,
-	   cc_store_result_name(r), n, err);
+	if (!ok(r == expect && n == requests && strstr(err, words), "%s: %s, %u requests: %s", rules,
+		cc_store_result_name(r), n, err))
+		httpd_show_log(&h);
 }
 
 static void test_http(void)
@@ -256,7 +265,78 @@ static void test_manners(void)
 	cc_store_close(s);
 }
 
+/* A listener whose queue is full: the kernel drops what comes, as a dead host would. */
+static void test_connect_timeout(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	struct cc_store_config c;
+	struct cc_store *s;
+	uint64_t start;
+	char url[64];
+	int fds[8];
+
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fds[0], (struct sockaddr *)&addr, len) || listen(fds[0], 0) ||
+	    getsockname(fds[0], (struct sockaddr *)&addr, &len))
+		httpd_fatal("listen");
+	for (int i = 1; i < 8; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(fds[i], (struct sockaddr *)&addr, len) && errno != EINPROGRESS)
+			httpd_fatal("connect");
+	}
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", ntohs(addr.sin_port));
+	s = open_store(&c, url);
+	c.connect_timeout_ms = 200;
+	c.attempts = 2;
+	start = cc_now_ns();
+	ok(get(s, "obj", 10, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 1500000000 &&
+	   cc_now_ns() - start >= 400000000, "a host that does not take connections: %s", err);
+	cc_store_close(s);
+	for (int i = 0; i < 8; i++)
+		close(fds[i]);
+}
+
 /* ---- S3 ---- */
+
+static void test_creds(void)
+{
+	struct cc_store_config c;
+	struct cc_creds creds;
+	char file[128];
+
+	cc_store_config_init(&c);
+	setenv("HOME", h.dir, 1);
+	setenv("AWS_ACCESS_KEY_ID", "ENVKEY", 1);
+	ok(cc_creds_load(&c, &creds, err, sizeof(err)) && strstr(err, "AWS_SECRET_ACCESS_KEY"),
+	   "environment: half of it: %s", err);
+	setenv("AWS_SECRET_ACCESS_KEY", "env/secret+", 1);
+	ok(!cc_creds_load(&c, &creds, err, sizeof(err)) && !strcmp(creds.access_key, "ENVKEY") &&
+	   !strcmp(creds.secret_key, "env/secret+") && !*creds.session_token, "environment");
+	setenv("AWS_SESSION_TOKEN", "a b\r\nHost: x", 1);
+	ok(cc_creds_load(&c, &creds, err, sizeof(err)) && !strstr(err, "a b"),
+	   "a token with a line end is refused: %s", err);
+	unsetenv("AWS_SESSION_TOKEN");
+	write_text(".aws/credentials", "[default]\naws_access_key_id=F\naws_secret_access_key=S\n"
+		   "[profile p]\naws_access_key_id=P\naws_secret_access_key=S2\naws_session_token=T\n");
+	c.profile = (char *)"p";
+	ok(!cc_creds_load(&c, &creds, err, sizeof(err)) && !strcmp(creds.access_key, "P") &&
+	   !strcmp(creds.secret_key, "S2") && !strcmp(creds.session_token, "T"),
+	   "a profile that is named comes before the environment %s", err);
+	snprintf(file, sizeof(file), "%s/.aws/credentials", h.dir);
+	c.credentials_file = file;
+	c.profile = NULL;
+	ok(!cc_creds_load(&c, &creds, err, sizeof(err)) && !strcmp(creds.access_key, "F"),
+	   "a file that is named, too");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	c.credentials_file = NULL;
+	ok(!cc_creds_load(&c, &creds, err, sizeof(err)) && !strcmp(creds.access_key, "F"),
+	   "else the file in the home directory");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	cc_creds_wipe(&creds);
+}
 
 static void s3_trouble(struct cc_store *s, const char *rules, enum cc_store_result expect,
 		       unsigned int requests, const char *words)
@@ -322,11 +402,6 @@ static void test_s3_list(struct cc_store *s)
 	ok(cc_store_list(s, "images/", collect, all, err, sizeof(err)) == CC_STORE_ERROR,
 	   "no listing: %s", err);
 	httpd_script(&h, "");
-}
-
-static void write_text(const char *name, const char *text)
-{
-	write_file(h.dir, name, text, strlen(text));
 }
 
 static void test_s3(void)
@@ -423,6 +498,8 @@ int main(void)
 	test_http();
 	test_limits();
 	test_manners();
+	test_connect_timeout();
+	test_creds();
 	test_s3();
 	httpd_stop(&h);
 	return tap_done();
