@@ -24,8 +24,8 @@ static const char up_help[] =
 static const char down_help[] =
 	"Refused while disks use the pool or its helper runs.\n"
 	"\n"
-	"  --force              let whatever waits for the pool fail first; disks go on from the\n"
-	"                       cache, what they miss waits until the pool is back\n";
+	"  --force              cut the pool off, even if it can't be removed yet; disks go on from\n"
+	"                       the cache, what they miss waits until pool-up brings it back\n";
 
 static int check_device(const char *path, struct stat *st, uint64_t *ret_bytes)
 {
@@ -53,7 +53,7 @@ static int check_device(const char *path, struct stat *st, uint64_t *ret_bytes)
 	return r;
 }
 
-/* A pool of that name exists: fine if it is on this device. */
+/* A device of that name exists: fine if it is the pool on this device. */
 static int check_existing(const char *name, const struct ctl_dm_device *d, const struct stat *st)
 {
 	char want[32], have[64] = "";
@@ -63,7 +63,7 @@ static int check_existing(const char *name, const struct ctl_dm_device *d, const
 		sscanf(d->params, "%63s", have);
 	if (!strcmp(d->type, CTL_TARGET_POOL) && !strcmp(have, want)) {
 		ctl_note("%s: is up already", name);
-		return CTL_OK;
+		return 0;
 	}
 	if (!strcmp(d->type, CTL_TARGET_POOL))
 		ctl_err("%s: is a pool on another device (%s) already", name, have);
@@ -83,13 +83,18 @@ static int pool_up(const char *name, const char *path)
 	if (r)
 		return r;
 	r = ctl_dm_get(name, CTL_DM_TABLE, &d);
-	if (!r) {
+	if (!r && strcmp(d.type, "error")) {
 		r = check_existing(name, &d, &st);
 		ctl_dm_free(&d);
 		return r;
 	}
-	if (r == -ENXIO)
+	/* What `pool-down --force' left while disks use the pool: they take it back as it was. */
+	if (!r) {
+		ctl_dm_free(&d);
+		r = ctl_dm_replace(name, false, bytes / 512, CTL_TARGET_POOL, path);
+	} else if (r == -ENXIO) {
 		r = ctl_dm_create(name, false, bytes / 512, CTL_TARGET_POOL, path);
+	}
 	if (!r)
 		return CTL_OK;
 	ctl_err("%s: %s", name, ctl_dm_reason(r));
@@ -117,16 +122,19 @@ static int note_disk(void *arg, const char *name)
 	return 0;
 }
 
-static void explain_busy(const struct ctl_dm_device *d)
+static void explain_busy(const struct ctl_dm_device *d, bool wiped)
 {
 	struct find_disks f = { 0 };
 
 	snprintf(f.dev, sizeof(f.dev), "%u:%u", d->major, d->minor);
 	ctl_dm_list(note_disk, &f);
 	if (f.names[0])
-		ctl_err("%s: is used by disks:%s", d->name, f.names);
+		ctl_err("%s: %s by disks:%s", d->name,
+			wiped ? "is cut off now, pool-up brings it back; it is still used" :
+				"is used", f.names);
 	else
-		ctl_err("%s: is open; is its helper (chunkcached) still running?", d->name);
+		ctl_err("%s: is %sopen; is its helper (chunkcached) still running?", d->name,
+			wiped ? "cut off now, pool-up brings it back; it is still " : "");
 }
 
 static int pool_down(const char *name, bool force)
@@ -140,7 +148,8 @@ static int pool_down(const char *name, bool force)
 	}
 	/* An error table is what an earlier --force has left. */
 	if (strcmp(d.type, CTL_TARGET_POOL) && !(force && !strcmp(d.type, "error"))) {
-		ctl_err("%s: is no pool (its target is %s)", name, d.type[0] ? d.type : "none");
+		ctl_err("%s: is no pool (its target is %s)%s", name, d.type[0] ? d.type : "none",
+			strcmp(d.type, "error") ? "" : "; --force removes what --force left");
 		ctl_dm_free(&d);
 		return CTL_FAILED;
 	}
@@ -148,7 +157,7 @@ static int pool_down(const char *name, bool force)
 	if (!r)
 		r = ctl_dm_remove(name);
 	if (r == -EBUSY)
-		explain_busy(&d);
+		explain_busy(&d, force);
 	else if (r)
 		ctl_err("%s: %s", name, ctl_dm_reason(r));
 	ctl_dm_free(&d);

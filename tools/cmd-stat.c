@@ -83,19 +83,19 @@ static int read_line(int fd, char **ret_line)
 	return 0;
 }
 
-/* The helper's answer to "stat", or NULL and a reason. */
-static json_t *ask_helper(const char *pool, const char **ret_why)
+/* The helper's answer to a command, or NULL and a reason. */
+static json_t *ask_helper(const char *pool, const char *command, const char **ret_why)
 {
-	static const char request[] = "{\"v\":1,\"cmd\":\"stat\"}\n";
 	json_t *answer = NULL;
-	char *line = NULL;
-	int r = 0, fd = connect_helper(pool);
+	char *line = NULL, request[64];
+	int r = 0, n, fd = connect_helper(pool);
 
 	if (fd < 0) {
 		*ret_why = fd == -ENOENT || fd == -ECONNREFUSED ? "not running" : strerror(-fd);
 		return NULL;
 	}
-	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1)
+	n = snprintf(request, sizeof(request), "{\"v\":1,\"cmd\":\"%s\"}\n", command);
+	if (send(fd, request, n, MSG_NOSIGNAL) != n)
 		r = -EIO;
 	if (!r)
 		r = read_line(fd, &line);
@@ -218,6 +218,24 @@ static void sort_disks(struct scan *scan)
 	json_decref(orphans);
 }
 
+/* Why a manifest was refused is something that the helper knows, and the kernel's log. */
+static void add_reasons(const char *name, json_t *disks)
+{
+	json_t *answer, *theirs, *ours, *reason;
+	const char *why;
+	size_t i, j;
+
+	answer = ask_helper(name, "disks", &why);
+	json_array_foreach(json_object_get(answer, "disks"), i, theirs) {
+		reason = json_object_get(theirs, "reason");
+		json_array_foreach(disks, j, ours)
+			if (reason && json_equal(json_object_get(ours, "disk_id"),
+						 json_object_get(theirs, "id")))
+				json_object_set(ours, "reason", reason);
+	}
+	json_decref(answer);
+}
+
 static void add_helpers(json_t *pools)
 {
 	const char *name, *why;
@@ -228,11 +246,13 @@ static void add_helpers(json_t *pools)
 		name = json_string_value(json_object_get(pool, "name"));
 		if (!name)
 			continue;
-		answer = ask_helper(name, &why);
-		if (answer)
+		answer = ask_helper(name, "stat", &why);
+		if (answer) {
 			json_object_set_new(pool, "helper", answer);
-		else
+			add_reasons(name, json_object_get(pool, "disks"));
+		} else {
 			json_object_set_new(pool, "helper_error", json_string(why));
+		}
 	}
 }
 
@@ -277,6 +297,28 @@ static const char *text(const json_t *o, const char *key)
 	return s ? s : "-";
 }
 
+static void print_helper(const json_t *p)
+{
+	const json_t *h = json_object_get(p, "helper"), *c = json_object_get(h, "counters"), *store;
+	char bytes[CTL_SIZE_TEXT];
+	size_t i;
+
+	printf("  helper   %s, session %" PRIu64, text(p, "helper_state"), number(p, "session"));
+	if (h)
+		printf(": %" PRIu64 " GETs, %s, %" PRIu64 " retries, %" PRIu64 " chunks failed",
+		       number(c, "gets"), ctl_size_text(number(c, "bytes"), bytes),
+		       number(c, "retries"), number(c, "failed"));
+	else
+		printf("; its control socket: %s", text(p, "helper_error"));
+	printf("\n");
+	if (json_object_get(h, "reason"))
+		printf("           not attached: %s\n", text(h, "reason"));
+	json_array_foreach(json_object_get(h, "stores"), i, store)
+		if (json_is_true(json_object_get(store, "down")))
+			printf("  store    %s does not answer (%s)\n", text(store, "name"),
+			       text(store, "url"));
+}
+
 static void print_pool(const json_t *p)
 {
 	char slot[CTL_SIZE_TEXT], all[CTL_SIZE_TEXT];
@@ -293,10 +335,7 @@ static void print_pool(const json_t *p)
 	       number(p, "valid"), number(p, "dying"), number(p, "bad"));
 	printf("  since up %" PRIu64 " fills, %" PRIu64 " evictions\n", number(p, "fills"),
 	       number(p, "evictions"));
-	printf("  helper   %s, session %" PRIu64, text(p, "helper_state"), number(p, "session"));
-	if (json_object_get(p, "helper_error"))
-		printf("; control socket: %s", text(p, "helper_error"));
-	printf("\n");
+	print_helper(p);
 }
 
 static void print_disk(const json_t *d)
@@ -314,6 +353,8 @@ static void print_disk(const json_t *d)
 	       "/%-9" PRIu64 " %-8s %s\n", text(d, "name"), hits, misses, rate,
 	       number(d, "holes"), number(d, "errors"), waiting, number(d, "mapped"),
 	       number(d, "chunks"), text(d, "manifest"), text(d, "mode"));
+	if (json_object_get(d, "reason"))
+		printf("    %s: %s\n", text(d, "manifest"), text(d, "reason"));
 }
 
 static void print_people(const json_t *pools)

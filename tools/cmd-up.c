@@ -364,8 +364,9 @@ static int down(const char *name, bool force)
 	}
 	/* An error table is what an earlier --force has left. */
 	if (strcmp(d.type, CTL_TARGET_DISK) && !(force && !strcmp(d.type, "error"))) {
-		ctl_err("%s: is no disk of ours (its target is %s)", name,
-			d.type[0] ? d.type : "none");
+		ctl_err("%s: is no disk of ours (its target is %s)%s", name,
+			d.type[0] ? d.type : "none",
+			strcmp(d.type, "error") ? "" : "; --force removes what --force left");
 		ctl_dm_free(&d);
 		return CTL_FAILED;
 	}

@@ -157,10 +157,11 @@ static void keep_kernel_reason(int log, const char *target, int r)
 		snprintf(complaint, sizeof(complaint), "%s", reason);
 }
 
-int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
-		  const char *params)
+/* DM_DEVICE_CREATE or DM_DEVICE_RELOAD with a table of one target */
+static int load_table(int type, const char *name, bool read_only, uint64_t sectors,
+		      const char *target, const char *params)
 {
-	struct dm_task *t = new_task(DM_DEVICE_CREATE, name);
+	struct dm_task *t = new_task(type, name);
 	int r, log;
 
 	if (!t)
@@ -170,10 +171,16 @@ int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char
 	    !dm_task_add_target(t, 0, sectors, target, params))
 		r = -ENOMEM;
 	else
-		r = run_and_settle(t);
+		r = type == DM_DEVICE_CREATE ? run_and_settle(t) : run(t);
 	keep_kernel_reason(log, target, r);
 	dm_task_destroy(t);
 	return r;
+}
+
+int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
+		  const char *params)
+{
+	return load_table(DM_DEVICE_CREATE, name, read_only, sectors, target, params);
 }
 
 int ctl_dm_remove(const char *name)
@@ -185,22 +192,6 @@ int ctl_dm_remove(const char *name)
 		return -ENOMEM;
 	dm_task_retry_remove(t);	/* udev's own probing opens it for a moment */
 	r = run_and_settle(t);
-	dm_task_destroy(t);
-	return r;
-}
-
-static int load_error_table(const struct ctl_dm_device *d)
-{
-	struct dm_task *t = new_task(DM_DEVICE_RELOAD, d->name);
-	int r;
-
-	if (!t)
-		return -ENOMEM;
-	if ((d->read_only && !dm_task_set_ro(t)) ||
-	    !dm_task_add_target(t, 0, d->sectors, "error", ""))
-		r = -ENOMEM;
-	else
-		r = run(t);
 	dm_task_destroy(t);
 	return r;
 }
@@ -220,6 +211,18 @@ static int simple(int type, const char *name)
 	return r;
 }
 
+int ctl_dm_replace(const char *name, bool read_only, uint64_t sectors, const char *target,
+		   const char *params)
+{
+	int r = load_table(DM_DEVICE_RELOAD, name, read_only, sectors, target, params);
+
+	if (!r)
+		r = simple(DM_DEVICE_SUSPEND, name);
+	if (!r)
+		r = simple(DM_DEVICE_RESUME, name);
+	return r;
+}
+
 int ctl_dm_wipe(const char *name)
 {
 	struct ctl_dm_device d;
@@ -227,11 +230,7 @@ int ctl_dm_wipe(const char *name)
 
 	if (r)
 		return r;
-	r = load_error_table(&d);
-	if (!r)
-		r = simple(DM_DEVICE_SUSPEND, name);
-	if (!r)
-		r = simple(DM_DEVICE_RESUME, name);
+	r = ctl_dm_replace(name, d.read_only, d.sectors, "error", "");
 	ctl_dm_free(&d);
 	return r;
 }

@@ -38,6 +38,9 @@ int ctl_dm_get(const char *name, enum ctl_dm_what what, struct ctl_dm_device *re
 void ctl_dm_free(struct ctl_dm_device *d);
 int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
 		  const char *params);
+/* The same for a device that exists: suspends without flushing, then resumes with the new table. */
+int ctl_dm_replace(const char *name, bool read_only, uint64_t sectors, const char *target,
+		   const char *params);
 /* -EBUSY while somebody has it open. */
 int ctl_dm_remove(const char *name);
 /*
