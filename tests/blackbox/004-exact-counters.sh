@@ -15,14 +15,14 @@ holes=$(cc-mkimage $(opts a) --count | sed 's/.*holes \([0-9]*\).*/\1/')
 
 must dmsetup message vm1 0 clear_stats
 equal "reads after clear_stats" "$(disk_reads vm1)" 0
-verify vm1 a --seq --bs 4K --step 64K
+verify vm1 a --engine pread --seq --bs 4K --step 64K
 equal "misses" "$(disk_misses vm1)" $((128 - holes))
 equal "holes" "$(disk_holes vm1)" "$holes"
 equal "hits" "$(disk_hits vm1)" 0
 equal "sectors" "$(disk_counter vm1 read_sectors)" $((128 * 8))
 
 must dmsetup message vm1 0 clear_stats
-verify vm1 a --seq --bs 4K --step 64K
+verify vm1 a --engine pread --seq --bs 4K --step 64K
 equal "hits when warm" "$(disk_hits vm1)" $((128 - holes))
 equal "misses when warm" "$(disk_misses vm1)" 0
 equal "coalesced when warm" "$(disk_coalesced vm1)" 0
@@ -34,6 +34,6 @@ equal "hits + misses + coalesced + holes + errors" "$(disk_reads vm1)" 4000
 equal "errors" "$(disk_errors vm1)" 0
 equal "sectors" "$(disk_counter vm1 read_sectors)" $((4000 * 8))
 must dmsetup message $POOL 0 clear_stats
+equal "reads after clear_stats of the pool" "$(disk_reads vm1)" 0
 equal "fills after clear_stats of the pool" "$(pool_fills)" 0
-equal "reads after clear_stats of the pool" "$(disk_reads vm1)" 4000
 finish

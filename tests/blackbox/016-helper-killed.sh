@@ -14,7 +14,7 @@ rounds=$(short 8 50)
 : >$WORK/go
 start_read vm1 a --bs 4K-128K --depth 24 --seconds 600 --random-seed 3
 load=$read_pid
-seed=${CC_SEED:-$(date +%N | sed 's/^0*//')}
+seed=$(od -An -N3 -t u4 /dev/urandom | tr -d ' ')
 note "seed $seed"
 for round in $(seq "$rounds"); do
 	seed=$(((seed * 1103515245 + 12345) % 2147483648))

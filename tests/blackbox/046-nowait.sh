@@ -15,7 +15,16 @@ cc-io --nowait --json --seq --bs 4K --step 64K --offset 8K --engine pread --time
 cat $WORK/cold
 at_least "EAGAIN of cold reads" "$(json eagain $WORK/cold)" 48
 all_mapped() { [ "$(disk_mapped vm1)" = 64 ]; }
-must_become 30 all_mapped
+# what is wanted is noted in a small table: a lost note is made up for by the next try
+n=0
+until all_mapped; do
+	n=$((n + 1))
+	at_most "rounds until all was fetched" $n 20
+	cc-io --nowait --seq --bs 4K --step 64K --offset 8K --engine pread --timeout 60 \
+		/dev/mapper/vm1 >/dev/null || fail "a round of NOWAIT reads"
+	sleep 0.5
+done
+equal "reads that waited" "$(disk_misses vm1)" 0
 verify vm1 a --nowait-retry --seq --bs 4K --step 64K --engine pread
 misses=$(disk_misses vm1)
 # shellcheck disable=SC2046

@@ -282,15 +282,6 @@ static struct nlmsghdr *request(uint16_t type, uint8_t cmd, uint16_t flags)
 	return nlh;
 }
 
-/* A command of the attached helper. */
-static struct nlmsghdr *command(uint8_t cmd, uint16_t flags)
-{
-	struct nlmsghdr *nlh = request(family, cmd, flags);
-
-	mnl_attr_put_u64(nlh, CHUNKCACHE_A_SESSION, session);
-	return nlh;
-}
-
 static int find_family(void)
 {
 	struct nlmsghdr *nlh = request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
@@ -307,6 +298,22 @@ static int find_family(void)
 	return 0;
 }
 
+static int need_family(void)
+{
+	return family ? 0 : find_family();
+}
+
+/* A command of the attached helper. */
+static struct nlmsghdr *command(uint8_t cmd, uint16_t flags)
+{
+	struct nlmsghdr *nlh;
+
+	/* without the module: a number that no family has */
+	nlh = request(need_family() ? GENL_MAX_ID : family, cmd, flags);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_SESSION, session);
+	return nlh;
+}
+
 static uint64_t get_u64(int attr)
 {
 	return reply.tb[attr] ? mnl_attr_get_u64(reply.tb[attr]) : 0;
@@ -318,11 +325,6 @@ static uint32_t get_u32(int attr)
 }
 
 /* ---- the steps of a helper ---- */
-
-static int need_family(void)
-{
-	return family ? 0 : find_family();
-}
 
 static int cmd_pool(int argc, char **argv)
 {
