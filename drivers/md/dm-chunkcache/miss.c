@@ -18,6 +18,7 @@ struct cc_miss {
 	u64 since;			/* when the first bio came, ns */
 	enum miss_state state;
 	bool demand;			/* not only readahead */
+	bool counted;			/* a read counts as this miss; later ones coalesced */
 };
 
 /* Misses that can be made when memory is short: enough to make progress. */
@@ -303,13 +304,14 @@ static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
 	if (q->refused)
 		return V_FAIL;
 	m = find(q, chunk);
-	pb->counter = m ? CHUNKCACHE_STAT_COALESCED : CHUNKCACHE_STAT_MISSES;
 	if (!m) {
 		m = make(disk, chunk, pb->arrived);
 		*ret_new |= !!m;
 		*ret_starved |= !m;
 	}
 	if (m) {
+		pb->counter = m->counted ? CHUNKCACHE_STAT_COALESCED : CHUNKCACHE_STAT_MISSES;
+		m->counted = true;
 		bio_list_add(&m->bios, bio);
 		if (!(bio->bi_opf & REQ_RAHEAD))
 			m->demand = true;

@@ -182,8 +182,12 @@ static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned in
 
 static int clear_stats(void *arg, struct cc_pool *pool, struct cc_dev *dev)
 {
-	if (pool == arg && dev)
+	if (pool != arg)
+		return 0;
+	if (dev)
 		cc_stats_clear(&dev->stats);
+	else
+		cc_pool_clear_stats(pool);
 	return 0;
 }
 

@@ -446,3 +446,15 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
 	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
 }
+
+void cc_pool_clear_stats(struct cc_pool *pool)
+{
+	spin_lock(&pool->slots.lock);
+	pool->slots.nr_fills = 0;
+	pool->slots.nr_evictions = 0;
+	pool->slots.nr_epochs = 0;
+	spin_unlock(&pool->slots.lock);
+	atomic64_set(&pool->nr_doorbells, 0);
+	atomic64_set(&pool->nr_messages, 0);
+	atomic64_set(&pool->nr_refused, 0);
+}

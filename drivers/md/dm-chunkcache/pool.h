@@ -123,6 +123,9 @@ struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
  */
 void cc_disk_take_over(struct cc_disk *disk);
 
+/* The pool's own counters; not those of its devices. */
+void cc_pool_clear_stats(struct cc_pool *pool);
+
 /* All CHUNKCACHE_STAT_*; take cmd themselves. */
 void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
 void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
