@@ -41,7 +41,8 @@ struct key {
 };
 
 #define POOL_KEY(n, type, field, ...) { n, type, offsetof(struct cc_config, field), __VA_ARGS__ }
-#define STORE_KEY(n, type, field, ...) { n, type, offsetof(struct cc_store_config, field), __VA_ARGS__ }
+#define STORE_KEY(n, type, field, ...) \
+	{ n, type, offsetof(struct cc_store_config, field), __VA_ARGS__ }
 #define A_NAME "1 to 63 of a-z A-Z 0-9 . _ -"
 #define A_PATH "an absolute path"
 #define A_BOOL "yes or no"

@@ -95,7 +95,7 @@ void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns);
 /* Returns when to call again; the first network thread does. */
 uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns);
-/* The next request for this kind of store, or NULL; free of all slots of the asking thread are free. */
+/* The next request for this kind of store, or NULL; free of the asking thread's slots are free. */
 struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind, unsigned int free,
 				    unsigned int slots);
 
@@ -114,8 +114,8 @@ void cc_fetch_net_wake_idlest(struct cc_fetch *f);
 int cc_fetch_work_open(struct cc_fetch *f, unsigned int file_threads, unsigned int hash_threads);
 void cc_fetch_work_close(struct cc_fetch *f);
 /*
- * An attempt begins, the caller's thread has the request: gives its object's name, the place for the
- * bytes and their limit.  Without the lock.  Returns 0 or -ENOMEM.
+ * An attempt begins, the caller's thread has the request: gives its object's name, the place
+ * for the bytes and their limit.  Without the lock.  Returns 0 or -ENOMEM.
  */
 int cc_fetch_begin(struct cc_fetch_priv *p, char ret_name[CC_OBJECT_NAME_MAX], void **ret_buf,
 		   size_t *ret_max);

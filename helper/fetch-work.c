@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The fetch engine's threads that may block or compute: file threads read file:// stores, hash workers
- * decompress and check what the network threads got.
+ * The fetch engine's threads that may block or compute: file threads read file:// stores, hash
+ * workers decompress and check what the network threads got.
  */
 #include "fetch-impl.h"
 

@@ -171,6 +171,14 @@ uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns)
 
 /* ---- queue ---- */
 
+/* Whatever is configured, an eighth of the network is left to other stores: one may be dead. */
+static unsigned int store_limit(const struct cc_fetch *f, const struct cc_store *s)
+{
+	unsigned int most = f->config.max_in_flight - f->config.max_in_flight / 8;
+
+	return s->config->connections < most ? s->config->connections : most;
+}
+
 struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind, unsigned int free,
 				    unsigned int slots)
 {
@@ -182,7 +190,7 @@ struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind,
 			struct cc_fetch_priv *p = cc_list_entry(node, struct cc_fetch_priv, node);
 			struct cc_store *s = p->req->store;
 
-			if (s->kind == kind && s->active < s->config->connections)
+			if (s->kind == kind && s->active < store_limit(f, s))
 				return p;
 		}
 	}

@@ -6,8 +6,8 @@
  *
  * The caller owns buffers: a request names a buffer, the engine writes into it from submit until
  * completion (or until cancel's completion), and the caller touches it only afterwards.
- * Completions are collected by the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes readable
- * when there are some.  All functions may be called from that one thread only (the control loop).
+ * Completions are collected by the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes
+ * readable when there are some.  All functions may be called from that one thread only (the control loop).
  */
 #ifndef CC_FETCH_H
 #define CC_FETCH_H
@@ -42,6 +42,7 @@ struct cc_fetch_req {
 	size_t size;			/* bytes in buf */
 	uint64_t bytes_fetched;		/* over the network, with retries */
 	unsigned int attempts;
+	/* Durations: submit to the first attempt; start to first byte of the last; submit to end. */
 	uint64_t queued_ns, first_byte_ns, total_ns;
 	char error[160];		/* one line, if result is not OK */
 	/* private to the engine */
@@ -72,7 +73,7 @@ void cc_fetch_close(struct cc_fetch *f);
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio);
 /* Raise the priority of a queued request; no effect if it is under way or ended. */
 void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio);
-/* Ask to give up; the completion still comes, soon, as CANCELLED or with what had happened before. */
+/* Ask to give up; the completion still comes, soon, CANCELLED or with what had happened before. */
 void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req);
 
 int cc_fetch_fd(const struct cc_fetch *f);

@@ -181,8 +181,8 @@ static void say_denied(const struct cc_http_target *t, const struct cc_http_answ
 
 static void say_redirect(const struct cc_http_answer *a, char *reason)
 {
-	snprintf(reason, CC_HTTP_REASON_SIZE, "HTTP %ld: redirect to %.90s refused; set url to the real one",
-		 a->status, a->location[0] ? a->location : "nowhere");
+	snprintf(reason, CC_HTTP_REASON_SIZE,
+		 "HTTP %ld: redirect to %.90s refused; set url to the real one", a->status, a->location[0] ? a->location : "nowhere");
 }
 
 void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * HTTP transfers: builds and signs a request, takes its answer in within limits, watches its timers.
- * libcurl carries bytes and nothing else: no redirects, proxies, decoding, resolving, signing.
+ * HTTP transfers: builds and signs a request, takes its answer in within limits, watches its
+ * timers.  libcurl carries bytes and nothing else: no redirects, proxies, decoding, resolving,
+ * signing.
  */
 #include "http.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <openssl/crypto.h>
 
 #include "chunkcache/format.h"
 #include "manifest.h"
@@ -97,6 +99,7 @@ static int add_header(struct cc_http_xfer *x, const char *name, const char *valu
 	if (asprintf(&line, "%s: %s", name, value) < 0)
 		return -ENOMEM;
 	list = curl_slist_append(x->headers, line);
+	OPENSSL_cleanse(line, strlen(line));
 	free(line);
 	if (!list)
 		return -ENOMEM;
@@ -419,7 +422,7 @@ static CURLcode set_transport(struct cc_http_xfer *x)
 	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_BUFFERSIZE, 512L << 10);
+	SET(CURLOPT_BUFFERSIZE, 256L << 10);
 	SET(CURLOPT_MAXAGE_CONN, 20L); /* S3 closes idle connections early; a retry costs more */
 	SET(CURLOPT_FRESH_CONNECT, x->req.fresh ? 1L : 0L);
 	if (x->connect_to)
@@ -493,13 +496,21 @@ int cc_http_xfer_init(struct cc_http_xfer *x)
 	return x->easy ? 0 : -ENOMEM;
 }
 
+/* One of them may be a session token. */
+static void free_headers(struct curl_slist *headers)
+{
+	for (struct curl_slist *h = headers; h; h = h->next)
+		OPENSSL_cleanse(h->data, strlen(h->data));
+	curl_slist_free_all(headers);
+}
+
 /* Back to what it was after init; the easy handle keeps its connection for the next request. */
 static void reset(struct cc_http_xfer *x)
 {
 	CURL *easy = x->easy;
 
 	curl_easy_reset(easy);
-	curl_slist_free_all(x->headers);
+	free_headers(x->headers);
 	curl_slist_free_all(x->connect_to);
 	if (x->req.grow)
 		free(x->body);

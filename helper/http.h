@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * HTTP transfers: one attempt of one request to one store.  A transfer prepares and judges; who owns
- * the curl multi handle moves it (store-http.c blocks, fetch.c does not).  Retries are not
- * known here.  A transfer belongs to one thread; a target may be used by many.
+ * HTTP transfers: one attempt of one request to one store.  A transfer prepares and judges; who
+ * owns the curl multi handle moves it (store-http.c blocks, fetch-net.c does not).  Retries are
+ * not known here.  A transfer belongs to one thread; a target may be used by many.
  */
 #ifndef CC_HTTP_H
 #define CC_HTTP_H
@@ -86,7 +86,7 @@ struct cc_http_request {
 	const char *token;		/* LIST: continuation, or NULL */
 	const void *data;		/* PUT: the object, lives until the end */
 	size_t size;
-	/* GET: the body goes to buf, LIST: to a buffer that grows.  More than max: CC_STORE_TOOBIG. */
+	/* GET: the body goes to buf, or one that grows.  More than max: CC_STORE_TOOBIG. */
 	void *buf;
 	bool grow;
 	size_t max;
@@ -135,7 +135,7 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 		       struct cc_http_outcome *o);
 /* When cc_http_xfer_expired() is to be asked next. */
 uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x);
-/* True if a timer ran out: take it off the multi handle and end it with CURLE_OPERATION_TIMEDOUT. */
+/* True if a timer ran out: take it off the multi handle, end it with CURLE_OPERATION_TIMEDOUT. */
 bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns);
 /* The transfer is off its multi handle, code is its result. */
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o);

@@ -38,8 +38,8 @@ static inline void cc_retry_init(struct cc_retry *r, unsigned int limit)
 }
 
 /*
- * An attempt failed as class; retry_after_ms is what the store asked for, or 0.  Returns true if there
- * may be another one, after *ret_delay_ms and, if *ret_fresh, on a new connection.
+ * An attempt failed as class; retry_after_ms is what the store asked for, or 0.  Returns true if
+ * there may be another one, after *ret_delay_ms and, if *ret_fresh, on a new connection.
  */
 bool cc_retry_next(struct cc_retry *r, enum cc_retry_class class, unsigned int retry_after_ms,
 		   unsigned int *ret_delay_ms, bool *ret_fresh);

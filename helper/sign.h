@@ -48,8 +48,9 @@ char *cc_sign_encode(const char *s, int keep_slash);
 char *cc_sign_query(const struct cc_sign_pair *params, unsigned int nr_params);
 
 /*
- * The value of the Authorization header, malloc()ed.  *key is used if it fits, else derived anew; the
- * caller serialises access to it and wipes it.  Returns 0, -ENOMEM, -EINVAL (too many headers).
+ * The value of the Authorization header, malloc()ed.  *key is used if it fits, else derived
+ * anew; the caller serialises access to it and wipes it.  Returns 0, -ENOMEM, -EINVAL (too many
+ * headers, too long a region or secret).
  */
 int cc_sign(const struct cc_sign_request *req, struct cc_sign_key *key, char **ret_authorization);
 

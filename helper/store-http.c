@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The blocking interface to http://, https:// and s3:// stores: moves one transfer at a time to its end,
- * with retries.  Keeps connections between calls.
+ * The blocking interface to http://, https:// and s3:// stores: moves one transfer at a time to
+ * its end, with retries.  Keeps connections between calls.
  */
 #include "store-http.h"
 
@@ -165,7 +165,9 @@ static void run(struct http_store *s, struct line *l, struct cc_http_request *re
 	const struct cc_store_config *c = s->target.config;
 	struct cc_retry retry;
 	unsigned int delay;
+	sigset_t signals;
 
+	cc_sigpipe_block(&signals);
 	cc_retry_init(&retry, c->attempts);
 	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * 1000000ULL;
 	for (;;) {
@@ -173,11 +175,12 @@ static void run(struct http_store *s, struct line *l, struct cc_http_request *re
 		if (!o->result ||
 		    !cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh) ||
 		    cc_now_ns() + delay * 1000000ULL >= req->deadline_ns)
-			return;
+			break;
 		if (o->class == CC_RETRY_AUTH)
 			cc_http_target_forget_creds(&s->target);
 		sleep_ms(delay);
 	}
+	cc_sigpipe_restore(&signals);
 }
 
 static enum cc_store_result say(struct http_store *s, const char *verb, const char *name,
@@ -264,10 +267,11 @@ static enum cc_store_result http_head(struct cc_store *s, const char *name, uint
 	return simple(s, "head", &req, ret_size, err, errlen);
 }
 
-static enum cc_store_result read_only(struct cc_store *s, const char *verb, char *err, size_t errlen)
+static enum cc_store_result read_only(struct cc_store *s, const char *verb, char *err,
+				      size_t errlen)
 {
-	snprintf(err, errlen, "%s: http and https stores are read-only, use s3:// or file:// instead of %s",
-		 verb, s->config->url);
+	snprintf(err, errlen, "%s: http and https stores are read-only, use s3:// or file:// "
+		 "instead of %s", verb, s->config->url);
 	return CC_STORE_ERROR;
 }
 
@@ -394,9 +398,12 @@ static enum cc_store_result http_list(struct cc_store *store, const char *prefix
 static void http_close(struct cc_store *store)
 {
 	struct http_store *s = of(store);
+	sigset_t signals;
 
+	cc_sigpipe_block(&signals); /* TLS says good-bye */
 	while (s->nr_idle)
 		free_line(s->idle[--s->nr_idle]);
+	cc_sigpipe_restore(&signals);
 	pthread_mutex_destroy(&s->lock);
 	cc_http_target_destroy(&s->target);
 	free(s);

@@ -52,7 +52,10 @@ enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, vo
 					size_t size, const atomic_bool *cancel, size_t *ret_size,
 					char *reason, size_t reason_size);
 
-/* Relative, without empty, "." or ".." components, control characters; at most CC_STORE_NAME_MAX bytes. */
+/*
+ * Relative, without empty, "." or ".." components and control characters; at most
+ * CC_STORE_NAME_MAX bytes.
+ */
 bool cc_store_name_ok(const char *name);
 
 #endif

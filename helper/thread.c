@@ -3,7 +3,6 @@
 #include "thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 /* TLS handshakes and the resolver's plug-ins need the most of it. */
@@ -32,6 +31,29 @@ int cc_thread_start(void *(*fn)(void *), void *arg, bool detached, pthread_t *re
 	if (!detached)
 		*ret_thread = thread;
 	return 0;
+}
+
+void cc_sigpipe_block(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, ret_old);
+}
+
+void cc_sigpipe_restore(const sigset_t *old)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	/* One that came is taken away, or it would be delivered by the restoring. */
+	if (!sigismember(old, SIGPIPE))
+		while (sigtimedwait(&set, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 uint64_t cc_now_ns(void)

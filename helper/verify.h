@@ -12,8 +12,8 @@
 int cc_verify(const void *buf, size_t size, const uint8_t id[32], char *err, size_t errlen);
 
 /*
- * Decompresses one zstd frame that must fill buf exactly; nothing may follow the frame.  Uses bounded
- * memory whatever the frame claims.  Returns 0, -EILSEQ with a line in err, or -ENOMEM.
+ * Decompresses one zstd frame that must fill buf exactly; nothing may follow the frame.  Uses
+ * bounded memory whatever the frame claims.  Returns 0, -EILSEQ with a line in err, or -ENOMEM.
  */
 int cc_decompress(const void *data, size_t size, void *buf, size_t buf_size,
 		  char *err, size_t errlen);

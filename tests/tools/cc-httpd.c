@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A small HTTP/1.1 server for tests: serves a directory on loopback and misbehaves on request.  One
- * thread, one poll loop, any number of connections.  See usage() for options and the script's rules.
+ * A small HTTP/1.1 server for tests: serves a directory on loopback and misbehaves on request.
+ * One thread, one poll loop.  See usage_text for options and the script's rules.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -376,7 +376,7 @@ static void lengthen(struct body *b)
 	b->size += 1000;
 }
 
-/* Changes the body, and what is done after it, as the fault wants; returns the length to be told. */
+/* Changes the body, and what is done after it, as the fault wants; returns the length to tell. */
 static long apply_fault(struct conn *c, struct body *b)
 {
 	switch (c->rule.fault) {

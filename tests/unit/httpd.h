@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For tests that need a server: a temporary directory with a cc-httpd on it.  The program is $CC_HTTPD,
- * or cc-httpd in the directory above that of the test.
+ * For tests that need a server: a temporary directory with a cc-httpd on it.  The program is
+ * $CC_HTTPD, or cc-httpd in the directory above that of the test.
  */
 #ifndef HTTPD_H
 #define HTTPD_H

@@ -11,7 +11,7 @@
 
 static struct cc_manifest good;
 
-/* Parses a changed copy with a digest that is right for it; expects a refusal that has text in it. */
+/* Parses a changed copy with a digest that is right for it; expects a refusal with text in it. */
 static void refused(const char *name, const struct cc_manifest_header *h, size_t size, int error,
 		    const char *text)
 {

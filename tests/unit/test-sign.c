@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SigV4: the examples that Amazon's documentation of S3 works through ("Signature Calculations for the
- * Authorization Header"), encoding, key cache, and the same requests as curl signs them.
+ * SigV4: the examples that Amazon's documentation of S3 works through ("Signature Calculations
+ * for the Authorization Header"), encoding, key cache, and the same requests as curl signs them.
  */
 #include <string.h>
 #include <unistd.h>
@@ -165,8 +165,8 @@ static void between(const char *text, const char *before, const char *after, cha
 }
 
 /*
- * curl signs what it sends: its date and headers, signed by us, must give its signature.  It is right
- * as long as the path is encoded, the query sorted and encoded, and no header empty.
+ * curl signs what it sends: its date and headers, signed by us, must give its signature.  It is
+ * right as long as the path is encoded, the query sorted and encoded, and no header empty.
  */
 static void against_curl(const struct httpd *h, const char *path, const char *encoded,
 			 const struct cc_sign_pair *params, unsigned int nr_params,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * https:// stores: which servers are believed.  Certificates are made here, the server is that of the
- * openssl command.
+ * https:// stores: which servers are believed.  Certificates are made here, the server is that of
+ * the openssl command.
  */
 #include <openssl/ec.h>
 #include <openssl/evp.h>

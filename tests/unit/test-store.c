@@ -37,7 +37,8 @@ static struct cc_store *open_store(struct cc_store_config *c, const char *url)
 	return s;
 }
 
-static enum cc_store_result get(struct cc_store *s, const char *name, size_t max, const char *expect)
+static enum cc_store_result get(struct cc_store *s, const char *name, size_t max,
+				const char *expect)
 {
 	enum cc_store_result r;
 	void *data = NULL;
