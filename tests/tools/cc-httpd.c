@@ -473,7 +473,7 @@ static void send_answer(struct conn *c, struct body *b, size_t total)
 	c->write_start_ms = now_ms();
 	c->state = CONN_WRITE;
 	if (c->rule.fault == FAULT_STALL_HEADERS) {
-		c->out_size = strchr(c->out, '\n') + 1 - c->out;
+		c->out_size = (char *)memchr(c->out, '\n', n) + 1 - c->out;
 		c->stall_after = true;
 	}
 }
