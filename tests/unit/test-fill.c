@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The fill engine against a kernel, a store and a device that are played here, on a clock of its own.  At random
+ * slots run out, slots are evicted, fetches and writes fail, answers are lost, misses are given twice.  What must
+ * hold: a mapping names a slot that holds that chunk; bytes are those of the chunk; a chunk is fetched once at a
+ * time; an error is only given for what the store does not have; in the end no miss is left.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fill.h"
+#include "log.h"
+#include "loop.h"
+#include "manifest.h"
+
+#define SHIFT		CC_CHUNK_SHIFT_MIN
+#define SIZE		((size_t)1 << SHIFT)
+#define NR_IDS		48u		/* distinct chunks; the last NR_MISSING are not in the store */
+#define NR_MISSING	2u
+#define NR_CHUNKS	64u		/* of a disk */
+#define NR_DISKS	4u		/* 0..2 in one domain, 3 in another */
+#define NR_SLOTS	24u
+#define MAX_QUEUE	256
+
+static int nr, failed;
+
+static void ok(int good, const char *name)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++nr, name);
+	failed += !good;
+}
+
+static void must(int good, const char *what)
+{
+	if (good)
+		return;
+	printf("not ok %d - %s\n", nr + 1, what);
+	exit(1);
+}
+
+static uint32_t seed;
+
+static uint32_t rnd(uint32_t n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (uint32_t)(((uint64_t)(seed >> 8) * n) >> 24);
+}
+
+static uint64_t clock_ns = 1;
+
+uint64_t cc_now_ns(void)
+{
+	return clock_ns;
+}
+
+/* ---- what everything is ---- */
+
+static int faults;			/* in 100 */
+static uint8_t ids[NR_IDS][CC_ID_SIZE];
+static struct cc_sources sources;
+static struct cc_disk disks[NR_DISKS];
+static struct cc_manifest manifests[NR_DISKS];
+static uint8_t disk_ids[NR_DISKS][NR_CHUNKS][CC_ID_SIZE];
+
+static void fill_content(void *buf, uint32_t id)
+{
+	uint32_t *p = buf;
+
+	for (size_t i = 0; i < SIZE / sizeof(*p); i++)
+		p[i] = id * 100003 + (uint32_t)i;
+}
+
+static bool is_content(const void *buf, size_t offset, size_t len, uint32_t id)
+{
+	const uint32_t *p = buf;
+
+	for (size_t i = 0; i < len / sizeof(*p); i++)
+		if (p[i] != id * 100003 + (uint32_t)(offset / sizeof(*p) + i))
+			return false;
+	return true;
+}
+
+static uint32_t id_number(const uint8_t *id)
+{
+	for (uint32_t i = 0; i < NR_IDS; i++)
+		if (!memcmp(ids[i], id, CC_ID_SIZE))
+			return i;
+	must(0, "an id that nobody has");
+	return 0;
+}
+
+static uint32_t id_at(uint64_t disk, uint64_t chunk)
+{
+	return id_number(disk_ids[disk - 1][chunk]);
+}
+
+struct cc_disk *cc_disks_find(struct cc_disks *d, uint64_t id)
+{
+	return id >= 1 && id <= NR_DISKS ? &disks[id - 1] : NULL;
+}
+
+uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_ID_SIZE],
+		       struct chunkcache_slot slot, struct chunkcache_map *maps, uint32_t max,
+		       cc_disks_skip_fn *skip, void *arg)
+{
+	uint32_t n = 0;
+
+	for (uint64_t k = 1; k <= NR_DISKS; k++)
+		for (uint64_t c = 0; c < NR_CHUNKS && n < max; c++)
+			if (disks[k - 1].source->domain == domain && !memcmp(disk_ids[k - 1][c], id, CC_ID_SIZE) &&
+			    !skip(arg, k, c))
+				maps[n++] = (struct chunkcache_map) {
+					.disk = k, .chunk = c, .count = 1, .slot = slot.slot, .gen = slot.gen,
+				};
+	return n;
+}
+
+/* ---- the kernel ---- */
+
+struct slot {
+	enum chunkcache_slot_state state;
+	uint32_t gen;
+	uint32_t id;			/* NR_IDS: rubbish */
+	uint64_t domain;
+};
+
+struct miss {
+	uint64_t cookie;		/* 0: nobody waits */
+	bool sent;
+	uint32_t offset, len, flags, pos;
+};
+
+static struct slot slots[NR_SLOTS];
+static struct miss misses[NR_DISKS][NR_CHUNKS];
+static bool mapped[NR_DISKS][NR_CHUNKS];
+static uint64_t cookies;
+static uint32_t pending;
+static bool rung;
+static uint64_t nr_mapped, nr_data, nr_failed, nr_lost;
+
+static bool unlucky(void)
+{
+	return rnd(100) < (uint32_t)faults;
+}
+
+static struct miss *miss_at(uint64_t disk, uint64_t chunk)
+{
+	must(disk >= 1 && disk <= NR_DISKS && chunk < NR_CHUNKS, "an answer for a chunk that is none");
+	return &misses[disk - 1][chunk];
+}
+
+int cc_channel_miss_get(struct cc_channel *c, bool all, uint32_t count, struct chunkcache_miss *out,
+			uint32_t *ret_nr, uint32_t *ret_pending)
+{
+	uint32_t n = 0;
+
+	for (uint64_t i = 0; i < NR_DISKS * NR_CHUNKS; i++) {
+		struct miss *m = &misses[i / NR_CHUNKS][i % NR_CHUNKS];
+
+		if (all)
+			m->sent = false;
+		if (!m->cookie || m->sent || n == count)
+			continue;
+		m->sent = true;
+		out[n++] = (struct chunkcache_miss) {
+			.disk = i / NR_CHUNKS + 1, .chunk = i % NR_CHUNKS, .cookie = m->cookie,
+			.offset = m->offset, .len = m->len, .flags = m->flags,
+		};
+	}
+	if (unlucky()) {
+		nr_lost++;
+		return -ENOBUFS;
+	}
+	*ret_nr = n;
+	*ret_pending = pending;
+	pending = 0;
+	return 0;
+}
+
+static void answered(struct miss *m)
+{
+	m->cookie = 0;
+	m->pos = 0;
+}
+
+int cc_channel_miss_data(struct cc_channel *c, const struct chunkcache_miss *w, uint32_t offset,
+			 const void *data, uint32_t len, bool last)
+{
+	struct miss *m = miss_at(w->disk, w->chunk);
+
+	must(len && len <= CHUNKCACHE_DATA_MAX && !(len % 512) && !(offset % 512) && offset + len <= SIZE,
+	     "a piece of a size or at a place that is not allowed");
+	must(is_content(data, offset, len, id_at(w->disk, w->chunk)), "bytes are not those of the chunk");
+	if (!m->cookie)
+		return -ENOENT;
+	if (m->cookie != w->cookie)
+		return -ESTALE;
+	if (offset <= m->offset)
+		m->pos = m->offset;
+	if (m->pos >= offset && offset + len > m->pos)
+		m->pos = offset + len;
+	if (!last)
+		return 0;
+	if (m->pos >= m->offset + m->len) {
+		answered(m);
+		nr_data++;
+	} else {
+		m->sent = false;
+		rung = true;
+	}
+	return 0;
+}
+
+int cc_channel_miss_fail(struct cc_channel *c, const struct chunkcache_fail *f, uint32_t count,
+			 struct cc_refusals *ret)
+{
+	ret->nr = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct miss *m = miss_at(f[i].disk, f[i].chunk);
+
+		must(id_at(f[i].disk, f[i].chunk) >= NR_IDS - NR_MISSING, "an error for what can be had");
+		must(f[i].class == CHUNKCACHE_FAIL_NOTFOUND, "the error's class");
+		if (m->cookie == f[i].cookie) {
+			answered(m);
+			nr_failed++;
+		}
+	}
+	return 0;
+}
+
+int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch,
+			  struct chunkcache_slot *out, uint32_t *ret_nr)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < NR_SLOTS && n < count && !unlucky(); i++) {
+		if (slots[i].state == CHUNKCACHE_SLOT_VALID && rnd(2))
+			slots[i].state = CHUNKCACHE_SLOT_FREE;
+		if (slots[i].state != CHUNKCACHE_SLOT_FREE)
+			continue;
+		slots[i].state = CHUNKCACHE_SLOT_FILLING;
+		slots[i].gen++;
+		out[n++] = (struct chunkcache_slot) { i, slots[i].gen };
+	}
+	*ret_nr = n;
+	return 0;
+}
+
+int cc_channel_slot_adopt(struct cc_channel *c, uint32_t slot, uint32_t *ret_gen)
+{
+	if (slots[slot].gen || slots[slot].state != CHUNKCACHE_SLOT_FREE)
+		return -EBUSY;
+	slots[slot].state = CHUNKCACHE_SLOT_FILLING;
+	*ret_gen = ++slots[slot].gen;
+	return 0;
+}
+
+static uint32_t try_map(const struct chunkcache_map *m)
+{
+	const struct slot *s = &slots[m->slot];
+	struct miss *w = miss_at(m->disk, m->chunk);
+
+	must(!m->reserved && m->count == 1 && !m->flags, "a mapping's fields");
+	if (s->state != CHUNKCACHE_SLOT_VALID || s->gen != m->gen)
+		return ESTALE;
+	must(s->id == id_at(m->disk, m->chunk), "mapped to another chunk's slot");
+	must(s->domain == disks[m->disk - 1].source->domain, "mapped to another domain's slot");
+	mapped[m->disk - 1][m->chunk] = true;
+	if (w->cookie && !(w->flags & CHUNKCACHE_MISS_DATA)) {
+		answered(w);
+		nr_mapped++;
+	}
+	return 0;
+}
+
+int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *m, uint32_t count, struct cc_refusals *ret)
+{
+	must(count && count <= CHUNKCACHE_MAP_BATCH_MAX, "size of a batch of mappings");
+	ret->nr = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t error = try_map(&m[i]);
+
+		if (error)
+			ret->r[ret->nr++] = (struct chunkcache_refused) { i, error };
+	}
+	return 0;
+}
+
+int cc_channel_slot_done(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key, bool prefetch,
+			 const struct chunkcache_map *m, uint32_t count, struct cc_refusals *ret)
+{
+	struct slot *s = &slots[slot.slot];
+	bool lost = unlucky();
+
+	if (s->state != CHUNKCACHE_SLOT_FILLING || s->gen != slot.gen)
+		return -ESTALE;
+	if (lost && rnd(2))
+		goto lost;
+	must(s->id < NR_IDS && !memcmp(&key, ids[s->id], 8), "a slot that was not written is called done");
+	s->state = CHUNKCACHE_SLOT_VALID;
+	ret->nr = 0;
+	if (count)
+		cc_channel_map(c, m, count, ret);
+	if (!lost)
+		return 0;
+lost:
+	/* The engine is told to look for such slots; here they are just given back. */
+	if (s->state == CHUNKCACHE_SLOT_FILLING)
+		s->state = CHUNKCACHE_SLOT_FREE;
+	nr_lost++;
+	return -ENOBUFS;
+}
+
+int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t count, bool bad)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		must(slots[s[i].slot].state == CHUNKCACHE_SLOT_FILLING && slots[s[i].slot].gen == s[i].gen,
+		     "a slot is released that is not ours");
+		slots[s[i].slot].state = CHUNKCACHE_SLOT_FREE;
+		pending |= CHUNKCACHE_PENDING_SLOT;
+	}
+	return 0;
+}
+
+/* ---- the store ---- */
+
+static struct cc_fetch_req *fetches[MAX_QUEUE];
+static unsigned int nr_fetches;
+
+void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
+{
+	for (unsigned int i = 0; i < nr_fetches; i++)
+		must(memcmp(fetches[i]->id, req->id, CC_ID_SIZE) || fetches[i]->store != req->store,
+		     "a chunk is fetched twice at a time");
+	must(nr_fetches < MAX_QUEUE, "too many fetches");
+	fetches[nr_fetches++] = req;
+}
+
+void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
+{
+}
+
+void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req)
+{
+}
+
+const char *cc_store_result_name(enum cc_store_result r)
+{
+	return "result";
+}
+
+static void complete_fetch(struct cc_fills *f)
+{
+	unsigned int i = rnd(nr_fetches);
+	struct cc_fetch_req *req = fetches[i];
+	uint32_t id = id_number(req->id);
+
+	fetches[i] = fetches[--nr_fetches];
+	memset(req->buf, 0xee, SIZE);
+	if (unlucky()) {
+		req->result = rnd(2) ? CC_STORE_ERROR : CC_STORE_TIMEOUT;
+	} else if (id >= NR_IDS - NR_MISSING) {
+		req->result = CC_STORE_NOTFOUND;
+	} else {
+		fill_content(req->buf, id);
+		req->size = SIZE;
+	}
+	cc_fills_fetched(f, req);
+}
+
+/* ---- the device ---- */
+
+struct transfer {
+	struct cc_slot_io *io;
+	uint32_t slot;
+	void *data;
+	bool write;
+};
+
+static struct transfer transfers[MAX_QUEUE];
+static unsigned int nr_transfers;
+
+static void transfer(struct cc_slot_io *s, uint32_t slot, void *data, bool write)
+{
+	must(slots[slot].state == CHUNKCACHE_SLOT_FILLING, "transfer to a slot that is not FILLING");
+	must(nr_transfers < MAX_QUEUE, "too many transfers");
+	transfers[nr_transfers++] = (struct transfer) { s, slot, data, write };
+}
+
+void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
+{
+	transfer(s, slot, data, true);
+}
+
+void cc_writer_read(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
+{
+	transfer(s, slot, data, false);
+}
+
+bool cc_writer_medium_error(int error)
+{
+	return false;
+}
+
+static void complete_transfer(void)
+{
+	unsigned int i = rnd(nr_transfers);
+	struct transfer t = transfers[i];
+	struct slot *s = &slots[t.slot];
+	int error = unlucky() ? -EIO : 0;
+
+	transfers[i] = transfers[--nr_transfers];
+	if (!error && t.write) {
+		for (s->id = 0; s->id < NR_IDS && !is_content(t.data, 0, SIZE, s->id); s->id++)
+			;
+		must(s->id < NR_IDS, "bytes changed while they were written");
+	} else if (!error) {
+		fill_content(t.data, s->id);
+	}
+	t.io->done(t.io, error);
+}
+
+static struct cc_index *the_index;
+
+void cc_slot_table_mark(struct cc_slot_table *t, uint32_t slot, uint64_t now_ns)
+{
+	const struct cc_chunk *k = cc_index_at(the_index, slot);
+
+	must(k && k->state == CC_CHUNK_CACHED && k->gen == slots[slot].gen, "slot table is told of a wrong slot");
+}
+
+/* ---- the play ---- */
+
+static void set_up_images(void)
+{
+	for (uint32_t i = 0; i < NR_IDS; i++) {
+		void *buf = malloc(SIZE);
+
+		fill_content(buf, i);
+		cc_sha256(buf, SIZE, ids[i]);
+		free(buf);
+	}
+	sources.nr = 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		static struct cc_store_config configs[2];
+
+		configs[i].name = i ? "b" : "a";
+		sources.s[i] = (struct cc_source) {
+			.store = (void *)&configs[i], .config = &configs[i], .domain = 100 + i,
+			.next_retry = UINT64_MAX,
+		};
+		cc_list_init(&sources.s[i].wanted);
+		cc_list_init(&sources.s[i].ahead);
+		cc_list_init(&sources.s[i].retry);
+	}
+	for (unsigned int k = 0; k < NR_DISKS; k++) {
+		for (unsigned int c = 0; c < NR_CHUNKS; c++)
+			memcpy(disk_ids[k][c], ids[rnd(NR_IDS)], CC_ID_SIZE);
+		manifests[k] = (struct cc_manifest) { .nr_chunks = NR_CHUNKS, .ids = disk_ids[k][0] };
+		disks[k] = (struct cc_disk) {
+			.info.id = k + 1, .state = CHUNKCACHE_DISK_LOADED, .manifest = &manifests[k],
+			.source = &sources.s[k == NR_DISKS - 1],
+		};
+	}
+}
+
+/* What an earlier instance left: some right, some not what the table says. */
+static void set_up_slots(struct cc_index *x)
+{
+	memset(slots, 0, sizeof(slots));
+	for (uint32_t i = 0; i < NR_SLOTS; i++) {
+		struct cc_chunk *k = cc_index_get(x, 100, ids[i]);
+
+		slots[i].id = rnd(3) ? i : (i + 1) % NR_IDS;
+		cc_index_bind(x, k, i, 7);
+		cc_index_set_state(x, k, CC_CHUNK_CANDIDATE);
+	}
+}
+
+/* The domain of what is in a slot is known from who is bound to it when it becomes VALID. */
+static void note_domains(void)
+{
+	for (uint32_t i = 0; i < NR_SLOTS; i++)
+		if (slots[i].state == CHUNKCACHE_SLOT_FILLING && cc_index_at(the_index, i))
+			slots[i].domain = cc_index_at(the_index, i)->domain;
+}
+
+static void new_miss(void)
+{
+	uint64_t disk = rnd(NR_DISKS), chunk = rnd(NR_CHUNKS);
+	struct miss *m = &misses[disk][chunk];
+
+	if (m->cookie)
+		return;
+	*m = (struct miss) { .cookie = ++cookies, .offset = rnd(64) * 512 };
+	m->len = (rnd((uint32_t)(SIZE - m->offset) / 512) + 1) * 512;
+	m->flags = (rnd(8) ? 0 : CHUNKCACHE_MISS_DATA) | (rnd(4) ? 0 : CHUNKCACHE_MISS_AHEAD);
+	rung = true;
+}
+
+static bool pull_all;
+
+static void one_round(struct cc_fills *f)
+{
+	uint32_t got = 0;
+	bool more;
+	int r = 0;
+
+	if (rung || pull_all) {
+		bool all = pull_all;
+
+		rung = false;
+		pull_all = false;
+		r = cc_fills_pull(f, all, &got, &more);
+		must(!r || r == -ENOBUFS, "pull");
+		pull_all = r;
+		if (got & CHUNKCACHE_PENDING_SLOT)
+			cc_fills_slots_free(f);
+	}
+	cc_fills_step(f, clock_ns, &r);
+	must(!r || r == -ENOBUFS, "step");
+	pull_all |= r || !rnd(50);
+	note_domains();
+	if (nr_fetches && rnd(2))
+		complete_fetch(f);
+	if (nr_transfers && rnd(2))
+		complete_transfer();
+	clock_ns += rnd(20) * CC_MS;
+}
+
+static bool somebody_waits(void)
+{
+	for (uint64_t i = 0; i < NR_DISKS * NR_CHUNKS; i++)
+		if (misses[i / NR_CHUNKS][i % NR_CHUNKS].cookie)
+			return true;
+	return false;
+}
+
+static void play(uint32_t s, unsigned int nr_cache)
+{
+	struct cc_ramcache_config rc = {
+		.chunk_size = SIZE, .nr_fill = 6, .nr_cache = nr_cache, .nr_reserved = 2,
+		.evict = cc_fills_evicted,
+	};
+	static struct cc_fill_stats stats;
+	struct cc_fills_config c = {
+		.sources = &sources, .nr_slots = NR_SLOTS, .slot_shift = SHIFT, .nr_buffers = 6,
+		.slot_wait_ms = 200,
+	};
+	struct cc_fills *f;
+	int rounds;
+
+	seed = s;
+	set_up_images();
+	must(!cc_index_open(NR_SLOTS, &the_index), "index");
+	rc.arg = the_index;
+	c.index = the_index;
+	must(!cc_ramcache_open(&rc, &c.ramcache), "buffers");
+	must(!cc_fills_open(&c, &stats, &f), "fills");
+	set_up_slots(the_index);
+	faults = 10;
+	for (int i = 0; i < 3000; i++) {
+		if (rnd(3) == 0)
+			new_miss();
+		one_round(f);
+	}
+	faults = 0;
+	for (rounds = 0; rounds < 20000 && somebody_waits(); rounds++) {
+		pull_all |= !(rounds % 50);
+		one_round(f);
+	}
+	must(!somebody_waits(), "a miss is left unanswered");
+	cc_fills_drain(f, false);
+	while (nr_fetches)
+		complete_fetch(f);
+	while (nr_transfers)
+		complete_transfer();
+	must(!cc_fills_in_flight(f), "something is in flight after the end");
+	must(!cc_ramcache_nr_busy(c.ramcache), "a buffer is lost");
+	cc_fills_close(f);
+	cc_ramcache_close(c.ramcache);
+	cc_index_close(the_index);
+}
+
+int main(void)
+{
+	char name[80];
+
+	cc_log_level(-1);
+	for (uint32_t s = 1; s <= 40; s++) {
+		play(s, s % 4 * 2);
+		snprintf(name, sizeof(name), "seed %u, RAM cache of %u", s, s % 4 * 2);
+		ok(1, name);
+	}
+	printf("# %llu by mapping, %llu by bytes, %llu by error, %llu answers lost\n",
+	       (unsigned long long)nr_mapped, (unsigned long long)nr_data, (unsigned long long)nr_failed,
+	       (unsigned long long)nr_lost);
+	ok(nr_mapped > 1000 && nr_data > 1000 && nr_failed > 100 && nr_lost > 100, "every way was gone");
+	printf("1..%d\n", nr);
+	return failed ? 1 : 0;
+}
