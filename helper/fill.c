@@ -23,7 +23,7 @@
 
 /* The work on one chunk.  The chunk's state says where it is. */
 struct cc_fill {
-	struct cc_list node;		/* source's wanted, ahead or retry; or fetched */
+	struct cc_list node;		/* source's wanted, ahead or retry; or adoptable; or fetched */
 	struct cc_fills *f;
 	struct cc_chunk *chunk;
 	struct cc_source *source;	/* where to fetch it; NULL while nobody waits (adoption) */
@@ -51,6 +51,7 @@ struct cc_fills {
 	struct cc_fills_config c;
 	struct cc_fill_stats *stats;
 	struct cc_waiters *waiters;
+	struct cc_list adoptable;	/* fills whose chunk may be in a slot already */
 	struct cc_list fetched;		/* fills that wait for a slot, oldest first */
 	struct cc_list failures;	/* oldest first */
 	unsigned int nr_failures;
@@ -300,10 +301,13 @@ static bool choose_source(struct cc_fill *fill)
 	return false;
 }
 
+/* What may be in a slot already does not wait behind others for its store. */
 static void fill_queue(struct cc_fill *fill)
 {
+	struct cc_list *queue = fill->ahead ? &fill->source->ahead : &fill->source->wanted;
+
 	cc_list_del(&fill->node);
-	cc_list_add_tail(fill->ahead ? &fill->source->ahead : &fill->source->wanted, &fill->node);
+	cc_list_add_tail(fill->chunk->slot != CC_NO_SLOT ? &fill->f->adoptable : queue, &fill->node);
 }
 
 static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
@@ -1013,9 +1017,26 @@ static bool start_one(struct cc_fills *f, struct cc_source *s)
 	if (!fill->chunk->buf)
 		return false;
 	cc_list_del(&fill->node);
-	if (!start_adopt(fill))
-		start_fetch(fill);
+	start_fetch(fill);
 	return true;
+}
+
+static void start_adoptable(struct cc_fills *f)
+{
+	while (!cc_list_empty(&f->adoptable) && !f->error) {
+		struct cc_fill *fill = cc_list_entry(f->adoptable.next, struct cc_fill, node);
+		struct cc_buf *buf = cc_ramcache_get(f->c.ramcache, true);
+
+		if (!buf)
+			return;
+		cc_list_del(&fill->node);
+		fill->chunk->buf = buf;
+		if (start_adopt(fill))
+			continue;
+		fill->chunk->buf = NULL;
+		cc_ramcache_put(f->c.ramcache, buf);
+		fill_queue(fill);
+	}
 }
 
 static uint64_t step_sources(struct cc_fills *f, uint64_t now_ns)
@@ -1030,6 +1051,7 @@ static uint64_t step_sources(struct cc_fills *f, uint64_t now_ns)
 		if (s->next_retry < due)
 			due = s->next_retry;
 	}
+	start_adoptable(f);
 	while (started && !f->error) {
 		started = false;
 		for (unsigned int i = 0; i < f->c.sources->nr; i++)
@@ -1087,6 +1109,7 @@ int cc_fills_open(const struct cc_fills_config *c, struct cc_fill_stats *stats, 
 	}
 	f->c = *c;
 	f->stats = stats;
+	cc_list_init(&f->adoptable);
 	cc_list_init(&f->fetched);
 	cc_list_init(&f->failures);
 	*ret_fills = f;
@@ -1130,6 +1153,7 @@ void cc_fills_drain(struct cc_fills *f, bool lost)
 		drop_list(&s->ahead);
 		drop_list(&s->retry);
 	}
+	drop_list(&f->adoptable);
 	drop_list(&f->fetched);
 	f->nr_fetched = 0;
 	cc_index_each(f->c.index, cancel_fetch, f);

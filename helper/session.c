@@ -417,8 +417,11 @@ static bool channel_failed(struct cc_session *s, int r, const char *what)
 	case -ENOENT:
 		return false;
 	case -ENOBUFS:
+		/* Whatever the lost answer said is asked for again. */
 		s->pull_all = true;
 		s->reconcile = true;
+		s->refresh = true;
+		cc_fills_slots_free(s->fills);
 		return false;
 	case -ENOTCONN:
 	case -ESTALE:
