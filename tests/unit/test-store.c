@@ -28,8 +28,8 @@ static struct cc_store *open_store(struct cc_store_config *c, const char *url)
 	c->name = (char *)"main";
 	c->url = (char *)url;
 	c->connect_timeout_ms = 1000;
-	c->first_byte_timeout_ms = 300;
-	c->stall_timeout_ms = 300;
+	c->first_byte_timeout_ms = 700;
+	c->stall_timeout_ms = 700;
 	c->total_timeout_ms = 10000;
 	c->attempts = 3;
 	if (cc_store_open(c, &s, err, sizeof(err)))
@@ -187,8 +187,8 @@ static void test_http(void)
 	trouble(s, "count=1 fault=stall-headers", CC_STORE_OK, 2, "");
 	trouble(s, "count=1 fault=stall-body", CC_STORE_OK, 2, "");
 	trouble(s, "count=1 fault=wrong-range", CC_STORE_OK, 2, "");
-	trouble(s, "fault=stall", CC_STORE_TIMEOUT, 3, "no answer within 300 ms");
-	trouble(s, "fault=stall-body", CC_STORE_TIMEOUT, 3, "no byte within 300 ms, after 5");
+	trouble(s, "fault=stall", CC_STORE_TIMEOUT, 3, "no answer within 700 ms");
+	trouble(s, "fault=stall-body", CC_STORE_TIMEOUT, 3, "no byte within 700 ms, after 5");
 	trouble(s, "fault=chunked", CC_STORE_OK, 1, "");
 	trouble(s, "fault=no-length", CC_STORE_OK, 1, "");
 	trouble(s, "rate=50", CC_STORE_OK, 1, "");
@@ -245,14 +245,14 @@ static void test_manners(void)
 	ok(!get(s, "obj", 100, "0123456789") && cc_now_ns() - start >= 1000000000,
 	   "503: waits as long as Retry-After says, by host name");
 	c.total_timeout_ms = 400;
-	httpd_script(&h, "status=503 retry-after=1");
+	httpd_script(&h, "status=503 retry-after=8");
 	start = cc_now_ns();
-	ok(get(s, "obj", 100, "") == CC_STORE_ERROR && cc_now_ns() - start < 1000000000 &&
+	ok(get(s, "obj", 100, "") == CC_STORE_ERROR && cc_now_ns() - start < 4000000000 &&
 	   httpd_count(&h, "/obj") == 1, "a wait past the total timeout is not begun: %s", err);
-	httpd_script(&h, "latency=2000");
+	httpd_script(&h, "latency=6000");
 	c.first_byte_timeout_ms = 5000;
 	start = cc_now_ns();
-	ok(get(s, "obj", 100, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 1000000000,
+	ok(get(s, "obj", 100, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 4000000000,
 	   "the total timeout ends a request: %s", err);
 	httpd_script(&h, "");
 	cc_store_close(s);
@@ -293,7 +293,7 @@ static void test_connect_timeout(void)
 	c.connect_timeout_ms = 200;
 	c.attempts = 2;
 	start = cc_now_ns();
-	ok(get(s, "obj", 10, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 1500000000 &&
+	ok(get(s, "obj", 10, "") == CC_STORE_TIMEOUT && cc_now_ns() - start < 5000000000 &&
 	   cc_now_ns() - start >= 400000000, "a host that does not take connections: %s", err);
 	cc_store_close(s);
 	for (int i = 0; i < 8; i++)
