@@ -37,17 +37,17 @@ changed() {
 	refused "$1" "$digest"
 }
 
-cut() {
+cut_to() {
 	head -c "$2" "$good" >$WORK/manifest
 	manifest_put $WORK/manifest
 	refused "$1" "$digest"
 }
 
-cut "empty" 0
-cut "half a header" 20
-cut "a header only" 40
-cut "one ID short" $(($(stat -c %s "$good") - 32))
-cut "one byte short" $(($(stat -c %s "$good") - 1))
+cut_to "empty" 0
+cut_to "half a header" 20
+cut_to "a header only" 40
+cut_to "one ID short" $(($(stat -c %s "$good") - 32))
+cut_to "one byte short" $(($(stat -c %s "$good") - 1))
 cp "$good" $WORK/manifest
 printf x >>$WORK/manifest
 manifest_put $WORK/manifest
