@@ -12,7 +12,6 @@ static u64 nr_pages(const struct cc_chunk_map *m)
 int cc_chunk_map_init(struct cc_chunk_map *m, u64 nr_chunks)
 {
 	m->nr_chunks = nr_chunks;
-	m->nr_mapped = 0;
 	if (nr_pages(m) > SIZE_MAX / sizeof(*m->pages))
 		return -ENOMEM;
 	m->pages = kvcalloc(nr_pages(m), sizeof(*m->pages), GFP_KERNEL);
@@ -55,12 +54,13 @@ static cc_entry_t *entry(struct cc_chunk_map *m, cc_chunk_t chunk)
 	       (cc_chunk_nr(chunk) & (CC_MAP_PAGE_ENTRIES - 1));
 }
 
-void cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
+int cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
 {
 	cc_entry_t *p = entry(m, chunk);
+	int more = cc_entry_mapped(e) - cc_entry_mapped(*p);
 
-	WRITE_ONCE(m->nr_mapped, m->nr_mapped + cc_entry_mapped(e) - cc_entry_mapped(*p));
 	WRITE_ONCE(*p, e);
+	return more;
 }
 
 void cc_chunk_map_clear(struct cc_chunk_map *m)
@@ -75,7 +75,6 @@ void cc_chunk_map_clear(struct cc_chunk_map *m)
 				WRITE_ONCE(m->pages[i][n], CC_ENTRY_UNMAPPED);
 		cond_resched();
 	}
-	WRITE_ONCE(m->nr_mapped, 0);
 }
 
 bool cc_chunk_map_unmark(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)

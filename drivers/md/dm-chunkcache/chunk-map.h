@@ -59,10 +59,13 @@ static inline u32 cc_entry_gen(cc_entry_t e)
 #define CC_MAP_PAGE_SHIFT	(PAGE_SHIFT - 3)
 #define CC_MAP_PAGE_ENTRIES	(1UL << CC_MAP_PAGE_SHIFT)
 
+#ifndef CONFIG_64BIT
+#error "an entry must be read and written in one go"
+#endif
+
 struct cc_chunk_map {
 	cc_entry_t **pages;
 	u64 nr_chunks;
-	u64 nr_mapped;			/* entries that are mapped; written by writers only */
 };
 
 /* May sleep.  -ENOMEM. */
@@ -74,8 +77,8 @@ void cc_chunk_map_exit(struct cc_chunk_map *m);
  * is the writer.  -ENOMEM.
  */
 int cc_chunk_map_prepare(struct cc_chunk_map *m, cc_chunk_t chunk);
-/* Caller is the writer and has prepared the entry. */
-void cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e);
+/* Caller is the writer and has prepared the entry.  By how much there are more mapped ones now. */
+int cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e);
 /* Forget all mapped entries; holes stay.  Caller is the writer. */
 void cc_chunk_map_clear(struct cc_chunk_map *m);
 /* Clear the mark; true for the one caller that did.  Any context. */

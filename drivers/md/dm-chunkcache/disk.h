@@ -35,10 +35,11 @@ struct cc_disk {
 	struct cc_dev *dev;		/* reference */
 	struct mutex *cmd;		/* the pool's command mutex */
 	struct cc_disk_args args;
-	/* There is something to pull for this disk.  No locks are held; process context. */
+	/* There is something to pull for this disk.  Process context, under any lock. */
 	void (*ring)(struct cc_disk *disk, u32 pending);
 
 	/* Below: the pool's command mutex. */
+	u64 nr_mapped;			/* entries of the map that are mapped */
 	bool announced;
 	u32 state;			/* enum chunkcache_disk_state */
 	char reason[CHUNKCACHE_REASON_MAX + 1];

@@ -193,6 +193,12 @@ static void send(struct cc_disk *disk, struct bio *bio)
 	dm_submit_bio_remap(bio, NULL);
 }
 
+static void end_hole(struct cc_disk *disk, struct bio *bio)
+{
+	zero_fill_bio(bio);
+	end_bio(disk, bio, BLK_STS_OK);
+}
+
 /* ---- arrival ---- */
 
 void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
@@ -204,12 +210,16 @@ void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
 	pb->epoch = NULL;
 	pb->retry = retry;
 	pb->done = 0;
-	pb->disk = disk;
 	pb->arrived = ktime_get_ns();
+	/* A device that failed it has consumed it. */
+	bio->bi_iter = pb->iter;
+	/* From another context than the submitter's EAGAIN would reach the user. */
+	bio->bi_opf &= ~REQ_NOWAIT;
 	spin_lock_irqsave(&q->arrival_lock, flags);
 	bio_list_add(&q->arrivals, bio);
-	spin_unlock_irqrestore(&q->arrival_lock, flags);
+	/* With the lock: once the bio can be taken it can end, and with it what keeps disk. */
 	queue_work(disk->slots->wq, &q->work);
+	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
 static void note(struct cc_disk *disk, struct cc_chunk_notes *notes, cc_chunk_t chunk)
@@ -220,8 +230,8 @@ static void note(struct cc_disk *disk, struct cc_chunk_notes *notes, cc_chunk_t 
 	spin_lock_irqsave(&q->arrival_lock, flags);
 	if (notes->nr < ARRAY_SIZE(notes->chunk))
 		notes->chunk[notes->nr++] = chunk;
-	spin_unlock_irqrestore(&q->arrival_lock, flags);
 	queue_work(disk->slots->wq, &q->work);
+	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
 void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk)
@@ -313,8 +323,12 @@ static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
 		pb->counter = m->counted ? CHUNKCACHE_STAT_COALESCED : CHUNKCACHE_STAT_MISSES;
 		m->counted = true;
 		bio_list_add(&m->bios, bio);
-		if (!(bio->bi_opf & REQ_RAHEAD))
+		if (!(bio->bi_opf & REQ_RAHEAD) && !m->demand) {
+			/* The helper may have been told that only readahead asks: say it anew. */
 			m->demand = true;
+			set_state(disk, m, MISS_NEW);
+			*ret_new = true;
+		}
 	} else {
 		bio_list_add(&q->backlog, bio);
 	}
@@ -326,13 +340,16 @@ static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
 static void start_wanted(struct cc_disk *disk, const struct cc_chunk_notes *wanted, bool *ret_new)
 {
 	struct cc_missq *q = &disk->missq;
+	struct cc_miss *m;
 	unsigned int i;
 
 	spin_lock(&q->lock);
 	for (i = 0; i < wanted->nr && !q->refused; i++)
-		if (!find(q, wanted->chunk[i]) &&
-		    !is_mapped(disk, wanted->chunk[i]))
-			*ret_new |= !!make(disk, wanted->chunk[i], ktime_get_ns());
+		if (!find(q, wanted->chunk[i]) && !is_mapped(disk, wanted->chunk[i])) {
+			m = make(disk, wanted->chunk[i], ktime_get_ns());
+			if (m)
+				m->demand = *ret_new = true;
+		}
 	spin_unlock(&q->lock);
 }
 
@@ -347,8 +364,7 @@ static void act(struct cc_disk *disk, struct bio *bio, enum verdict v)
 		break;
 	case V_HOLE:
 		cc_bio(bio)->counter = CHUNKCACHE_STAT_HOLES;
-		zero_fill_bio(bio);
-		end_bio(disk, bio, BLK_STS_OK);
+		end_hole(disk, bio);
 		break;
 	case V_REQUEUE:
 		end_bio(disk, bio, BLK_STS_DM_REQUEUE);
@@ -356,6 +372,19 @@ static void act(struct cc_disk *disk, struct bio *bio, enum verdict v)
 	case V_FAIL:
 		end_bio(disk, bio, BLK_STS_IOERR);
 		break;
+	}
+}
+
+static void serve_released(struct cc_disk *disk, struct bio_list *released)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(released))) {
+		if (cc_bio(bio)->epoch)
+			send(disk, bio);
+		else
+			end_hole(disk, bio);
+		cond_resched();
 	}
 }
 
@@ -393,20 +422,23 @@ static void cc_miss_work(struct work_struct *work)
 {
 	struct cc_missq *q = container_of(work, struct cc_missq, work);
 	struct cc_disk *disk = container_of(q, struct cc_disk, missq);
+	struct bio_list came, released;
 	struct cc_chunk_notes wanted;
-	struct bio_list came;
 	u32 pending = 0;
 	bool new = false;
 
 	spin_lock_irq(&q->arrival_lock);
 	came = q->arrivals;
 	bio_list_init(&q->arrivals);
+	released = q->released;
+	bio_list_init(&q->released);
 	wanted = q->wanted;
 	q->wanted.nr = 0;
 	if (q->hints.nr)
 		pending |= CHUNKCACHE_PENDING_HINT;
 	spin_unlock_irq(&q->arrival_lock);
 
+	serve_released(disk, &released);
 	if (take_in(disk, &came, &new))
 		start_tick(disk, tick_ms(disk));
 	start_wanted(disk, &wanted, &new);
@@ -475,7 +507,7 @@ u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool 
 		describe(disk, m, now, &ret[got++]);
 		set_state(disk, m, MISS_SENT);
 	}
-	*ret_more = !list_empty(&q->fresh);
+	*ret_more = !list_empty(&q->fresh) || READ_ONCE(q->hints.nr);
 	spin_unlock(&q->lock);
 	return got;
 }
@@ -494,11 +526,27 @@ bool cc_miss_renew(struct cc_disk *disk)
 	return any;
 }
 
-void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry,
-		    struct bio_list *release)
+/* Over to the work, which serves them. */
+static void release(struct cc_disk *disk, struct bio_list *bios)
 {
 	struct cc_missq *q = &disk->missq;
-	struct bio_list keep = BIO_EMPTY_LIST;
+	unsigned long flags;
+
+	lockdep_assert_held(&q->lock);
+	if (bio_list_empty(bios))
+		return;
+	q->nr_waiting -= bio_list_size(bios);
+	spin_lock_irqsave(&q->arrival_lock, flags);
+	bio_list_merge(&q->released, bios);
+	queue_work(disk->slots->wq, &q->work);
+	spin_unlock_irqrestore(&q->arrival_lock, flags);
+}
+
+void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
+{
+	struct bio_list keep = BIO_EMPTY_LIST, ready = BIO_EMPTY_LIST;
+	struct cc_missq *q = &disk->missq;
+	bool renewed = false;
 	struct cc_miss *m;
 	struct bio *bio;
 
@@ -513,52 +561,57 @@ void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry,
 			bio_list_add(&keep, bio);
 			continue;
 		}
-		q->nr_waiting--;
 		pb->epoch = cc_slots_pin(disk->slots);
 		pb->entry = entry;
-		bio_list_add(release, bio);
+		bio_list_add(&ready, bio);
 	}
 	m->bios = keep;
-	if (bio_list_empty(&m->bios))
+	release(disk, &ready);
+	if (bio_list_empty(&m->bios)) {
 		end_miss(disk, m, "mapped");
+	} else {
+		/* They want MISS_DATA, which the helper may not have heard of. */
+		set_state(disk, m, MISS_NEW);
+		renewed = true;
+	}
 unlock:
 	spin_unlock(&q->lock);
+	if (renewed)
+		disk->ring(disk, CHUNKCACHE_PENDING_MISS);
 }
 
-void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count, struct bio_list *release)
+/* The miss of the first chunk that is not below this one, or NULL. */
+static struct rb_node *find_from(struct cc_missq *q, u64 chunk)
+{
+	struct rb_node *n = q->misses.rb_node, *best = NULL;
+
+	while (n) {
+		if (cc_chunk_nr(rb_entry(n, struct cc_miss, node)->chunk) < chunk) {
+			n = n->rb_right;
+		} else {
+			best = n;
+			n = n->rb_left;
+		}
+	}
+	return best;
+}
+
+void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count)
 {
 	struct cc_missq *q = &disk->missq;
-	struct rb_node *n, *next;
+	struct rb_node *n;
 
 	spin_lock(&q->lock);
-	for (n = rb_first(&q->misses); n; n = next) {
+	while ((n = find_from(q, cc_chunk_nr(chunk)))) {
 		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
 
-		next = rb_next(n);
 		if (cc_chunk_nr(m->chunk) - cc_chunk_nr(chunk) >= count)
-			continue;
-		q->nr_waiting -= bio_list_size(&m->bios);
-		bio_list_merge(release, &m->bios);
+			break;
+		release(disk, &m->bios);
 		bio_list_init(&m->bios);
 		end_miss(disk, m, "hole");
 	}
 	spin_unlock(&q->lock);
-}
-
-void cc_miss_submit(struct bio_list *release)
-{
-	struct bio *bio;
-
-	while ((bio = bio_list_pop(release))) {
-		struct cc_disk *disk = cc_bio(bio)->disk;
-
-		if (cc_bio(bio)->epoch) {
-			send(disk, bio);
-		} else {
-			zero_fill_bio(bio);
-			end_bio(disk, bio, BLK_STS_OK);
-		}
-	}
 }
 
 /* Copy what the bio can take of [offset, offset + len) of its chunk, at its high-water mark. */
@@ -752,8 +805,14 @@ static void cc_miss_tick(struct work_struct *work)
 	unsigned int again = 0;
 	u64 now, oldest;
 
-	/* Not while an answer holds bios that it took out. */
-	mutex_lock(disk->cmd);
+	/*
+	 * Not while an answer holds bios that it took out; nor may the works of many disks
+	 * wait here for one that holds the mutex long.
+	 */
+	if (!mutex_trylock(disk->cmd)) {
+		start_tick(disk, TICK_MIN_MS);
+		return;
+	}
 	spin_lock(&q->lock);
 	now = ktime_get_ns();
 	if (q->suspend_deadline && now >= q->suspend_deadline)
@@ -803,7 +862,7 @@ void cc_miss_presuspend(struct cc_disk *disk)
 	end_bios(disk, &bios, BLK_STS_DM_REQUEUE);
 }
 
-static void end_suspend(struct cc_disk *disk)
+void cc_miss_end_suspend(struct cc_disk *disk)
 {
 	struct cc_missq *q = &disk->missq;
 
@@ -811,16 +870,6 @@ static void end_suspend(struct cc_disk *disk)
 	q->requeueing = false;
 	q->suspend_deadline = 0;
 	spin_unlock(&q->lock);
-}
-
-void cc_miss_presuspend_undo(struct cc_disk *disk)
-{
-	end_suspend(disk);
-}
-
-void cc_miss_postsuspend(struct cc_disk *disk)
-{
-	end_suspend(disk);
 }
 
 void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms)
@@ -844,6 +893,7 @@ int cc_missq_init(struct cc_disk *disk)
 
 	spin_lock_init(&q->arrival_lock);
 	bio_list_init(&q->arrivals);
+	bio_list_init(&q->released);
 	INIT_WORK(&q->work, cc_miss_work);
 	spin_lock_init(&q->lock);
 	q->misses = RB_ROOT;

@@ -10,7 +10,10 @@
  *   (REQ_NOWAIT)     EAGAIN at once, in the submitter's context: io_uring only tries again for
  *                    itself if it hears it there; the chunk is noted and got
  *   work             one miss per chunk, looks at the map again under the lock, rings
- *   helper           MISS_GET; then MAP, SLOT_DONE, MISS_DATA or MISS_FAIL ends it
+ *   helper           MISS_GET; then MISS_DATA or MISS_FAIL ends it, MAP or SLOT_DONE pins and
+ *                    releases it
+ *   work             sends what was released: a throttled or stuck submission is not the
+ *                    helper's to wait for
  *
  * States of a miss:
  *
@@ -26,7 +29,7 @@
  * A miss may have no bio: a fetch that a REQ_NOWAIT read started, or one whose bios were
  * given back at a suspend, so that the fill is not lost.
  *
- * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals.  cc_missq.lock covers
+ * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals, released, notes.  cc_missq.lock covers
  * all else and nests inside the slot lock.  The pool's command mutex is held by everybody
  * who takes bios away from a miss (answers, deadlines, suspend), so that an answer may
  * copy into bios that it took out while no lock is held.
@@ -54,7 +57,6 @@ struct cc_bio {
 	u8 retry;			/* enum cc_retry */
 	u32 done;			/* bytes that MISS_DATA brought so far */
 	u64 arrived;			/* CLOCK_MONOTONIC, ns; of a bio that waits */
-	struct cc_disk *disk;		/* of a bio that waits */
 };
 
 /* Of a bio that failed on the cache device: it wants MISS_DATA, and its slot... */
@@ -76,6 +78,7 @@ struct cc_chunk_notes {
 struct cc_missq {
 	spinlock_t arrival_lock;
 	struct bio_list arrivals;
+	struct bio_list released;	/* pinned, or for a hole: to be served by the work */
 	struct cc_chunk_notes hints;	/* marked chunks that were read */
 	struct cc_chunk_notes wanted;	/* chunks that REQ_NOWAIT reads missed */
 	struct work_struct work;
@@ -118,15 +121,12 @@ u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool 
 bool cc_miss_renew(struct cc_disk *disk);
 
 /*
- * The chunk was mapped: what waits for it and may read the slot is pinned and moved to
- * *release.  The slot lock is held and the slot is VALID.
+ * The chunk was mapped: what waits for it and may read the slot is pinned and released.
+ * The slot lock is held and the slot is VALID.
  */
-void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry,
-		    struct bio_list *release);
-/* The same for a chunk that is a hole. */
-void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count, struct bio_list *release);
-/* Send bios that were pinned, or fill and end those for holes.  No locks but the mutex. */
-void cc_miss_submit(struct bio_list *release);
+void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry);
+/* The same for chunks that are holes; no slot lock. */
+void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count);
 
 /* MISS_DATA and MISS_FAIL: 0, -ENOENT, -ESTALE; as in the netlink header. */
 int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
@@ -138,8 +138,8 @@ void cc_miss_refuse(struct cc_disk *disk, bool refused);
 
 /* ---- these take the mutex themselves ---- */
 void cc_miss_presuspend(struct cc_disk *disk);
-void cc_miss_presuspend_undo(struct cc_disk *disk);
-void cc_miss_postsuspend(struct cc_disk *disk);
+/* For presuspend_undo and postsuspend. */
+void cc_miss_end_suspend(struct cc_disk *disk);
 
 /* Bios held, and the age of the oldest in ms.  Process context, any locks but ours. */
 void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms);

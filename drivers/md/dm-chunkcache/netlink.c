@@ -237,6 +237,8 @@ static int attach_locked(struct cc_cmd *c, struct file *file)
 
 	if (memcmp(nla_data(info->attrs[CHUNKCACHE_A_POOL_UUID]), &pool->geo.uuid, UUID_SIZE))
 		return fail(info, -ESTALE, "pool has another UUID");
+	if (!nla_get_u32(info->attrs[CHUNKCACHE_A_BELL_PORT]))
+		return fail(info, -EINVAL, "BELL_PORT must not be 0");
 	if (!READ_ONCE(pool->live))
 		return fail(info, -ENODEV, "pool has no table or is suspended");
 	if (pool->session)
@@ -260,6 +262,7 @@ static int cc_nl_attach(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cc_cmd c = { .info = info };
 	struct cc_pool *other;
+	unsigned int noio;
 	struct file *file;
 	int r;
 
@@ -283,12 +286,14 @@ static int cc_nl_attach(struct sk_buff *skb, struct genl_info *info)
 	if (r)
 		goto put_file;
 
+	noio = memalloc_noio_save();
 	mutex_lock(&c.pool->cmd);
 	atomic64_inc(&c.pool->nr_messages);
 	r = attach_locked(&c, file);
 	if (r)
 		atomic64_inc(&c.pool->nr_refused);
 	mutex_unlock(&c.pool->cmd);
+	memalloc_noio_restore(noio);
 	nlmsg_free(c.reply);
 	cc_pool_put(c.pool);
 put_file:
@@ -311,14 +316,14 @@ static int cc_nl_notify(struct notifier_block *nb, unsigned long event, void *pt
 	if (event != NETLINK_URELEASE || n->protocol != NETLINK_GENERIC ||
 	    !net_eq(n->net, &init_net))
 		return NOTIFY_DONE;
-	pool = cc_pool_find_port(n->portid);
-	if (!pool)
-		return NOTIFY_DONE;
-	mutex_lock(&pool->cmd);
-	if (pool->session && pool->session->port == n->portid)
-		cc_session_end(pool);
-	mutex_unlock(&pool->cmd);
-	cc_pool_put(pool);
+	/* More than one, if two threads attached two pools by one socket at once. */
+	while ((pool = cc_pool_find_port(n->portid))) {
+		mutex_lock(&pool->cmd);
+		if (pool->session && pool->session->port == n->portid)
+			cc_session_end(pool);
+		mutex_unlock(&pool->cmd);
+		cc_pool_put(pool);
+	}
 	return NOTIFY_DONE;
 }
 
@@ -464,7 +469,8 @@ static u32 alloc_named(struct cc_cmd *c, struct chunkcache_slot *slots, u32 n)
 
 	for (i = 0; i < n; i++) {
 		get_record(c->info, CHUNKCACHE_A_SLOTS, i, &s);
-		if (!cc_slots_alloc_named(&c->pool->slots, cc_session_owner(c->session),
+		if (!s.gen &&
+		    !cc_slots_alloc_named(&c->pool->slots, cc_session_owner(c->session),
 					  cc_slot(s.slot), &slots[got]))
 			got++;
 	}
@@ -549,7 +555,7 @@ static int do_slot_keep(struct cc_cmd *c)
 		return r;
 	for (i = 0; i < n; i++) {
 		get_record(c->info, CHUNKCACHE_A_SLOTS, i, &s);
-		r = cc_slots_keep(&c->pool->slots, cc_slot(s.slot));
+		r = s.gen ? -EINVAL : cc_slots_keep(&c->pool->slots, cc_slot(s.slot));
 		if (r)
 			refuse(c, i, r);
 	}
@@ -563,8 +569,14 @@ struct map_one {
 	struct cc_disk *disk;
 	cc_chunk_t chunk;
 	cc_entry_t entry;
-	struct bio_list *release;
 };
+
+static void set_entry(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
+{
+	int more = cc_chunk_map_set(&disk->map, chunk, entry);
+
+	WRITE_ONCE(disk->nr_mapped, disk->nr_mapped + more);
+}
 
 /*
  * With the slot lock held and the slot VALID.  The entry is written before the misses are
@@ -574,22 +586,25 @@ static void map_valid(void *arg)
 {
 	struct map_one *m = arg;
 
-	cc_chunk_map_set(&m->disk->map, m->chunk, m->entry);
-	cc_miss_mapped(m->disk, m->chunk, m->entry, m->release);
+	set_entry(m->disk, m->chunk, m->entry);
+	cc_miss_mapped(m->disk, m->chunk, m->entry);
 }
 
-static int map_hole(struct cc_disk *disk, u64 chunk, u64 count, struct bio_list *release)
+/* Without memory the first of them are holes and the rest is as it was. */
+static int map_hole(struct cc_disk *disk, u64 chunk, u64 count)
 {
+	int r = 0;
 	u64 i;
 
-	for (i = chunk; i < chunk + count; i++) {
-		if (cc_chunk_map_prepare(&disk->map, cc_chunk(i)))
-			return -ENOMEM;
-		cc_chunk_map_set(&disk->map, cc_chunk(i), CC_ENTRY_HOLE);
+	for (i = 0; i < count; i++) {
+		r = cc_chunk_map_prepare(&disk->map, cc_chunk(chunk + i));
+		if (r)
+			break;
+		set_entry(disk, cc_chunk(chunk + i), CC_ENTRY_HOLE);
 		cond_resched();
 	}
-	cc_miss_hole(disk, cc_chunk(chunk), count, release);
-	return 0;
+	cc_miss_hole(disk, cc_chunk(chunk), i);
+	return r;
 }
 
 /* Check a record and get its entry's page ready. */
@@ -613,22 +628,20 @@ static int map_prepare(struct cc_pool *pool, const struct chunkcache_map *rec,
 	return hole ? 0 : cc_chunk_map_prepare(&disk->map, ret->chunk);
 }
 
-static int map_one(struct cc_pool *pool, const struct chunkcache_map *rec,
-		   struct bio_list *release)
+static int map_one(struct cc_pool *pool, const struct chunkcache_map *rec)
 {
-	struct map_one m = { .release = release };
+	struct map_one m;
 	int r = map_prepare(pool, rec, &m);
 
 	if (r)
 		return r;
 	if (rec->flags & CHUNKCACHE_MAP_HOLE)
-		return map_hole(m.disk, rec->chunk, rec->count, release);
+		return map_hole(m.disk, rec->chunk, rec->count);
 	return cc_slots_use(&pool->slots, cc_slot(rec->slot), rec->gen, map_valid, &m);
 }
 
 static int do_map(struct cc_cmd *c)
 {
-	struct bio_list release = BIO_EMPTY_LIST;
 	struct chunkcache_map rec;
 	u32 n, i;
 	int r;
@@ -640,12 +653,11 @@ static int do_map(struct cc_cmd *c)
 		return r;
 	for (i = 0; i < n; i++) {
 		get_record(c->info, CHUNKCACHE_A_MAPS, i, &rec);
-		r = map_one(c->pool, &rec, &release);
+		r = map_one(c->pool, &rec);
 		if (r)
 			refuse(c, i, r);
 		cond_resched();
 	}
-	cc_miss_submit(&release);
 	return batch_end(c);
 }
 
@@ -665,7 +677,7 @@ static void make_mappings(void *arg)
 
 /* Check the mappings of a SLOT_DONE; the good ones go into d. */
 static int prepare_mappings(struct cc_cmd *c, const struct chunkcache_slot *slot, u32 n,
-			    struct bio_list *release, struct slot_done *d)
+			    struct slot_done *d)
 {
 	struct chunkcache_map rec;
 	u32 i;
@@ -678,7 +690,6 @@ static int prepare_mappings(struct cc_cmd *c, const struct chunkcache_slot *slot
 		struct map_one *m = &d->maps[d->nr];
 
 		get_record(c->info, CHUNKCACHE_A_MAPS, i, &rec);
-		m->release = release;
 		r = map_prepare(c->pool, &rec, m);
 		if (!r && (rec.flags & CHUNKCACHE_MAP_HOLE || rec.slot != slot->slot ||
 			   rec.gen != slot->gen))
@@ -693,7 +704,6 @@ static int prepare_mappings(struct cc_cmd *c, const struct chunkcache_slot *slot
 
 static int do_slot_done(struct cc_cmd *c)
 {
-	struct bio_list release = BIO_EMPTY_LIST;
 	struct slot_done d = {};
 	struct chunkcache_slot slot;
 	u32 one, n = 0;
@@ -711,27 +721,53 @@ static int do_slot_done(struct cc_cmd *c)
 		return r;
 	get_record(c->info, CHUNKCACHE_A_SLOTS, 0, &slot);
 	if (n)
-		r = prepare_mappings(c, &slot, n, &release, &d);
+		r = prepare_mappings(c, &slot, n, &d);
 	if (!r)
 		r = cc_slots_done(&c->pool->slots, cc_session_owner(c->session),
 				  cc_slot(slot.slot), slot.gen,
 				  c->info->attrs[CHUNKCACHE_A_PREFETCH], make_mappings, &d);
 	kvfree(d.maps);
-	cc_miss_submit(&release);
 	return r ? r : batch_end(c);
 }
 
 /* ---- dumps ---- */
 
-/* The pool a dump is about: the sender's, or the one it names. */
+/*
+ * The pool a dump is about, with its mutex held: the sender's, or if that may be the one it
+ * names.
+ */
 static struct cc_pool *dump_pool(struct netlink_callback *cb, bool by_name)
 {
 	struct nlattr **attrs = cc_dump_attrs(cb);
 	u32 port = NETLINK_CB(cb->skb).portid;
+	struct cc_pool *pool;
+	int r = -ENOTCONN;
 
-	if (by_name && attrs && attrs[CHUNKCACHE_A_POOL_NAME])
-		return cc_pool_find_name(nla_data(attrs[CHUNKCACHE_A_POOL_NAME]));
-	return cc_pool_find_port(port);
+	by_name = by_name && attrs && attrs[CHUNKCACHE_A_POOL_NAME];
+	if (by_name)
+		pool = cc_pool_find_name(nla_data(attrs[CHUNKCACHE_A_POOL_NAME]));
+	else
+		pool = cc_pool_find_port(port);
+	if (!pool)
+		return ERR_PTR(by_name ? -ENODEV : -ENOTCONN);
+	mutex_lock(&pool->cmd);
+	if (by_name)
+		return pool;
+	if (pool->session && pool->session->port == port) {
+		if (attrs && attrs[CHUNKCACHE_A_SESSION] &&
+		    nla_get_u64(attrs[CHUNKCACHE_A_SESSION]) == pool->session->id)
+			return pool;
+		r = -ESTALE;
+	}
+	mutex_unlock(&pool->cmd);
+	cc_pool_put(pool);
+	return ERR_PTR(r);
+}
+
+static void dump_put(struct cc_pool *pool)
+{
+	mutex_unlock(&pool->cmd);
+	cc_pool_put(pool);
 }
 
 static int check_dump(struct netlink_callback *cb)
@@ -776,16 +812,14 @@ static int cc_nl_disk_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	if (r)
 		return r;
 	pool = dump_pool(cb, false);
-	if (!pool)
-		return -ENOTCONN;
-	mutex_lock(&pool->cmd);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
 	xa_for_each_start(&pool->disks, id, disk, cb->args[0]) {
 		if (put_disk_info(skb, cb, disk))
 			break;
 		cb->args[0] = id + 1;
 	}
-	mutex_unlock(&pool->cmd);
-	cc_pool_put(pool);
+	dump_put(pool);
 	return skb->len;
 }
 
@@ -800,8 +834,9 @@ static u32 collect_slots(struct cc_pool *pool, u32 *pos, struct chunkcache_slot_
 	while (n < SLOT_INFO_BATCH && *pos < pool->slots.nr) {
 		struct chunkcache_slot_info *info = &ret[n];
 
-		cc_slots_get_info(&pool->slots, cc_slot((*pos)++), info, &owner);
-		if (!info->gen)
+		if (!(*pos % CC_LEAF_SLOTS))
+			cond_resched();
+		if (!cc_slots_get_info(&pool->slots, cc_slot((*pos)++), info, &owner))
 			continue;
 		if (owner && pool->session && owner == cc_session_owner(pool->session))
 			info->session = pool->session->id;
@@ -819,15 +854,14 @@ static int cc_nl_slot_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 	if (r)
 		return r;
-	pool = dump_pool(cb, true);
-	if (!pool)
-		return -ENOTCONN;
 	infos = kmalloc_array(SLOT_INFO_BATCH, sizeof(*infos), GFP_KERNEL);
-	if (!infos) {
-		cc_pool_put(pool);
+	if (!infos)
 		return -ENOMEM;
+	pool = dump_pool(cb, true);
+	if (IS_ERR(pool)) {
+		kfree(infos);
+		return PTR_ERR(pool);
 	}
-	mutex_lock(&pool->cmd);
 	for (;;) {
 		u32 pos = cb->args[0], n = collect_slots(pool, &pos, infos);
 		void *head = n ? dump_head(skb, cb, CHUNKCACHE_CMD_SLOT_GET) : NULL;
@@ -841,9 +875,8 @@ static int cc_nl_slot_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		genlmsg_end(skb, head);
 		cb->args[0] = pos;
 	}
-	mutex_unlock(&pool->cmd);
+	dump_put(pool);
 	kfree(infos);
-	cc_pool_put(pool);
 	return skb->len;
 }
 
@@ -968,7 +1001,6 @@ static struct genl_family family __ro_after_init = {
 	.parallel_ops = true,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = __CHUNKCACHE_CMD_AFTER_LAST,
 	.module = THIS_MODULE,
 };
 

@@ -11,6 +11,8 @@
 
 enum { LIST_NONE, LIST_MAIN, LIST_AHEAD };
 
+#define MAX_CHANCES	1024
+
 void cc_list_init(struct cc_list *l)
 {
 	l->head = l->tail = CC_NIL;
@@ -86,8 +88,11 @@ static bool was_hit(struct cc_policy *p, u32 n)
 /* The oldest of the list that was not hit; hit ones go to the head of main. */
 static u32 evict_from(struct cc_policy *p, struct cc_list *l)
 {
-	/* Hits may set bytes as fast as we clear them: one round at most. */
-	u32 left = l->nr;
+	/*
+	 * Hits may set bytes as fast as we clear them, and the caller holds a lock: after so
+	 * many second chances the next one goes whatever it was.
+	 */
+	u32 left = l->nr < MAX_CHANCES ? l->nr : MAX_CHANCES;
 
 	while (l->nr) {
 		u32 n = l->tail;

@@ -53,7 +53,7 @@ static int cc_pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = dm_set_target_max_io_len(ti, 1u << geo.slot_shift);
 	if (r)
 		goto put_dev;
-	pt->pool = cc_pool_attach_table(md, pt->cache_dev->bdev->bd_dev, &geo, &ti->error);
+	pt->pool = cc_pool_get_for_table(md, pt->cache_dev->bdev->bd_dev, &geo, &ti->error);
 	if (IS_ERR(pt->pool)) {
 		r = PTR_ERR(pt->pool);
 		goto put_dev;
@@ -72,7 +72,7 @@ static void cc_pool_dtr(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_detach_table(pt->pool);
+	cc_pool_put(pt->pool);
 	dm_put_device(ti, pt->cache_dev);
 	kfree(pt);
 }
@@ -115,7 +115,7 @@ static void cc_pool_postsuspend(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	WRITE_ONCE(pt->pool->live, NULL);
+	WRITE_ONCE(pt->pool->live, false);
 	cc_slots_stop(&pt->pool->slots);
 }
 
@@ -123,7 +123,7 @@ static void cc_pool_resume(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	WRITE_ONCE(pt->pool->live, ti);
+	WRITE_ONCE(pt->pool->live, true);
 	cc_slots_start(&pt->pool->slots);
 }
 

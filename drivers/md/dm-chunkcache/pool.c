@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pools and the mapped devices of their disks: the registry and lifetimes. */
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "pool.h"
 
@@ -117,10 +118,19 @@ static void pool_release(struct kref *ref)
 	kobject_put(&pool->kobj);
 }
 
-struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
+static bool same_layout(const struct cc_geometry *a, const struct cc_geometry *b)
+{
+	return a->nr_slots == b->nr_slots && a->slot_shift == b->slot_shift &&
+	       a->slots_start == b->slots_start && a->table_start == b->table_start &&
+	       a->table_end == b->table_end && a->manifest_start == b->manifest_start &&
+	       a->manifest_end == b->manifest_end;
+}
+
+struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
 				     const struct cc_geometry *geo, char **error)
 {
 	dev_t devt = disk_devt(dm_disk(md));
+	unsigned int noio = memalloc_noio_save();
 	struct cc_pool *pool;
 
 	mutex_lock(&cc_pools_lock);
@@ -128,14 +138,14 @@ struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
 		bool same = pool->devt == devt && pool->cache_devt == cache_devt &&
 			    uuid_equal(&pool->geo.uuid, &geo->uuid);
 
-		if (same && memcmp(&pool->geo, geo, sizeof(*geo))) {
+		if (same && !same_layout(&pool->geo, geo)) {
 			*error = "Pool was formatted anew while in use";
 			pool = ERR_PTR(-EBUSY);
 			goto unlock;
 		}
 		if (same) {
 			kref_get(&pool->ref);
-			goto found;
+			goto unlock;
 		}
 		if (pool->devt == devt || pool->cache_devt == cache_devt ||
 		    uuid_equal(&pool->geo.uuid, &geo->uuid)) {
@@ -145,23 +155,12 @@ struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
 		}
 	}
 	pool = pool_make(md, cache_devt, geo);
-	if (IS_ERR(pool)) {
+	if (IS_ERR(pool))
 		*error = "Cannot make pool";
-		goto unlock;
-	}
-found:
-	pool->nr_tables++;
 unlock:
 	mutex_unlock(&cc_pools_lock);
+	memalloc_noio_restore(noio);
 	return pool;
-}
-
-void cc_pool_detach_table(struct cc_pool *pool)
-{
-	mutex_lock(&cc_pools_lock);
-	pool->nr_tables--;
-	mutex_unlock(&cc_pools_lock);
-	cc_pool_put(pool);
 }
 
 void cc_pool_get(struct cc_pool *pool)
@@ -174,13 +173,29 @@ void cc_pool_put(struct cc_pool *pool)
 	kref_put_mutex(&pool->ref, pool_release, &cc_pools_lock);
 }
 
-struct cc_pool *cc_pool_find(dev_t devt)
+static bool match_devt(const struct cc_pool *pool, const void *devt)
+{
+	return pool->devt == *(const dev_t *)devt;
+}
+
+static bool match_port(const struct cc_pool *pool, const void *port)
+{
+	return READ_ONCE(pool->session_port) == *(const u32 *)port;
+}
+
+static bool match_name(const struct cc_pool *pool, const void *name)
+{
+	return !strcmp(pool->name, name);
+}
+
+static struct cc_pool *pool_find(bool (*match)(const struct cc_pool *pool, const void *key),
+				 const void *key)
 {
 	struct cc_pool *pool;
 
 	mutex_lock(&cc_pools_lock);
 	list_for_each_entry(pool, &pools, node) {
-		if (pool->devt == devt) {
+		if (match(pool, key)) {
 			kref_get(&pool->ref);
 			goto unlock;
 		}
@@ -189,40 +204,21 @@ struct cc_pool *cc_pool_find(dev_t devt)
 unlock:
 	mutex_unlock(&cc_pools_lock);
 	return pool;
+}
+
+struct cc_pool *cc_pool_find(dev_t devt)
+{
+	return pool_find(match_devt, &devt);
 }
 
 struct cc_pool *cc_pool_find_port(u32 port)
 {
-	struct cc_pool *pool;
-
-	mutex_lock(&cc_pools_lock);
-	list_for_each_entry(pool, &pools, node) {
-		if (READ_ONCE(pool->session_port) == port) {
-			kref_get(&pool->ref);
-			goto unlock;
-		}
-	}
-	pool = NULL;
-unlock:
-	mutex_unlock(&cc_pools_lock);
-	return pool;
+	return port ? pool_find(match_port, &port) : NULL;
 }
 
 struct cc_pool *cc_pool_find_name(const char *name)
 {
-	struct cc_pool *pool;
-
-	mutex_lock(&cc_pools_lock);
-	list_for_each_entry(pool, &pools, node) {
-		if (!strcmp(pool->name, name)) {
-			kref_get(&pool->ref);
-			goto unlock;
-		}
-	}
-	pool = NULL;
-unlock:
-	mutex_unlock(&cc_pools_lock);
-	return pool;
+	return pool_find(match_name, name);
 }
 
 void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg)
@@ -284,6 +280,7 @@ put_kobj:
 struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md)
 {
 	dev_t devt = disk_devt(dm_disk(md));
+	unsigned int noio = memalloc_noio_save();
 	struct cc_dev *dev;
 
 	mutex_lock(&cc_pools_lock);
@@ -297,6 +294,7 @@ found:
 	dev->nr_disks++;
 unlock:
 	mutex_unlock(&cc_pools_lock);
+	memalloc_noio_restore(noio);
 	return dev;
 }
 
@@ -385,6 +383,7 @@ void cc_disk_take_over(struct cc_disk *disk)
 	    !strcmp(old->args.store, disk->args.store) &&
 	    !memcmp(old->args.digest, disk->args.digest, sizeof(disk->args.digest))) {
 		swap(old->map, disk->map);
+		swap(old->nr_mapped, disk->nr_mapped);
 		/* A MAP to the old instance would go to the new one's empty map. */
 		xa_erase(&disk->pool->disks, old->id);
 		cc_bell_forget(&disk->pool->bell, old);
@@ -410,7 +409,7 @@ static void add_dev_stats(struct cc_dev *dev, u64 *ret)
 	cc_miss_gauges(dev->disk, &waiting, &oldest);
 	ret[CHUNKCACHE_STAT_WAITING] += waiting;
 	ret[CHUNKCACHE_STAT_OLDEST_MS] = max(ret[CHUNKCACHE_STAT_OLDEST_MS], oldest);
-	ret[CHUNKCACHE_STAT_MAPPED] += READ_ONCE(dev->disk->map.nr_mapped);
+	ret[CHUNKCACHE_STAT_MAPPED] += READ_ONCE(dev->disk->nr_mapped);
 }
 
 void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])

@@ -13,7 +13,9 @@
  *
  *   cc_pools_lock         mutex; the list of pools, each pool's list of devices, references
  *   cc_pool.cmd           mutex; the session, announced disks, chunk maps' writers, and who
- *                         takes bios out of misses.  Never held over I/O.
+ *                         takes bios out of misses.  Never held over I/O.  Messages
+ *                         need both mutexes and may be what reclaim waits for: who holds
+ *                         one allocates under memalloc_noio_save().
  *   cc_slots.lock         spinlock; slots (slot.h)
  *   cc_missq.lock         spinlock; misses of one disk (miss.h)
  *   cc_missq.arrival_lock irq-safe spinlock
@@ -49,6 +51,7 @@ struct cc_pool {
 	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
 	struct cc_bell bell;
+	bool live;			/* a table is resumed; a hint */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_doorbells, nr_messages, nr_refused;
 
@@ -56,8 +59,6 @@ struct cc_pool {
 	struct kref ref;
 	struct list_head node;
 	struct list_head devs;
-	u32 nr_tables;			/* pool table instances */
-	struct dm_target *live;		/* the pool table that is resumed, or NULL */
 
 	struct kobject kobj;		/* lives on while sysfs files are open */
 };
@@ -88,11 +89,10 @@ void cc_pool_module_exit(void);
  * The pool of a pool table: found, or made if there is none.  ERR_PTR with *error:
  * EBUSY if it belongs to another dm device, ENOMEM.  May sleep.
  */
-struct cc_pool *cc_pool_attach_table(struct mapped_device *md, dev_t cache_devt,
+struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
 				     const struct cc_geometry *geo, char **error);
-void cc_pool_detach_table(struct cc_pool *pool);
 
-/* The pool that dm device devt is, with a reference; NULL.  May sleep. */
+/* The pool of a dm device, of a helper's socket, of a name; with a reference; NULL.  May sleep. */
 struct cc_pool *cc_pool_find(dev_t devt);
 struct cc_pool *cc_pool_find_port(u32 port);
 struct cc_pool *cc_pool_find_name(const char *name);

@@ -7,8 +7,8 @@
 #include "slot.h"
 #include "trace.h"
 
-/* Slots that the evictor takes under one hold of the lock. */
-#define EVICT_BATCH	64
+/* Slots that are dealt with under one hold of the lock. */
+#define BATCH	64
 
 static_assert(sizeof(struct cc_slot_info) == 16);
 
@@ -53,16 +53,6 @@ static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
 static void slot_unlink(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
 	cc_list_del(l, &policy_ops, s, nr);
-}
-
-static void slot_move_all(struct cc_slots *s, struct cc_list *from, struct cc_list *to)
-{
-	while (from->nr) {
-		u32 nr = from->tail;
-
-		slot_unlink(s, from, nr);
-		slot_link(s, to, nr);
-	}
 }
 
 static bool transition_ok(unsigned int from, unsigned int to)
@@ -172,47 +162,65 @@ static u32 to_evict(const struct cc_slots *s)
 	return want > have ? want - have : 0;
 }
 
-/* Give the slots of the drained epoch back; false if it has not drained. */
-static bool reap(struct cc_slots *s)
+/* Up to a batch of the slots that waited for the epoch; false when none is left. */
+static bool reap_some(struct cc_slots *s)
 {
-	struct cc_epoch *old = &s->epoch[s->current_epoch == &s->epoch[0]];
-
-	if (!s->switching || !READ_ONCE(s->drained))
-		return false;
-	/* May wait for the switch to atomic mode to end, hence without the lock. */
-	percpu_ref_reinit(&old->ref);
+	unsigned int n;
+	bool more;
 
 	spin_lock(&s->lock);
-	while (s->draining.nr) {
+	for (n = 0; n < BATCH && s->draining.nr; n++) {
 		u32 nr = s->draining.tail;
 		bool failed = info_nr(s, nr)->flags & CC_SLOT_FAILED;
 
 		slot_unlink(s, &s->draining, nr);
 		set_state(s, nr, failed ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
 	}
-	WRITE_ONCE(s->drained, false);
-	WRITE_ONCE(s->switching, false);
+	more = s->draining.nr;
 	spin_unlock(&s->lock);
-	return true;
+	cond_resched();
+	return more;
 }
 
-/* Take victims until there is enough; readers under way keep what they have. */
-static void evict(struct cc_slots *s)
+/* Give the slots of the drained epoch back, if it has drained. */
+static void reap(struct cc_slots *s)
 {
-	u32 n, nr;
+	struct cc_epoch *old = &s->epoch[s->current_epoch == &s->epoch[0]];
 
-	do {
-		spin_lock(&s->lock);
-		for (n = 0; n < EVICT_BATCH && to_evict(s); n++) {
-			nr = cc_policy_evict(&s->policy);
-			if (nr == CC_NIL)
-				break;
-			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
-			s->nr_evictions++;
-		}
-		spin_unlock(&s->lock);
-		cond_resched();
-	} while (n == EVICT_BATCH);
+	if (!s->switching || !READ_ONCE(s->drained))
+		return;
+	/* May wait for the switch to atomic mode to end, hence without the lock. */
+	percpu_ref_reinit(&old->ref);
+	while (reap_some(s))
+		;
+	/* In this order: cc_slots_exit() waits for either. */
+	spin_lock(&s->lock);
+	WRITE_ONCE(s->switching, false);
+	WRITE_ONCE(s->drained, false);
+	spin_unlock(&s->lock);
+	wake_up(&s->drained_wait);
+}
+
+/*
+ * Up to a batch of victims, for demand and reserve or all of them; readers under way keep
+ * what they have.  False when no more are wanted or to be had.
+ */
+static bool evict_some(struct cc_slots *s, bool all)
+{
+	unsigned int n;
+	u32 nr = CC_NIL;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < BATCH && (all || to_evict(s)); n++) {
+		nr = cc_policy_evict(&s->policy);
+		if (nr == CC_NIL)
+			break;
+		set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		s->nr_evictions += !all;
+	}
+	spin_unlock(&s->lock);
+	cond_resched();
+	return n == BATCH;
 }
 
 /* Let the readers that may have seen the words of the dying slots run out. */
@@ -226,7 +234,9 @@ static void switch_epoch(struct cc_slots *s)
 		spin_unlock(&s->lock);
 		return;
 	}
-	slot_move_all(s, &s->dying, &s->draining);
+	/* Draining is empty: the epoch killed before was reaped. */
+	s->draining = s->dying;
+	cc_list_init(&s->dying);
 	s->switching = true;
 	s->nr_epochs++;
 	/* Pairs with the acquire in cc_slots_pin(). */
@@ -247,7 +257,8 @@ static void cc_slots_reclaim(struct work_struct *work)
 	spin_unlock(&s->lock);
 	if (!serve)
 		return;
-	evict(s);
+	while (evict_some(s, false))
+		;
 	switch_epoch(s);
 
 	spin_lock(&s->lock);
@@ -325,8 +336,11 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 	cc_list_init(&s->draining);
 	cc_policy_init(&s->policy, &policy_ops, s);
 	s->count[CHUNKCACHE_SLOT_FREE] = nr;
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		slot_link(s, &s->free, i);
+		if (!(i % CC_LEAF_SLOTS))
+			cond_resched();
+	}
 	return 0;
 
 exit_refs:
@@ -412,7 +426,7 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 		hand_out(s, nr, owner, prefetch, &ret_slots[got]);
 	}
 	if (got < n && !prefetch)
-		s->wanted = max(s->wanted, n - got);
+		s->wanted = min(max(s->wanted, n - got), max(reserve(s), s->nr / 8 + 1));
 	low = to_evict(s);
 	spin_unlock(&s->lock);
 	if (low)
@@ -504,6 +518,8 @@ void cc_slots_release_owner(struct cc_slots *s, u8 owner)
 int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool prefetched,
 		  void (*made_valid)(void *arg), void *arg)
 {
+	bool low;
+
 	spin_lock(&s->lock);
 	if (!owned(s, owner, slot, gen)) {
 		spin_unlock(&s->lock);
@@ -513,7 +529,11 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool pr
 	s->nr_fills++;
 	made_valid(arg);
 	cc_policy_insert(&s->policy, cc_slot_nr(slot), prefetched);
+	low = to_evict(s);
 	spin_unlock(&s->lock);
+	/* Demand may wait for just this one. */
+	if (low)
+		kick(s);
 	return 0;
 }
 
@@ -559,27 +579,18 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 
 void cc_slots_drop_all(struct cc_slots *s)
 {
-	u32 n, nr;
-
-	do {
-		spin_lock(&s->lock);
-		for (n = 0; n < EVICT_BATCH; n++) {
-			nr = cc_policy_evict(&s->policy);
-			if (nr == CC_NIL)
-				break;
-			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
-		}
-		spin_unlock(&s->lock);
-		cond_resched();
-	} while (n == EVICT_BATCH);
+	while (evict_some(s, true))
+		;
 	kick(s);
 }
 
-void cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
+bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
 		       u8 *ret_owner)
 {
 	const struct cc_slot_info *info = info_nr(s, cc_slot_nr(slot));
 
+	if (!READ_ONCE(info->gen) && READ_ONCE(info->state) == CHUNKCACHE_SLOT_FREE)
+		return false;
 	memset(ret, 0, sizeof(*ret));
 	spin_lock(&s->lock);
 	ret->slot = cc_slot_nr(slot);
@@ -587,4 +598,5 @@ void cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slo
 	ret->state = info->state;
 	*ret_owner = info->state == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
 	spin_unlock(&s->lock);
+	return true;
 }

@@ -57,8 +57,8 @@ struct cc_slot_info {
 };
 
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
-#define CC_SLOT_KEEP		1	/* FREE: listed in keep */
-#define CC_SLOT_FAILED		2	/* DYING: the medium failed */
+#define CC_SLOT_KEEP		2	/* FREE: listed in keep */
+#define CC_SLOT_FAILED		4	/* DYING: the medium failed */
 
 struct cc_slot_leaf {
 	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
@@ -75,6 +75,7 @@ struct cc_slots {
 	/* Read by every hit; written by an epoch switch only. */
 	struct cc_epoch *current_epoch;
 	struct cc_slot_leaf **leaves;
+	struct cc_epoch epoch[2];
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
 	u32 nr;
@@ -91,7 +92,6 @@ struct cc_slots {
 	bool switching;			/* an epoch was killed and not yet made live again */
 	u64 nr_fills, nr_evictions, nr_epochs;
 
-	struct cc_epoch epoch[2];
 	bool drained;			/* the killed epoch has no reader left */
 	wait_queue_head_t drained_wait;
 	struct work_struct reclaim;
@@ -145,7 +145,8 @@ int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *
 void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed);
 void cc_slots_drop_all(struct cc_slots *s);
 
-void cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
+/* False for a slot that was never handed out. */
+bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
 		       u8 *ret_owner);
 
 static inline struct cc_slot_leaf *cc_slots_leaf(const struct cc_slots *s, cc_slot_t slot)

@@ -8,6 +8,7 @@
 int cc_stats_init(struct cc_stats *s)
 {
 	memset(s, 0, sizeof(*s));
+	spin_lock_init(&s->lock);
 	s->cpu = alloc_percpu(struct cc_counters);
 	return s->cpu ? 0 : -ENOMEM;
 }
@@ -31,18 +32,22 @@ static void sum(const struct cc_stats *s, u64 *n, u64 *wait)
 
 void cc_stats_clear(struct cc_stats *s)
 {
+	spin_lock(&s->lock);
 	sum(s, s->base, s->wait_base);
+	spin_unlock(&s->lock);
 }
 
-void cc_stats_read(const struct cc_stats *s, u64 *ret)
+void cc_stats_read(struct cc_stats *s, u64 *ret)
 {
 	unsigned int i;
 
+	spin_lock(&s->lock);
 	sum(s, ret, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
 	for (i = 0; i < CC_NR_COUNTERS; i++)
 		ret[i] -= s->base[i];
 	for (i = 0; i < CC_NR_WAIT; i++)
 		ret[CHUNKCACHE_STAT_WAIT_HISTOGRAM + i] -= s->wait_base[i];
+	spin_unlock(&s->lock);
 }
 
 void cc_stats_waited(struct cc_stats *s, u64 ns)

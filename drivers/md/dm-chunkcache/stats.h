@@ -3,7 +3,7 @@
  * Counters of one mapped device: per CPU where hits count, so that a hit writes no
  * line that another CPU writes; atomics where only misses do.
  *
- * cc_stats_read() may be called in any context; it sums over all possible CPUs, so
+ * cc_stats_read() may be called in process context; it sums over all possible CPUs, so
  * CPUs that went away are not forgotten.  cc_stats_clear() remembers the sums and
  * subtracts them later: counting never stops and is never lost.
  */
@@ -12,6 +12,7 @@
 
 #include <linux/atomic.h>
 #include <linux/percpu.h>
+#include <linux/spinlock.h>
 #include "types.h"
 
 /* Counters of enum chunkcache_stat that count ended reads; the rest is elsewhere. */
@@ -25,6 +26,7 @@ struct cc_counters {
 struct cc_stats {
 	struct cc_counters __percpu *cpu;
 	atomic64_t wait[CC_NR_WAIT];		/* log2 histogram, microseconds */
+	spinlock_t lock;			/* the sums below */
 	u64 base[CC_NR_COUNTERS];		/* sums at the last clear */
 	u64 wait_base[CC_NR_WAIT];
 };
@@ -34,7 +36,7 @@ void cc_stats_exit(struct cc_stats *s);
 void cc_stats_clear(struct cc_stats *s);
 
 /* Fills ret[0..CC_NR_COUNTERS) and the histogram's part of ret[CHUNKCACHE_STAT_MAX + 1]. */
-void cc_stats_read(const struct cc_stats *s, u64 *ret);
+void cc_stats_read(struct cc_stats *s, u64 *ret);
 
 /* A miss ended that waited so long. */
 void cc_stats_waited(struct cc_stats *s, u64 ns);

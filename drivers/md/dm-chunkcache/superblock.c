@@ -71,7 +71,7 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 		return "Superblock slot size is out of range";
 	if (!nr || nr > CC_NR_SLOTS_MAX)
 		return "Superblock number of slots is out of range";
-	if (slots & ((1ULL << shift) - 1) ||
+	if (slots & (max(1ULL << shift, 1ULL << 20) - 1) ||
 	    !area(slots, nr << shift, bytes, &geo->slots_start, &geo->slots_end))
 		return "Superblock slots do not fit the cache device";
 	if (!area(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), bytes,
@@ -113,7 +113,6 @@ int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char 
 		struct cc_geometry geo;
 		char *why;
 
-		memset(&geo, 0, sizeof(geo));	/* compared as a whole, with its padding */
 		if (bytes < ((u64)where[i] << SECTOR_SHIFT) + CC_SB_SIZE ||
 		    read_block(bdev, where[i], page))
 			continue;

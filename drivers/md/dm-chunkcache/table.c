@@ -102,7 +102,7 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 		ti->error = "Expected <pool device> <store name> <manifest digest>";
 		return -EINVAL;
 	}
-	a.pool = dm_shift_arg(&as);
+	dm_consume_args(&as, 1);		/* the pool device is opened by the caller */
 	if (parse_store(ti, dm_shift_arg(&as), a.store) ||
 	    parse_digest(ti, dm_shift_arg(&as), a.digest))
 		return -EINVAL;

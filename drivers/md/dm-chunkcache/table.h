@@ -16,7 +16,6 @@
 struct dm_target;
 
 struct cc_disk_args {
-	const char *pool;		/* as given; not kept after ctr */
 	char store[CHUNKCACHE_STORE_NAME_MAX + 1];
 	u8 digest[CHUNKCACHE_DIGEST_SIZE];
 	u32 miss_timeout_ms;		/* 0: hard, hold for ever */

@@ -7,6 +7,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/slab.h>
+#include <chunkcache/format.h>
 #include "pool.h"
 #include "target.h"
 
@@ -19,12 +20,12 @@ static void ring(struct cc_disk *disk, u32 pending)
 
 /* ---- table ---- */
 
-static int get_pool(struct dm_target *ti, struct cc_disk *disk)
+static int get_pool(struct dm_target *ti, struct cc_disk *disk, const char *path)
 {
 	blk_mode_t mode = dm_table_get_mode(ti->table);
 	int r;
 
-	r = dm_get_device(ti, disk->args.pool, mode, &disk->pool_dev);
+	r = dm_get_device(ti, path, mode, &disk->pool_dev);
 	if (r) {
 		ti->error = "Cannot open pool device";
 		return r;
@@ -78,6 +79,10 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Table must be read-only (dmsetup create -r)";
 		return -EINVAL;
 	}
+	if (ti->len > CC_IMAGE_SIZE_MAX >> SECTOR_SHIFT) {
+		ti->error = "Disk is longer than an image can be (2^50 bytes)";
+		return -EINVAL;
+	}
 	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
 	if (!disk) {
 		ti->error = "No memory for disk";
@@ -88,7 +93,7 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = cc_table_parse_disk(ti, argc, argv, &disk->args);
 	if (r)
 		goto free_disk;
-	r = get_pool(ti, disk);
+	r = get_pool(ti, disk, argv[0]);
 	if (r)
 		goto free_disk;
 	r = get_cache_dev(ti, disk);
@@ -146,7 +151,10 @@ static void cc_disk_dtr(struct dm_target *ti)
 	/* No message finds it any more; then stop what it does by itself. */
 	cc_disk_withdraw(disk);
 	cc_missq_exit(disk);
+	/* The work may have rung since; a pull that took the disk off the list holds the mutex. */
+	mutex_lock(disk->cmd);
 	cc_bell_forget(&disk->pool->bell, disk);
+	mutex_unlock(disk->cmd);
 	cc_chunk_map_exit(&disk->map);
 	cc_dev_put(disk->dev);
 	dm_put_device(ti, disk->cache_dev);
@@ -304,14 +312,9 @@ static void cc_disk_presuspend(struct dm_target *ti)
 	cc_miss_presuspend(ti->private);
 }
 
-static void cc_disk_presuspend_undo(struct dm_target *ti)
+static void cc_disk_end_suspend(struct dm_target *ti)
 {
-	cc_miss_presuspend_undo(ti->private);
-}
-
-static void cc_disk_postsuspend(struct dm_target *ti)
-{
-	cc_miss_postsuspend(ti->private);
+	cc_miss_end_suspend(ti->private);
 }
 
 static int cc_disk_preresume(struct dm_target *ti)
@@ -338,7 +341,7 @@ static unsigned int emit_info(struct cc_disk *disk, char *result, unsigned int m
 	errors = n[CHUNKCACHE_STAT_ERRORS_NOTFOUND] + n[CHUNKCACHE_STAT_ERRORS_CORRUPT] +
 		 n[CHUNKCACHE_STAT_ERRORS_TIMEOUT] + n[CHUNKCACHE_STAT_ERRORS_OTHER];
 	DMEMIT("%llu %u %llu/%llu %llu %llu %llu %llu %llu %llu %llu %s %s", disk->id,
-	       1u << disk->chunk_shift, READ_ONCE(disk->map.nr_mapped), disk->map.nr_chunks,
+	       1u << disk->chunk_shift, READ_ONCE(disk->nr_mapped), disk->map.nr_chunks,
 	       n[CHUNKCACHE_STAT_HITS], n[CHUNKCACHE_STAT_MISSES],
 	       n[CHUNKCACHE_STAT_COALESCED], n[CHUNKCACHE_STAT_HOLES], errors, waiting, oldest,
 	       states[READ_ONCE(disk->state)], disk->args.miss_timeout_ms ? "soft" : "hard");
@@ -380,6 +383,7 @@ static int cc_disk_message(struct dm_target *ti, unsigned int argc, char **argv,
 	if (argc == 1 && !strcasecmp(argv[0], "drop")) {
 		mutex_lock(disk->cmd);
 		cc_chunk_map_clear(&disk->map);
+		disk->nr_mapped = 0;
 		mutex_unlock(disk->cmd);
 		return 0;
 	}
@@ -407,8 +411,8 @@ struct target_type cc_disk_target = {
 	.map = cc_disk_map,
 	.end_io = cc_disk_end_io,
 	.presuspend = cc_disk_presuspend,
-	.presuspend_undo = cc_disk_presuspend_undo,
-	.postsuspend = cc_disk_postsuspend,
+	.presuspend_undo = cc_disk_end_suspend,
+	.postsuspend = cc_disk_end_suspend,
 	.preresume = cc_disk_preresume,
 	.resume = cc_disk_resume,
 	.status = cc_disk_status,

@@ -27,7 +27,8 @@
  *   EPERM     no CAP_SYS_ADMIN, or not the initial network namespace
  *   ENOTCONN  the sender has no session (or not any more)
  *   ESTALE    CHUNKCACHE_A_SESSION is not the sender's session
- *   EINVAL    attribute missing, of the wrong size, or out of range
+ *   EINVAL    attribute missing or of the wrong size
+ *   ERANGE    attribute out of range or too long
  *   ENOMEM    no memory for the reply; nothing was changed
  *
  * ATTACH: become the helper of a pool.  Refused while a live helper is.
@@ -75,7 +76,7 @@
  *   lets them wait for data again.
  *   in:  SESSION, DISK, DISK_STATE (LOADED or REFUSED)
  *        CHUNKCACHE_A_REASON  string, at most 127 bytes, printable ASCII:
- *                             with REFUSED; goes to the kernel log and status
+ *                             with REFUSED; goes to the kernel log
  *   errno: ENOENT  no such disk (gone, or of an earlier instance)
  *
  * MISS_GET: pull misses.
@@ -122,7 +123,7 @@
  *   out: REFUSED (EBUSY each: handed out already in this instance)
  *
  * SLOT_GET (dump, from any privileged socket):
- *   in:  CHUNKCACHE_A_POOL_NAME (from a socket without session), else SESSION
+ *   in:  CHUNKCACHE_A_POOL_NAME, or without it SESSION
  *   out: messages with CHUNKCACHE_A_SLOT_INFO, array of struct chunkcache_slot_info,
  *        slots that are FREE and never handed out are left out
  *
@@ -131,6 +132,7 @@
  *        1..CHUNKCACHE_MAP_BATCH_MAX records.
  *   Releases whatever waits for these chunks.  A refused record means that the slot is
  *   gone: answer with MISS_DATA from the buffer, then.
+ *   Of a refused range of holes the first ones may have been made (ENOMEM only).
  *   out: REFUSED: ENOENT no such disk; ERANGE chunk or count outside of the disk;
  *        ESTALE slot not VALID at that generation; EINVAL bad flags or fields;
  *        ENOMEM no page for the entries
@@ -142,6 +144,8 @@
  *        CHUNKCACHE_A_DATA    1..CHUNKCACHE_DATA_MAX bytes, multiple of 512
  *        CHUNKCACHE_A_LAST    flag  no more comes: bios that are covered have been
  *                                   answered, the others make the miss NEW again
+ *   MISS_GET may give a miss again with the same cookie and other flags: demand joined what
+ *   only readahead had asked for, or a reader that can take nothing but MISS_DATA.
  *   A bio takes data in ascending order only, from where the data before ended.
  *   errno: ENOENT no such disk or miss; ESTALE other cookie; ERANGE outside of the chunk
  *
