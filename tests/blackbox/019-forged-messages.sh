@@ -25,8 +25,9 @@ expect EBADF attach fd=4000
 expect ENODEV|EINVAL attach fd=0
 attach
 disks
+is $disk 1
 expect ENOENT state 999999 loaded
-expect EINVAL raw disk_state session=u64:$session disk=u64:$disk disk_state=u32:77
+expect EINVAL|ERANGE raw disk_state session=u64:$session disk=u64:$disk disk_state=u32:77
 state $disk loaded
 waitmiss 1 10000
 
@@ -34,19 +35,19 @@ echo a session that is not the sender's
 expect ESTALE raw miss_get session=u64:18446744073709551615 count=u32:1
 expect ESTALE raw slot_alloc session=u64:0 count=u32:1
 expect ESTALE raw detach session=u64:18446744073709551615
-expect EINVAL raw miss_get count=u32:1
-expect EINVAL raw miss_get session=u64:$session
-expect EINVAL raw miss_get session=u64:$session count=u32:0
-expect EINVAL raw miss_get session=u64:$session count=u32:257
-expect EINVAL raw miss_get session=u64:$session count=u16:1
-expect EINVAL raw slot_alloc session=u64:$session
-expect EINVAL raw slot_alloc session=u64:$session count=u32:0
-expect EINVAL raw slot_alloc session=u64:$session count=u32:1025
-expect EINVAL raw slot_alloc session=u64:$session slots=zeros:7
-expect EINVAL raw map session=u64:$session
-expect EINVAL raw map session=u64:$session maps=zeros:39
-expect EINVAL raw map session=u64:$session maps=zeros:0
-expect EINVAL raw miss_fail session=u64:$session fails=zeros:31
+expect EINVAL|ERANGE raw miss_get count=u32:1
+expect EINVAL|ERANGE raw miss_get session=u64:$session
+expect EINVAL|ERANGE raw miss_get session=u64:$session count=u32:0
+expect EINVAL|ERANGE raw miss_get session=u64:$session count=u32:257
+expect EINVAL|ERANGE raw miss_get session=u64:$session count=u16:1
+expect EINVAL|ERANGE raw slot_alloc session=u64:$session
+expect EINVAL|ERANGE raw slot_alloc session=u64:$session count=u32:0
+expect EINVAL|ERANGE raw slot_alloc session=u64:$session count=u32:1025
+expect EINVAL|ERANGE raw slot_alloc session=u64:$session slots=zeros:7
+expect EINVAL|ERANGE raw map session=u64:$session
+expect EINVAL|ERANGE raw map session=u64:$session maps=zeros:39
+expect EINVAL|ERANGE raw map session=u64:$session maps=zeros:0
+expect EINVAL|ERANGE raw miss_fail session=u64:$session fails=zeros:31
 
 echo slots that are not there, not ours, or of another use
 alloc 2
@@ -75,9 +76,9 @@ expect ENOENT data 999999 $chunk0 $cookie0 0 4096 0 0 last
 expect ERANGE|EINVAL data $disk0 $chunk0 $cookie0 65536 4096 0 0 last
 expect ERANGE|EINVAL data $disk0 $chunk0 $cookie0 61440 8192 0 0 last
 expect EINVAL data $disk0 $chunk0 $cookie0 100 4096 0 0 last
-expect EINVAL raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:100 last=flag
-expect EINVAL raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:0 last=flag
-expect EINVAL raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:61952 last=flag
+expect EINVAL|ERANGE raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:100 last=flag
+expect EINVAL|ERANGE raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:0 last=flag
+expect EINVAL|ERANGE raw miss_data session=u64:$session disk=u64:$disk0 chunk=u64:$chunk0 cookie=u64:$cookie0 offset=u32:0 data=zeros:61952 last=flag
 sh test "$(dmsetup status vm1 | awk '{ print $12 }')" = 1
 
 echo the real one, then all of it again
@@ -88,7 +89,12 @@ refused ENOENT|ESTALE fail $disk0 $chunk0 $cookie0 corrupt
 expect ENOENT|ESTALE data $disk0 $chunk0 $cookie0 0 4096 0 0 last
 map $disk0 $chunk0 $slot0 $gen0
 refused ESTALE map $disk0 1 $slot0 4000
-refused EINVAL raw map session=u64:$session maps=zeros:40
+refused ENOENT|EINVAL raw map session=u64:$session maps=zeros:40
+echo unknown flag, reserved field, count that is not 1, hole with a slot
+refused EINVAL raw map session=u64:$session maps=hex:01000000000000000000000000000000010000000000000000000000010000008000000000000000
+refused EINVAL raw map session=u64:$session maps=hex:01000000000000000000000000000000010000000000000000000000010000000000000001000000
+refused EINVAL raw map session=u64:$session maps=hex:01000000000000000000000000000000020000000000000000000000010000000000000000000000
+refused EINVAL raw map session=u64:$session maps=hex:01000000000000000000000000000000010000000000000000000000010000000100000000000000
 release $slot1 $gen1
 refused ESTALE release $slot1 $gen1
 sh dmsetup message cache0 0 drop

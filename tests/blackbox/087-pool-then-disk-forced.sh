@@ -11,7 +11,7 @@ image a --seed 87 --size 1M --chunk 64K
 format
 pool_up
 disk_up vm1 a
-cc-io --expect-errno EIO --seq --bs 4K --step 64K --depth 16 /dev/mapper/vm1 >$WORK/out 2>&1 &
+cc-io --expect-errno EIO --engine pread --threads 16 --count 1 --bs 4K /dev/mapper/vm1 >$WORK/out 2>&1 &
 reader=$!
 must_become 10 disk_waits vm1 16
 start=$(now_ms)

@@ -333,18 +333,19 @@ start_read() {
 	# shellcheck disable=SC2046
 	cc-io --verify $(opts "$image") "$@" "/dev/mapper/$disk" >$WORK/read.$reads 2>&1 &
 	read_pid=$!
+	ln -sf $WORK/read.$reads $WORK/read-by.$read_pid
 }
 
 # end_read PID SECONDS : it must end well
 end_read() {
-	wait_for "$1" "$2" || { cat $WORK/read.*; fail "a read in the background failed"; }
+	wait_for "$1" "$2" || { head -n 5 "$WORK/read-by.$1"; fail "a read in the background"; }
 }
 
 # end_read_badly PID SECONDS : it must end, and not well
 end_read_badly() {
 	must_become "$2" gone "$1"
 	if wait "$1"; then
-		cat $WORK/read.*
+		cat "$WORK/read-by.$1"
 		fail "a read in the background should have failed"
 	fi
 }
