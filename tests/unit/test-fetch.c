@@ -392,12 +392,18 @@ static void test_priorities(void)
 {
 	struct cc_fetch *f = open_fetch(1, 0, 1);
 	unsigned int order[6], n = 0;
+	struct cc_fetch_stats stats;
 
-	httpd_script(&h, "latency=30");
+	/* The first one takes its time, until all others are in the queue. */
+	config.first_byte_timeout_ms = 8000;
+	httpd_script(&h, "count=1 latency=1500");
 	for (unsigned int i = 0; i < 6; i++)
 		prepare(&jobs[i], http_store, i, 0);
 	cc_fetch_submit(f, &jobs[0].req, CC_FETCH_PREFETCH);
-	nap_ms(10);
+	do {
+		nap_ms(5);
+		cc_fetch_get_stats(f, &stats);
+	} while (!stats.in_flight);
 	cc_fetch_submit(f, &jobs[1].req, CC_FETCH_PREFETCH);
 	cc_fetch_submit(f, &jobs[2].req, CC_FETCH_PREFETCH);
 	cc_fetch_submit(f, &jobs[3].req, CC_FETCH_AHEAD);
@@ -406,7 +412,7 @@ static void test_priorities(void)
 	cc_fetch_promote(f, &jobs[5].req, CC_FETCH_DEMAND);
 	cc_fetch_promote(f, &jobs[4].req, CC_FETCH_PREFETCH);
 	while (n < 6) {
-		struct job *j = wait_one(f, 2000);
+		struct job *j = wait_one(f, 8000);
 
 		if (!j)
 			break;
@@ -414,6 +420,7 @@ static void test_priorities(void)
 	}
 	ok(n == 6 && order[0] == 0 && order[1] == 4 && order[2] == 5 && order[3] == 3 &&
 	   order[4] == 1 && order[5] == 2, "demand, promoted, ahead, prefetch");
+	config.first_byte_timeout_ms = 700;
 	cc_fetch_close(f);
 }
 
