@@ -8,6 +8,7 @@
 . "${0%/*}/lib.sh"
 
 load_module
+modprobe loop
 mkdir -p $WORK/files $WORK/mnt
 for i in 1 2 3 4 5 6; do
 	cc-mkimage --seed $i --size $((i * 777216)) --chunk 64K $WORK/files/file$i

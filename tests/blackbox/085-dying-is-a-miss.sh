@@ -15,9 +15,8 @@ format 64K
 pool_up
 disk_up vm1 a
 slow_table=$(slow_table 5000 0)
-fast_table=$(slow_table 0 0)
 verify_a="cc-io --verify $(opts a)"
-export slow_table fast_table verify_a
+export slow_table verify_a
 nl --seed 85 <<'END'
 pool /dev/mapper/cache0
 attach
