@@ -642,7 +642,8 @@ static void write_completed(struct cc_slot_io *io, int error)
 		return;
 	}
 	f->stats->write_errors++;
-	log_limited(f, LOG_ERR, "slot %u: write: %s", fill->slot.slot, strerror(-error));
+	log_limited(f, LOG_ERR, "slot %u: write: %s", fill->slot.slot,
+		    error == -EBADMSG ? "read back, the bytes are others" : strerror(-error));
 	release_slot(f, fill->slot, cc_writer_medium_error(error));
 	fill_to_memory(fill);
 }
