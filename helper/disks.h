@@ -61,8 +61,8 @@ void cc_disks_cancel(struct cc_disks *d);
 unsigned int cc_disks_in_flight(const struct cc_disks *d);
 
 /*
- * Mappings of chunk id to slot for the loaded disks of domain, at most max.  skip says which (disk, chunk) to leave out.
- * Returns how many.
+ * Mappings of chunk id to slot for the loaded disks of domain, at most max.  skip says which
+ * (disk, chunk) to leave out.  Returns how many.
  */
 typedef bool cc_disks_skip_fn(void *arg, uint64_t disk, uint64_t chunk);
 uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_ID_SIZE],

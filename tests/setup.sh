@@ -27,7 +27,7 @@ packages() {
 	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
 			xz-utils rsync kmod perl ;;
 	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils mandoc \
-			git linux-source-6.12 xz-utils ;;
+			git shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
 	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo" ;;

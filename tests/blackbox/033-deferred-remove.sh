@@ -7,6 +7,8 @@
 . "${0%/*}/lib.sh"
 
 standard "--seed 33 --size 1M --chunk 64K"
+# holds it open
+# shellcheck disable=SC2217
 sleep 600 </dev/mapper/vm1 &
 opener=$!
 must_fail dmsetup remove vm1 2>/dev/null

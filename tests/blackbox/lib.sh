@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
 #
 # What black-box cases share: set-up of store, pool, helper and disks in the guest,
 # reading of counters, cleaning up at every exit.  Sourced by sh; a case ends with

@@ -187,7 +187,7 @@ check "the name moved" [ "$(cat s/images/one)" != "$digest" ]
 run 0 "the old manifest stays" verify "$digest" --store "$store"
 refuse 2 "--name: expected 1 to 128 of" import other --name .x --store "$store"
 refuse 2 "--name: expected 1 to 128 of" import other --name a/b --store "$store"
-refuse 2 "--name: expected 1 to 128 of" import other --name "$(printf '%129s' | tr ' ' x)" --store "$store"
+refuse 2 "--name: expected 1 to 128 of" import other --name "$(printf '%129s' '' | tr ' ' x)" --store "$store"
 refuse 2 "--name is needed" import other --store "$store"
 refuse 2 "--chunk-size: expected a power of two" import other --name n --chunk-size 100000 --store "$store"
 refuse 2 "--jobs: expected a number from 1 to 256, got '0'" import other --name n --jobs 0 --store "$store"

@@ -76,14 +76,14 @@ struct cc_chunk_notes {
 };
 
 struct cc_missq {
-	spinlock_t arrival_lock;
+	spinlock_t arrival_lock;	/* irq-safe; the lists and notes below */
 	struct bio_list arrivals;
 	struct bio_list released;	/* pinned, or for a hole: to be served by the work */
 	struct cc_chunk_notes hints;	/* marked chunks that were read */
 	struct cc_chunk_notes wanted;	/* chunks that REQ_NOWAIT reads missed */
 	struct work_struct work;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* all below, and every miss with its bios */
 	struct rb_root misses;		/* by chunk */
 	struct list_head fresh;		/* NEW ones, in the order they came */
 	struct bio_list backlog;	/* no miss to be had: cap, or no memory */

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include "pool.h"
 
+/* Covers the lists of pools and of their disks; see the lock order in pool.h. */
 DEFINE_MUTEX(cc_pools_lock);
 struct workqueue_struct *cc_wq;
 
@@ -127,7 +128,7 @@ static bool same_layout(const struct cc_geometry *a, const struct cc_geometry *b
 }
 
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
-				     const struct cc_geometry *geo, char **error)
+				      const struct cc_geometry *geo, char **error)
 {
 	dev_t devt = disk_devt(dm_disk(md));
 	unsigned int noio = memalloc_noio_save();

@@ -44,7 +44,7 @@ struct cc_pool {
 	char name[DM_NAME_LEN];		/* of the pool's dm device */
 	u64 instance;			/* random, not 0 */
 
-	struct mutex cmd;
+	struct mutex cmd;		/* messages and what they change: those marked so */
 	struct cc_session *session;	/* attached; cmd */
 	u32 session_port;		/* session->port or 0; written under cmd, read without */
 	u64 last_session;		/* cmd */
@@ -90,7 +90,7 @@ void cc_pool_module_exit(void);
  * EBUSY if it belongs to another dm device, ENOMEM.  May sleep.
  */
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
-				     const struct cc_geometry *geo, char **error);
+				      const struct cc_geometry *geo, char **error);
 
 /* The pool of a dm device, of a helper's socket, of a name; with a reference; NULL.  May sleep. */
 struct cc_pool *cc_pool_find(dev_t devt);

@@ -43,7 +43,7 @@ struct cc_session {
 };
 
 struct cc_bell {
-	spinlock_t lock;
+	spinlock_t lock;		/* all below */
 	u32 pending;			/* enum chunkcache_pending */
 	bool armed;			/* the helper sleeps until it rings */
 	u64 session;			/* 0: nobody hears */
