@@ -66,7 +66,7 @@ struct cc_chunk {
 	enum cc_chunk_state state;	/* set by cc_index_set_state() */
 	struct cc_buf *buf;
 	struct cc_fill *fill;
-	struct cc_failure *failure;	/* FAILED only; see fill.c */
+	struct cc_failure *failure;	/* FAILED only; see fill-impl.h */
 };
 
 struct cc_index;

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Fetches of chunks: which is started when, so that no store and no readahead takes all buffers; and what
+ * becomes of what a fetch brings.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fill-impl.h"
+
+#define DOWN_FAILURES	4		/* in a row: the store is down */
+#define DOWN_IN_FLIGHT	2		/* what probes it then */
+#define FAILED_TTL	(3 * CC_SECOND)	/* how long "not to be had" is remembered */
+#define MAX_FAILURES	4096		/* chunks in that memory */
+
+/* The chunk has a buffer. */
+void cc_fill_start_fetch(struct cc_fill *fill)
+{
+	struct cc_fills *f = fill->f;
+	struct cc_chunk *k = fill->chunk;
+
+	cc_index_set_state(f->c.index, k, CC_CHUNK_FETCHING);
+	fill->due = 0;
+	fill->req = (struct cc_fetch_req) {
+		.store = fill->source->store, .encoding = fill->encoding, .buf = k->buf->data,
+		.buf_size = cc_fills_chunk_size(f), .arg = fill,
+	};
+	memcpy(fill->req.id, k->id, CC_ID_SIZE);
+	f->in_flight++;
+	fill->source->in_flight++;
+	cc_fetch_submit(f->c.fetch, &fill->req, fill->ahead ? CC_FETCH_AHEAD : CC_FETCH_DEMAND);
+}
+
+/* ---- out of the store ---- */
+
+static void source_answered(struct cc_source *s)
+{
+	s->failures = 0;
+	if (!s->down)
+		return;
+	s->down = false;
+	s->next_retry = 0;
+	/* What waits for its next try need not wait for an answer that has just come. */
+	cc_list_each(n, &s->retry)
+		cc_list_entry(n, struct cc_fill, node)->due = 0;
+	cc_log(LOG_NOTICE, "store %s answers again", s->config->name);
+}
+
+static void source_failed(struct cc_source *s)
+{
+	if (++s->failures < DOWN_FAILURES || s->down)
+		return;
+	s->down = true;
+	cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
+}
+
+static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
+{
+	struct cc_source *s = fill->source;
+
+	fill->due = now_ns + fill->backoff;
+	fill->backoff = fill->backoff * 2 > CC_FILL_BACKOFF_MAX ? CC_FILL_BACKOFF_MAX : fill->backoff * 2;
+	cc_list_del(&fill->node);
+	cc_list_add_tail(&s->retry, &fill->node);
+	if (fill->due < s->next_retry)
+		s->next_retry = fill->due;
+}
+
+static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_source *source,
+			     uint32_t encoding, uint32_t class)
+{
+	struct cc_failure *x = calloc(1, sizeof(*x));
+
+	if (!x) {
+		cc_index_forget(f->c.index, k);
+		return;
+	}
+	*x = (struct cc_failure) {
+		.chunk = k, .source = source, .encoding = encoding, .class = class,
+		.until = cc_now_ns() + FAILED_TTL,
+	};
+	k->failure = x;
+	cc_list_add_tail(&f->failures, &x->node);
+	f->nr_failures++;
+}
+
+/* The store does not have the chunk, or not the right one: all who want it from there get an error. */
+static void fetch_refused(struct cc_fill *fill, uint32_t class)
+{
+	struct cc_fills *f = fill->f;
+	struct cc_chunk *k = fill->chunk;
+	struct cc_source *source = fill->source;
+	uint32_t encoding = fill->encoding;
+
+	cc_list_each_safe(n, &fill->waiters) {
+		struct cc_waiter *w = cc_list_entry(n, struct cc_waiter, node);
+		struct cc_disk *disk = cc_disks_find(f->c.disks, w->m.disk);
+
+		if (disk && disk->manifest &&
+		    (disk->source != source || disk->manifest->encoding != encoding))
+			continue;
+		cc_fill_answer_error(f, &w->m, class);
+		cc_waiters_free(f->waiters, w);
+	}
+	cc_ramcache_put(f->c.ramcache, k->buf);
+	k->buf = NULL;
+	if (cc_fill_choose_source(fill)) {
+		cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+		fill->due = 0;
+		cc_fill_queue(fill);
+		return;
+	}
+	cc_fill_free(fill);
+	cc_index_set_state(f->c.index, k, CC_CHUNK_FAILED);
+	remember_failure(f, k, source, encoding, class);
+}
+
+/* Trouble that may pass: the kernel holds the readers under their own rule, and here it is tried again. */
+static void fetch_again(struct cc_fill *fill)
+{
+	struct cc_fills *f = fill->f;
+	struct cc_chunk *k = fill->chunk;
+
+	cc_ramcache_put(f->c.ramcache, k->buf);
+	k->buf = NULL;
+	if (!cc_fill_choose_source(fill)) {
+		cc_fill_drop(fill);
+		return;
+	}
+	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+	fill_retry(fill, cc_now_ns());
+}
+
+static void log_failure(struct cc_fill *fill)
+{
+	const struct cc_fetch_req *req = &fill->req;
+	char hex[2 * CC_ID_SIZE + 1];
+
+	cc_id_to_hex(req->id, hex);
+	log_limited(fill->f, LOG_WARNING, "store %s: chunk %.16s: %s", fill->source->config->name, hex,
+		    req->error[0] ? req->error : cc_store_result_name(req->result));
+}
+
+void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
+{
+	struct cc_fill *fill = req->arg;
+
+	f->in_flight--;
+	fill->source->in_flight--;
+	f->stats->bytes += req->bytes_fetched;
+	if (f->draining) {
+		cc_fill_drop(fill);
+		return;
+	}
+	if (req->result != CC_STORE_OK) {
+		f->stats->errors[req->result]++;
+		log_failure(fill);
+	}
+	switch (req->result) {
+	case CC_STORE_OK:
+		f->stats->fetched++;
+		source_answered(fill->source);
+		cc_fill_verified(fill);
+		break;
+	case CC_STORE_NOTFOUND:
+		source_answered(fill->source);
+		fetch_refused(fill, CHUNKCACHE_FAIL_NOTFOUND);
+		break;
+	case CC_STORE_CORRUPT:
+	case CC_STORE_TOOBIG:
+		source_answered(fill->source);
+		fetch_refused(fill, CHUNKCACHE_FAIL_CORRUPT);
+		break;
+	default:
+		source_failed(fill->source);
+		fetch_again(fill);
+	}
+}
+
+/* ---- scheduling ---- */
+
+static void retry_due(struct cc_source *s, uint64_t now_ns)
+{
+	if (now_ns < s->next_retry)
+		return;
+	s->next_retry = UINT64_MAX;
+	cc_list_each_safe(n, &s->retry) {
+		struct cc_fill *fill = cc_list_entry(n, struct cc_fill, node);
+
+		if (fill->due <= now_ns) {
+			fill->due = 0;
+			cc_fill_queue(fill);
+		} else if (fill->due < s->next_retry) {
+			s->next_retry = fill->due;
+		}
+	}
+}
+
+/* No store may hold all buffers: one that does not answer would take the others with it. */
+static unsigned int in_flight_max(const struct cc_fills *f, const struct cc_source *s)
+{
+	unsigned int share = f->c.sources->nr > 1 ? f->c.nr_buffers * 3 / 4 : f->c.nr_buffers;
+
+	if (s->down)
+		return DOWN_IN_FLIGHT;
+	return share ? share : 1;
+}
+
+/* Start one fill of s; false if there is none, or nothing to start it with. */
+static bool start_one(struct cc_fills *f, struct cc_source *s)
+{
+	bool demand = !cc_list_empty(&s->wanted);
+	struct cc_list *queue = demand ? &s->wanted : &s->ahead;
+	struct cc_fill *fill;
+
+	if (cc_list_empty(queue) || s->in_flight >= in_flight_max(f, s))
+		return false;
+	fill = cc_list_entry(queue->next, struct cc_fill, node);
+	fill->chunk->buf = cc_ramcache_get(f->c.ramcache, demand);
+	if (!fill->chunk->buf)
+		return false;
+	cc_list_del(&fill->node);
+	cc_fill_start_fetch(fill);
+	return true;
+}
+
+uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns)
+{
+	uint64_t due = UINT64_MAX;
+	bool started = true;
+
+	for (unsigned int i = 0; i < f->c.sources->nr; i++) {
+		struct cc_source *s = &f->c.sources->s[i];
+
+		retry_due(s, now_ns);
+		if (s->next_retry < due)
+			due = s->next_retry;
+	}
+	cc_fills_start_adoptable(f);
+	while (started && !f->error) {
+		started = false;
+		for (unsigned int i = 0; i < f->c.sources->nr; i++)
+			started |= start_one(f, &f->c.sources->s[i]);
+	}
+	return due;
+}
+
+void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns)
+{
+	while (f->nr_failures) {
+		struct cc_failure *x = cc_list_entry(f->failures.next, struct cc_failure, node);
+		struct cc_chunk *k = x->chunk;
+
+		if (now_ns < x->until && f->nr_failures <= MAX_FAILURES)
+			return;
+		cc_failure_free(f, x);
+		cc_index_forget(f->c.index, k);
+	}
+}
