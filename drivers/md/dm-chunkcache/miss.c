@@ -3,6 +3,7 @@
 #include <linux/bvec.h>
 #include <linux/highmem.h>
 #include <linux/random.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "disk.h"
 #include "trace.h"
@@ -883,6 +884,24 @@ void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms)
 	*ret_waiting = q->nr_waiting;
 	spin_unlock(&q->lock);
 	*ret_oldest_ms = oldest < now ? div_u64(now - oldest, NSEC_PER_MSEC) : 0;
+}
+
+void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *seq)
+{
+	struct cc_missq *q = &disk->missq;
+	u64 now = ktime_get_ns();
+	struct rb_node *n;
+
+	spin_lock(&q->lock);
+	for (n = rb_first(&q->misses); n; n = rb_next(n)) {
+		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
+
+		seq_printf(seq, "%s %llu %s %u %llu %llx\n", name,
+			   cc_chunk_nr(m->chunk), m->state == MISS_NEW ? "new" : "sent",
+			   bio_list_size(&m->bios), div_u64(now - m->since, NSEC_PER_MSEC),
+			   m->cookie);
+	}
+	spin_unlock(&q->lock);
 }
 
 /* ---- life ---- */

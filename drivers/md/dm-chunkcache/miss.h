@@ -47,6 +47,7 @@
 
 struct cc_disk;
 struct cc_epoch;
+struct seq_file;
 
 /* Per-bio data.  Only epoch is set by every map(). */
 struct cc_bio {
@@ -141,6 +142,8 @@ void cc_miss_presuspend(struct cc_disk *disk);
 /* For presuspend_undo and postsuspend. */
 void cc_miss_end_suspend(struct cc_disk *disk);
 
+/* A line for each miss: "<name> <chunk> <new|sent> <bios> <age ms> <cookie>". */
+void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *m);
 /* Bios held, and the age of the oldest in ms.  Process context, any locks but ours. */
 void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms);
 

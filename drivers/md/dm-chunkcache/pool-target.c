@@ -125,6 +125,8 @@ static void cc_pool_resume(struct dm_target *ti)
 
 	WRITE_ONCE(pt->pool->live, true);
 	cc_slots_start(&pt->pool->slots);
+	/* What came meanwhile was not given out. */
+	cc_bell_ring(&pt->pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
 }
 
 static const char *helper_state(struct cc_pool *pool)

@@ -11,6 +11,7 @@ struct workqueue_struct *cc_wq;
 
 static LIST_HEAD(pools);
 static struct kset *kset;
+static struct dentry *debugfs;
 
 int cc_pool_module_init(void)
 {
@@ -22,11 +23,14 @@ int cc_pool_module_init(void)
 		destroy_workqueue(cc_wq);
 		return -ENOMEM;
 	}
+	/* debugfs is a help, not a must: errors need no care. */
+	debugfs = debugfs_create_dir("dm-chunkcache", NULL);
 	return 0;
 }
 
 void cc_pool_module_exit(void)
 {
+	debugfs_remove(debugfs);
 	kset_unregister(kset);
 	destroy_workqueue(cc_wq);
 }
@@ -95,6 +99,8 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	if (r)
 		goto exit_slots;
 	list_add_tail(&pool->node, &pools);
+	pool->debugfs = debugfs_create_dir(kobject_name(&pool->kobj), debugfs);
+	debugfs_create_file("misses", 0400, pool->debugfs, pool, &cc_misses_fops);
 	return pool;
 
 exit_slots:
@@ -110,7 +116,8 @@ static void pool_release(struct kref *ref)
 
 	lockdep_assert_held(&cc_pools_lock);
 	list_del(&pool->node);
-	/* With the lock, so that the name is free again; waits for who reads an attribute. */
+	/* With the lock, so that the name is free again; both wait for who reads a file. */
+	debugfs_remove(pool->debugfs);
 	kobject_del(&pool->kobj);
 	mutex_unlock(&cc_pools_lock);
 	cc_slots_exit(&pool->slots);

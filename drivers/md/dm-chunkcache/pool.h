@@ -24,6 +24,7 @@
 #ifndef CC_POOL_H
 #define CC_POOL_H
 
+#include <linux/debugfs.h>
 #include <linux/device-mapper.h>
 #include <linux/dm-ioctl.h>
 #include <linux/kobject.h>
@@ -61,6 +62,7 @@ struct cc_pool {
 	struct list_head devs;
 
 	struct kobject kobj;		/* lives on while sysfs files are open */
+	struct dentry *debugfs;
 };
 
 struct cc_dev {
@@ -81,6 +83,7 @@ extern struct workqueue_struct *cc_wq;
 
 /* Defined with the attributes in sysfs.c. */
 extern const struct kobj_type cc_pool_ktype, cc_dev_ktype;
+extern const struct file_operations cc_misses_fops;
 
 int cc_pool_module_init(void);
 void cc_pool_module_exit(void);

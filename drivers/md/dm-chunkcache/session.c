@@ -103,12 +103,14 @@ static struct cc_disk *next_ready(struct cc_bell *bell)
 u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n, u32 *ret_pending)
 {
 	struct cc_bell *bell = &pool->bell;
+	bool live = READ_ONCE(pool->live);
 	struct cc_disk *disk;
 	bool more = false;
 	u32 got = 0;
 
 	lockdep_assert_held(&pool->cmd);
-	while (got < n && (disk = next_ready(bell))) {
+	/* Without a table there is nowhere to fill: misses wait under their own rule. */
+	while (live && got < n && (disk = next_ready(bell))) {
 		got += cc_miss_pull(disk, ret + got, n - got, &more);
 		if (more)
 			cc_bell_ring(bell, CHUNKCACHE_PENDING_MISS, disk);
@@ -122,7 +124,7 @@ u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n, u3
 	 * finds the bell armed.
 	 */
 	spin_lock(&bell->lock);
-	if (list_empty(&bell->ready)) {
+	if (!live || list_empty(&bell->ready)) {
 		*ret_pending = bell->pending & ~CHUNKCACHE_PENDING_MISS;
 		bell->pending = 0;
 		bell->armed = !got && !*ret_pending;

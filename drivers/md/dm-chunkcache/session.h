@@ -81,8 +81,9 @@ void cc_bell_ring(struct cc_bell *bell, u32 pending, struct cc_disk *disk);
 void cc_bell_forget(struct cc_bell *bell, struct cc_disk *disk);
 
 /*
- * Pull up to n misses, over all disks in turn.  *ret_pending: what else is pending, if there were
- * no more misses; arms the bell if there was nothing at all.
+ * Pull up to n misses, over all disks in turn; none while the pool has no table or is
+ * suspended.  *ret_pending: what else is pending, if there were no more misses; arms the bell
+ * if there was nothing at all.
  */
 u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n,
 		    u32 *ret_pending);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/dm-chunkcache/<pool>/ and <pool>/<disk>/: one value a file.  Reading never
- * waits for I/O and never changes anything.
+ * /sys/kernel/dm-chunkcache/<pool>/ and <pool>/<disk>/: one value a file; and the list of misses in
+ * debugfs.  Reading never waits for I/O and never changes anything.
  */
+#include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include "pool.h"
@@ -122,6 +124,33 @@ static struct attribute *pool_attrs[] = {
 	NULL
 };
 ATTRIBUTE_GROUPS(pool);
+
+/* debugfs dm-chunkcache/<pool>/misses: what is stuck. */
+static int cc_misses_show(struct seq_file *m, void *unused)
+{
+	struct cc_pool *pool = m->private;
+	struct cc_disk *disk;
+	unsigned long id;
+
+	mutex_lock(&pool->cmd);
+	xa_for_each(&pool->disks, id, disk)
+		cc_miss_show(disk, disk->dev->name, m);
+	mutex_unlock(&pool->cmd);
+	return 0;
+}
+
+static int cc_misses_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, cc_misses_show, inode->i_private);
+}
+
+const struct file_operations cc_misses_fops = {
+	.owner = THIS_MODULE,
+	.open = cc_misses_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
 
 static void pool_kobj_release(struct kobject *kobj)
 {
