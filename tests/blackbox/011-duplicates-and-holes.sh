@@ -11,7 +11,7 @@ http_store
 standard "--seed 4 --size 8M --chunk 64K --holes 1/3 --dup 1/1"
 must_become 20 disk_is_loaded vm1
 verify vm1 a --seq --bs 64K
-equal "GETs" "$(gets)" "$(distinct a)"
+equal_gets "$(distinct a)"
 at_least "duplicates in the image" 4 "$(distinct a)"
 at_least "reads of holes" "$(disk_holes vm1)" 20
 

@@ -18,8 +18,6 @@ total_timeout = 2s"
 format
 pool_up
 helper_start
-# the manifest must be had once: it is kept on the pool, by domain
-http_store
 dead_up() {
 	must dmsetup create -r "$1" \
 		--table "0 $(sectors a) chunkcache /dev/mapper/$POOL dead $(digest a)${2:+ $2}"

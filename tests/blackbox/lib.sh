@@ -159,6 +159,14 @@ http_stop() {
 # gets [PATTERN] : GETs of chunks so far
 gets() { grep -c "GET /chunks/.*${1:-}" $WORK/access.log; }
 
+# equal_gets WANTED : GETs of chunks so far; shows those made more than once
+equal_gets() {
+	[ "$(gets)" = "$1" ] && return
+	awk '{ n[$3]++; all[$3] = all[$3] "\n  " $0 }
+	     END { for (p in n) if (n[p] > 1 && p ~ /chunks/) print "# twice:" all[p] }' $WORK/access.log
+	fail "GETs of chunks: $(gets), should be $1"
+}
+
 # ---- pool ----
 
 load_module() {
