@@ -239,7 +239,7 @@ static int attach_locked(struct cc_cmd *c, struct file *file)
 		return fail(info, -ESTALE, "pool has another UUID");
 	if (!nla_get_u32(info->attrs[CHUNKCACHE_A_BELL_PORT]))
 		return fail(info, -EINVAL, "BELL_PORT must not be 0");
-	if (!READ_ONCE(pool->live))
+	if (!pool->live)
 		return fail(info, -ENODEV, "pool has no table or is suspended");
 	if (pool->session)
 		return fail(info, -EBUSY, "another helper is attached");
@@ -358,6 +358,7 @@ static int do_disk_state(struct cc_cmd *c)
 			*p = '?';
 	cc_miss_refuse(disk, disk->state == CHUNKCACHE_DISK_REFUSED);
 	log_state(disk);
+	dm_table_event(disk->ti->table);
 	return 0;
 }
 
@@ -437,6 +438,9 @@ static int fail_one(struct cc_pool *pool, const struct chunkcache_fail *f)
 		return -ENOENT;
 	if (f->class >= ARRAY_SIZE(status) || !status[f->class] || f->reserved)
 		return -EINVAL;
+	/* Wrong bytes everywhere are for somebody to look at. */
+	if (f->class == CHUNKCACHE_FAIL_CORRUPT)
+		dm_table_event(disk->ti->table);
 	return cc_miss_fail(disk, cc_chunk(f->chunk), f->cookie, status[f->class]);
 }
 

@@ -115,18 +115,14 @@ static void cc_pool_postsuspend(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	WRITE_ONCE(pt->pool->live, false);
-	cc_slots_stop(&pt->pool->slots);
+	cc_pool_set_live(pt->pool, NULL);
 }
 
 static void cc_pool_resume(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	WRITE_ONCE(pt->pool->live, true);
-	cc_slots_start(&pt->pool->slots);
-	/* What came meanwhile was not given out. */
-	cc_bell_ring(&pt->pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
+	cc_pool_set_live(pt->pool, ti);
 }
 
 static const char *helper_state(struct cc_pool *pool)
@@ -143,10 +139,12 @@ static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int m
 	u32 count[CHUNKCACHE_SLOT_BAD + 1];
 	unsigned int sz = 0;
 	const char *helper;
+	bool live;
 
 	mutex_lock(&pool->cmd);
 	session = pool->session ? pool->session->id : 0;
 	helper = helper_state(pool);
+	live = pool->live;
 	mutex_unlock(&pool->cmd);
 	spin_lock(&s->lock);
 	memcpy(count, s->count, sizeof(count));
@@ -158,7 +156,7 @@ static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int m
 	       count[CHUNKCACHE_SLOT_FREE], count[CHUNKCACHE_SLOT_FILLING],
 	       count[CHUNKCACHE_SLOT_VALID], count[CHUNKCACHE_SLOT_DYING],
 	       count[CHUNKCACHE_SLOT_BAD], s->nr, fills, evictions, helper, session,
-	       READ_ONCE(pool->live) ? "normal" : "suspended");
+	       live ? "normal" : "suspended");
 	return sz;
 }
 

@@ -181,6 +181,20 @@ void cc_pool_put(struct cc_pool *pool)
 	kref_put_mutex(&pool->ref, pool_release, &cc_pools_lock);
 }
 
+void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti)
+{
+	mutex_lock(&pool->cmd);
+	pool->live = ti;
+	mutex_unlock(&pool->cmd);
+	if (!ti) {
+		cc_slots_stop(&pool->slots);
+		return;
+	}
+	cc_slots_start(&pool->slots);
+	/* What came meanwhile was not given out. */
+	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
+}
+
 static bool match_devt(const struct cc_pool *pool, const void *devt)
 {
 	return pool->devt == *(const dev_t *)devt;

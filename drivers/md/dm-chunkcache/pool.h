@@ -52,7 +52,7 @@ struct cc_pool {
 	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
 	struct cc_bell bell;
-	bool live;			/* a table is resumed; a hint */
+	struct dm_target *live;		/* the table that is resumed, or NULL; cmd */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_doorbells, nr_messages, nr_refused;
 
@@ -125,6 +125,12 @@ struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
  * the same content: it is suspended for good then.  Caller: preresume.
  */
 void cc_disk_take_over(struct cc_disk *disk);
+
+/*
+ * The pool's table is resumed, or (NULL) suspended or gone: the helper may fill and evict, or not.
+ * cc_pool_set_live(NULL) waits for the evictor.
+ */
+void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti);
 
 /* The pool's own counters; not those of its devices. */
 void cc_pool_clear_stats(struct cc_pool *pool);

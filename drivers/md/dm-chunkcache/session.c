@@ -103,7 +103,7 @@ static struct cc_disk *next_ready(struct cc_bell *bell)
 u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n, u32 *ret_pending)
 {
 	struct cc_bell *bell = &pool->bell;
-	bool live = READ_ONCE(pool->live);
+	bool live = pool->live;
 	struct cc_disk *disk;
 	bool more = false;
 	u32 got = 0;
@@ -147,6 +147,14 @@ void cc_session_renew(struct cc_pool *pool)
 }
 
 /* ---- sessions ---- */
+
+/* Wake who waits for events of the pool's device: a helper came or went. */
+static void raise_event(struct cc_pool *pool)
+{
+	lockdep_assert_held(&pool->cmd);
+	if (pool->live)
+		dm_table_event(pool->live->table);
+}
 
 static void session_free(struct cc_session *s)
 {
@@ -217,6 +225,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	WRITE_ONCE(pool->session_port, port);
 	bell_set(&pool->bell, s->id, bell_port);
 	DMINFO("%s: helper attached, session %llu", pool->name, s->id);
+	raise_event(pool);
 	return s;
 }
 
@@ -230,6 +239,7 @@ static struct cc_session *unset(struct cc_pool *pool)
 	WRITE_ONCE(pool->session_port, 0);
 	bell_set(&pool->bell, 0, 0);
 	cc_session_renew(pool);
+	raise_event(pool);
 	return s;
 }
 
