@@ -10,7 +10,7 @@
 #include "fill-impl.h"
 
 #define DOWN_FAILURES	4		/* in a row: the store is down */
-#define DOWN_IN_FLIGHT	2		/* what probes it then */
+#define PROBES		2		/* requests at a time that a store always gets */
 #define FAILED_TTL	(3 * CC_SECOND)	/* how long "not to be had" is remembered */
 #define MAX_FAILURES	4096		/* chunks in that memory */
 
@@ -34,25 +34,49 @@ void cc_fill_start_fetch(struct cc_fill *fill)
 
 /* ---- out of the store ---- */
 
-static void source_answered(struct cc_source *s)
+/* No store may hold all buffers: one that does not answer would take the others with it. */
+static unsigned int share(const struct cc_fills *f)
+{
+	unsigned int nr = f->c.sources->nr > 1 ? f->c.nr_buffers * 3 / 4 : f->c.nr_buffers;
+
+	return nr ? nr : 1;
+}
+
+static unsigned int in_flight_max(const struct cc_fills *f, const struct cc_source *s)
+{
+	return s->allowed < share(f) ? s->allowed : share(f);
+}
+
+static void source_answered(struct cc_fills *f, struct cc_source *s)
 {
 	s->failures = 0;
+	if (s->allowed < share(f))
+		s->allowed++;
 	if (!s->down)
 		return;
 	s->down = false;
 	s->next_retry = 0;
 	/* What waits for its next try need not wait for an answer that has just come. */
-	cc_list_each(n, &s->retry)
-		cc_list_entry(n, struct cc_fill, node)->due = 0;
-	cc_log(LOG_NOTICE, "store %s answers again", s->config->name);
+	cc_list_each(n, &s->retry) {
+		struct cc_fill *fill = cc_list_entry(n, struct cc_fill, node);
+
+		fill->due = 0;
+		fill->backoff = CC_FILL_BACKOFF_MIN;
+	}
+	if (cc_ratelimit_pass(&f->store_limit))
+		cc_log(LOG_NOTICE, "store %s answers again", s->config->name);
 }
 
-static void source_failed(struct cc_source *s)
+static void source_failed(struct cc_fills *f, struct cc_source *s)
 {
+	s->allowed = in_flight_max(f, s) / 2;
+	if (s->allowed < PROBES)
+		s->allowed = PROBES;
 	if (++s->failures < DOWN_FAILURES || s->down)
 		return;
 	s->down = true;
-	cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
+	if (cc_ratelimit_pass(&f->store_limit))
+		cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
 }
 
 static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
@@ -160,20 +184,20 @@ void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 	switch (req->result) {
 	case CC_STORE_OK:
 		f->stats->fetched++;
-		source_answered(fill->source);
+		source_answered(f, fill->source);
 		cc_fill_verified(fill);
 		break;
 	case CC_STORE_NOTFOUND:
-		source_answered(fill->source);
+		source_answered(f, fill->source);
 		fetch_refused(fill, CHUNKCACHE_FAIL_NOTFOUND);
 		break;
 	case CC_STORE_CORRUPT:
 	case CC_STORE_TOOBIG:
-		source_answered(fill->source);
+		source_answered(f, fill->source);
 		fetch_refused(fill, CHUNKCACHE_FAIL_CORRUPT);
 		break;
 	default:
-		source_failed(fill->source);
+		source_failed(f, fill->source);
 		fetch_again(fill);
 	}
 }
@@ -195,16 +219,6 @@ static void retry_due(struct cc_source *s, uint64_t now_ns)
 			s->next_retry = fill->due;
 		}
 	}
-}
-
-/* No store may hold all buffers: one that does not answer would take the others with it. */
-static unsigned int in_flight_max(const struct cc_fills *f, const struct cc_source *s)
-{
-	unsigned int share = f->c.sources->nr > 1 ? f->c.nr_buffers * 3 / 4 : f->c.nr_buffers;
-
-	if (s->down)
-		return DOWN_IN_FLIGHT;
-	return share ? share : 1;
 }
 
 /* Start one fill of s; false if there is none, or nothing to start it with. */

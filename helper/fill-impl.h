@@ -63,7 +63,8 @@ struct cc_fills {
 	uint64_t pull;			/* number of the pull under way */
 	uint32_t adopt_cursor;		/* slots before it were looked at */
 	uint64_t adopt_due;
-	struct cc_ratelimit limit;
+	struct cc_ratelimit limit;	/* lines on single chunks */
+	struct cc_ratelimit store_limit; /* lines on stores that come and go */
 	/* answers by MAP that are gathered during a pull */
 	uint32_t nr_maps;
 	struct chunkcache_map maps[CHUNKCACHE_MAP_BATCH_MAX];

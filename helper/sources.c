@@ -15,6 +15,7 @@ static void init_source(struct cc_source *s, const struct cc_store_config *c)
 	s->config = c;
 	s->domain = cc_domain_key(c->domain ? c->domain : c->name);
 	s->next_retry = UINT64_MAX;
+	s->allowed = CC_SOURCE_ALLOWED_MAX;
 	cc_list_init(&s->wanted);
 	cc_list_init(&s->ahead);
 	cc_list_init(&s->retry);

@@ -21,9 +21,12 @@ struct cc_source {
 	struct cc_list retry;		/* fills that wait for their time */
 	uint64_t next_retry;		/* no fill of retry is due before */
 	unsigned int in_flight;
+	unsigned int allowed;		/* at a time: halved by a failure, one more with each answer */
 	unsigned int failures;		/* in a row */
-	bool down;			/* many failures in a row: only probes go there */
+	bool down;			/* many failures in a row */
 };
+
+#define CC_SOURCE_ALLOWED_MAX (1u << 16)
 
 struct cc_sources {
 	struct cc_source s[CC_MAX_STORES];

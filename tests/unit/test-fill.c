@@ -449,7 +449,7 @@ static void set_up_images(void)
 		configs[i].name = i ? "b" : "a";
 		sources.s[i] = (struct cc_source) {
 			.store = (void *)&configs[i], .config = &configs[i], .domain = 100 + i,
-			.next_retry = UINT64_MAX,
+			.next_retry = UINT64_MAX, .allowed = CC_SOURCE_ALLOWED_MAX,
 		};
 		cc_list_init(&sources.s[i].wanted);
 		cc_list_init(&sources.s[i].ahead);
