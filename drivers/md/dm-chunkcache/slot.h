@@ -174,7 +174,9 @@ static inline struct cc_epoch *cc_slots_pin(struct cc_slots *s)
 	 * that were cleared before it.
 	 */
 	e = smp_load_acquire(&s->current_epoch);
-	percpu_ref_get(&e->ref);
+	/* Spares the read section of its own that percpu_ref_get() has; false if just killed. */
+	if (unlikely(!percpu_ref_tryget_live_rcu(&e->ref)))
+		percpu_ref_get(&e->ref);
 	rcu_read_unlock();
 	return e;
 }
