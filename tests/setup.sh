@@ -28,7 +28,7 @@ packages() {
 			xz-utils rsync kmod perl ;;
 	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils mandoc \
 			git shellcheck cpio linux-source-6.12 xz-utils ;;
-	s3)      echo ceph-mon ceph-osd radosgw ceph-common ;;
+	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
 	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo" ;;
 	esac
