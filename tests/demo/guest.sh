@@ -186,6 +186,7 @@ latency() {
 	new_misses=$(($(disk_counter vm1 misses) - before))
 }
 
+date -s "@$now" >/dev/null
 mount_originals
 make_devices
 echo "@mark before"
