@@ -67,7 +67,7 @@ run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \
 
 ## make check-mutants   plant known bugs; the case each one names must fail
 check-mutants:
-	$(call run-part,build vm kernels,tests/mutants/run)
+	$(call run-part,build vm debug,tests/mutants/run)
 
 ## make lint            checkpatch, sparse, cppcheck and rules of our own
 lint:

@@ -55,7 +55,10 @@ try data $disk0 $chunk0 $cookie0 0 4096 9999 1 last
 sh dmsetup resume vm1
 try data $disk0 $chunk0 $cookie0 32768 4096 9999 1
 waitmiss 1 5000
+echo beside the mark, of the bio that ends with what comes now
+data $disk0 $chunk0 $cookie0 32768 4096 9999 1
 data $disk0 $chunk0 $cookie0 0 32768 86 0
+data $disk0 $chunk0 $cookie0 49152 4096 9999 1
 data $disk0 $chunk0 $cookie0 32768 32768 86 0 last
 END
 end_read "$whole" 20
