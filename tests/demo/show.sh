@@ -19,7 +19,12 @@ seconds() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
 mib() { awk -v n="$1" 'BEGIN { printf "%.1f", n / 1048576 }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
 # percent_of PART WHOLE : never above 100, as WHOLE may be an estimate
-percent_of() { awk -v a="$1" -v b="$2" 'BEGIN { p = b ? 100 * a / b : 0; printf "%d %%", (p > 100 ? 100 : p) }'; }
+percent_of() {
+	awk -v a="$1" -v b="$2" 'BEGIN {
+		p = b ? 100 * a / b : 0
+		printf "%d %%", (p > 100 ? 100 : p)
+	}'
+}
 
 # allocated PATH : bytes, as the file system has them; 0 if it is not there
 allocated() { du -sB1 "$1" 2>/dev/null | awk '{ n = $1 } END { printf "%d\n", n }'; }
