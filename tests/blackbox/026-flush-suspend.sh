@@ -17,7 +17,6 @@ gone $suspend && fail "the suspend did not wait for the misses"
 kill -CONT "$helper_pid"
 wait_for $suspend 25 || fail "the suspend failed"
 note "suspended: what comes now waits for the resume"
-start=$(now_ms)
 must_become 10 disk_waits_not vm1
 must dmsetup resume vm1
 end_read "$read_pid" 30

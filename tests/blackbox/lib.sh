@@ -437,7 +437,7 @@ all_devices() { dmsetup ls --target "$1" 2>/dev/null | awk '!/^No dev/ { print $
 
 # remove_all [-f] TARGET...
 remove_all() {
-	local force= target d
+	local force="" target d
 
 	[ "$1" != -f ] || { force="-f --noflush"; shift; }
 	for target in "$@"; do
