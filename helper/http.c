@@ -504,7 +504,7 @@ static void free_headers(struct curl_slist *headers)
 	curl_slist_free_all(headers);
 }
 
-/* Back to what it was after init; the easy handle keeps its connection for the next request. */
+/* Back to what it was after init. */
 static void reset(struct cc_http_xfer *x)
 {
 	CURL *easy = x->easy;
@@ -529,6 +529,21 @@ void cc_http_xfer_destroy(struct cc_http_xfer *x)
 	x->easy = NULL;
 }
 
+/*
+ * A handle whose transfer failed is not used again: if that was before libcurl had a connection, it
+ * keeps a buffer that no reset frees, and refuses CURLOPT_BUFFERSIZE from then on (7.88: error 43).
+ * Connections are the multi handle's and stay.
+ */
+static int renew(struct cc_http_xfer *x)
+{
+	if (x->easy && !x->soiled) {
+		reset(x);
+		return 0;
+	}
+	cc_http_xfer_destroy(x);
+	return cc_http_xfer_init(x);
+}
+
 static int set_address(struct cc_http_xfer *x, const char *address)
 {
 	char entry[CC_ADDRESS_SIZE + 8];
@@ -547,7 +562,10 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 	CURLcode code;
 	int r;
 
-	reset(x);
+	outcome(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");
+	if (renew(x))
+		return -ENOMEM;
+	x->soiled = true;
 	x->target = t;
 	x->req = *req;
 	x->body = req->grow ? NULL : req->buf;
@@ -648,6 +666,7 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
 {
+	x->soiled = code || x->stop;
 	o->retry_after_ms = 0;
 	if (x->stop && x->stop != CC_HTTP_STOP_ENOUGH) {
 		end_stopped(x, o);

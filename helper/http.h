@@ -95,7 +95,8 @@ struct cc_http_request {
 };
 
 struct cc_http_xfer {
-	CURL *easy;			/* private pointer: the owner's */
+	CURL *easy;			/* not the same after each start; private pointer: the owner's */
+	bool soiled;			/* easy had a transfer that did not come to its end */
 	struct cc_http_target *target;
 	struct cc_http_request req;
 	struct curl_slist *headers, *connect_to;

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zstd.h>
 #include "chunkcache/format.h"
@@ -684,6 +686,43 @@ static void test_slow_name_server(void)
 	nap_ms(1600); /* its thread ends before the program */
 }
 
+static atomic_uint clock_naps_ms;
+
+/* In the place of the library's: a machine so slow that time passes between two looks. */
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (clock_naps_ms)
+		nap_ms(clock_naps_ms);
+	return syscall(SYS_clock_gettime, clock, ts);
+}
+
+/*
+ * The time to connect is over before libcurl has a connection to time out.  In some versions its
+ * handle is of no use after that; whoever gets the slot next must not notice.
+ */
+static void test_no_time_to_connect(void)
+{
+	struct cc_fetch *f = open_fetch(1, 0, 1);
+	static struct job j;
+
+	httpd_script(&h, "");
+	config.attempts = 1;
+	config.connect_timeout_ms = 1;
+	clock_naps_ms = 5;
+	prepare(&j, http_store, 1, 0);
+	run(f, &j);
+	clock_naps_ms = 0;
+	config.connect_timeout_ms = 1000;
+	ok(j.req.result == CC_STORE_TIMEOUT, "no time to connect: %s", j.req.error);
+	for (int i = 0; i < 3; i++) {
+		prepare(&j, http_store, 1, 0);
+		run(f, &j);
+		ok(!j.req.result && is_right(&j), "fetch %d after that %s", i, j.req.error);
+	}
+	config.attempts = 3;
+	cc_fetch_close(f);
+}
+
 static void test_hosts(void)
 {
 	struct cc_fetch *f = open_fetch(1, 1, 8);
@@ -746,6 +785,7 @@ int main(void)
 	test_buffer_after_cancel();
 	test_cancel_storm();
 	test_close();
+	test_no_time_to_connect();
 	test_hosts();
 	test_slow_name_server();
 	cc_store_close(http_store);
