@@ -11,6 +11,7 @@
 
 #define DOWN_FAILURES	4		/* in a row: the store is down */
 #define PROBES		2		/* requests at a time that a store always gets */
+#define PROBE_PERIOD	CC_SECOND	/* of a store that does not answer */
 #define FAILED_TTL	(3 * CC_SECOND)	/* how long "not to be had" is remembered */
 #define MAX_FAILURES	4096		/* chunks in that memory */
 
@@ -75,6 +76,7 @@ static void source_failed(struct cc_fills *f, struct cc_source *s)
 	if (++s->failures < DOWN_FAILURES || s->down)
 		return;
 	s->down = true;
+	s->probe_due = cc_now_ns() + PROBE_PERIOD;
 	if (cc_ratelimit_pass(&f->store_limit))
 		cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
 }
@@ -204,6 +206,25 @@ void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 
 /* ---- scheduling ---- */
 
+/* Backoffs have grown long by now: one fill a second finds out that the store is back. */
+static bool probes(const struct cc_source *s)
+{
+	return s->down && !s->in_flight && !cc_list_empty(&s->retry) && cc_list_empty(&s->wanted) &&
+	       cc_list_empty(&s->ahead);
+}
+
+static void probe(struct cc_source *s, uint64_t now_ns)
+{
+	struct cc_fill *fill;
+
+	if (!probes(s) || now_ns < s->probe_due)
+		return;
+	s->probe_due = now_ns + PROBE_PERIOD;
+	fill = cc_list_entry(s->retry.next, struct cc_fill, node);
+	fill->due = 0;
+	cc_fill_queue(fill);
+}
+
 static void retry_due(struct cc_source *s, uint64_t now_ns)
 {
 	if (now_ns < s->next_retry)
@@ -248,8 +269,11 @@ uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns)
 		struct cc_source *s = &f->c.sources->s[i];
 
 		retry_due(s, now_ns);
+		probe(s, now_ns);
 		if (s->next_retry < due)
 			due = s->next_retry;
+		if (probes(s) && s->probe_due < due)
+			due = s->probe_due;
 	}
 	cc_fills_start_adoptable(f);
 	while (started && !f->error) {

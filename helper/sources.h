@@ -24,6 +24,7 @@ struct cc_source {
 	unsigned int allowed;		/* at a time: halved by a failure, one more with each answer */
 	unsigned int failures;		/* in a row */
 	bool down;			/* many failures in a row */
+	uint64_t probe_due;		/* down: when to try one before its time */
 };
 
 #define CC_SOURCE_ALLOWED_MAX (1u << 16)

@@ -58,6 +58,7 @@ uint64_t cc_now_ns(void)
 /* ---- what everything is ---- */
 
 static int faults;			/* in 100 */
+static bool stores_down;
 static uint8_t ids[NR_IDS][CC_ID_SIZE];
 static struct cc_sources sources;
 static struct cc_disk disks[NR_DISKS];
@@ -359,7 +360,7 @@ static void complete_fetch(struct cc_fills *f)
 
 	fetches[i] = fetches[--nr_fetches];
 	memset(req->buf, 0xee, SIZE);
-	if (unlucky()) {
+	if (stores_down || unlucky()) {
 		req->result = rnd(2) ? CC_STORE_ERROR : CC_STORE_TIMEOUT;
 	} else if (id >= NR_IDS - NR_MISSING) {
 		req->result = CC_STORE_NOTFOUND;
@@ -538,7 +539,9 @@ static bool somebody_waits(void)
 	return false;
 }
 
-static void play(uint32_t s, unsigned int nr_cache)
+static struct cc_ramcache *ramcache;
+
+static struct cc_fills *begin(uint32_t s, unsigned int nr_cache)
 {
 	struct cc_ramcache_config rc = {
 		.chunk_size = SIZE, .nr_fill = 6, .nr_cache = nr_cache, .nr_reserved = 2,
@@ -550,16 +553,37 @@ static void play(uint32_t s, unsigned int nr_cache)
 		.slot_wait_ms = 200,
 	};
 	struct cc_fills *f;
-	int rounds;
 
 	seed = s;
 	set_up_images();
 	must(!cc_index_open(NR_SLOTS, &the_index), "index");
 	rc.arg = the_index;
 	c.index = the_index;
-	must(!cc_ramcache_open(&rc, &c.ramcache), "buffers");
+	must(!cc_ramcache_open(&rc, &ramcache), "buffers");
+	c.ramcache = ramcache;
 	must(!cc_fills_open(&c, &stats, &f), "fills");
 	set_up_slots(the_index);
+	return f;
+}
+
+static void end(struct cc_fills *f)
+{
+	cc_fills_drain(f, false);
+	while (nr_fetches)
+		complete_fetch(f);
+	while (nr_transfers)
+		complete_transfer();
+	must(!cc_fills_in_flight(f), "something is in flight after the end");
+	must(!cc_ramcache_nr_busy(ramcache), "a buffer is lost");
+	cc_fills_close(f);
+	cc_ramcache_close(ramcache);
+	cc_index_close(the_index);
+}
+
+static void play(uint32_t s, unsigned int nr_cache)
+{
+	struct cc_fills *f = begin(s, nr_cache);
+
 	faults = 10;
 	for (int i = 0; i < 3000; i++) {
 		if (rnd(3) == 0)
@@ -567,21 +591,33 @@ static void play(uint32_t s, unsigned int nr_cache)
 		one_round(f);
 	}
 	faults = 0;
-	for (rounds = 0; rounds < 20000 && somebody_waits(); rounds++) {
+	for (int rounds = 0; rounds < 20000 && somebody_waits(); rounds++) {
 		pull_all |= !(rounds % 50);
 		one_round(f);
 	}
 	must(!somebody_waits(), "a miss is left unanswered");
-	cc_fills_drain(f, false);
-	while (nr_fetches)
-		complete_fetch(f);
-	while (nr_transfers)
-		complete_transfer();
-	must(!cc_fills_in_flight(f), "something is in flight after the end");
-	must(!cc_ramcache_nr_busy(c.ramcache), "a buffer is lost");
-	cc_fills_close(f);
-	cc_ramcache_close(c.ramcache);
-	cc_index_close(the_index);
+	end(f);
+}
+
+/* However long the stores were down, what waits is served within seconds of their return. */
+static void play_down(uint32_t s)
+{
+	struct cc_fills *f = begin(s, 2);
+	uint64_t back;
+
+	stores_down = true;
+	for (int i = 0; i < 40; i++)
+		new_miss();
+	for (back = clock_ns + 100 * CC_SECOND; clock_ns < back;)
+		one_round(f);
+	stores_down = false;
+	must(somebody_waits(), "nobody waits for a store that is down");
+	while (somebody_waits() && clock_ns < back + 10 * CC_SECOND)
+		one_round(f);
+	printf("# seed %u: served %llu ms after the stores came back\n", s,
+	       (unsigned long long)(clock_ns - back) / CC_MS);
+	ok(!somebody_waits() && clock_ns - back < 5 * CC_SECOND, "stores that were down for 100 s");
+	end(f);
 }
 
 int main(void)
@@ -594,6 +630,8 @@ int main(void)
 		snprintf(name, sizeof(name), "seed %u, RAM cache of %u", s, s % 4 * 2);
 		ok(1, name);
 	}
+	for (uint32_t s = 1; s <= 4; s++)
+		play_down(s);
 	printf("# %llu by mapping, %llu by bytes, %llu by error, %llu answers lost\n",
 	       (unsigned long long)nr_mapped, (unsigned long long)nr_data, (unsigned long long)nr_failed,
 	       (unsigned long long)nr_lost);
