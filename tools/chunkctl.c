@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "chunkctl.h"
+#include "dm.h"
 #include "config.h"
 
 static const struct ctl_command *const commands[] = {
@@ -98,6 +99,32 @@ int ctl_operands(int argc, int want, const char *what)
 		return 0;
 	return ctl_usage("expected %s, got %d argument%s", what, argc - optind,
 			 argc - optind == 1 ? "" : "s");
+}
+
+int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
+		   int (*remove)(const char *name, bool force))
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "force", no_argument, NULL, CTL_OPT_FORCE },
+		{ 0 }
+	};
+	bool force = false;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == CTL_OPT_HELP)
+			return ctl_help(cmd);
+		if (c != CTL_OPT_FORCE)
+			return ctl_bad_option(c, argv);
+		force = true;
+	}
+	r = ctl_operands(argc, 1, what);
+	if (r)
+		return r;
+	if (!ctl_dm_name_ok(argv[optind]))
+		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
+	return remove(argv[optind], force);
 }
 
 int ctl_print_json(json_t *out)

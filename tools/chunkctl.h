@@ -43,6 +43,9 @@ int ctl_help(const struct ctl_command *cmd);
 int ctl_bad_option(int c, char **argv);
 /* Complains unless argc - optind is want; names what is wanted.  0 or CTL_USAGE. */
 int ctl_operands(int argc, int want, const char *what);
+/* The command line of what removes a dm device: one name (what), --force; calls remove. */
+int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
+		   int (*remove)(const char *name, bool force));
 /* Write out as one line on stdout and drop the reference. */
 int ctl_print_json(json_t *out);
 /* Flush stdout; a full disk behind it is an error, not silence.  Returns code or CTL_FAILED. */

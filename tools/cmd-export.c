@@ -137,20 +137,11 @@ static int export_image(const struct ctl_store_opts *opts, const char *what, con
 
 static int run_export(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		CTL_STORE_OPTIONS,
-		{ 0 }
-	};
 	struct ctl_store_opts opts = { 0 };
-	int c, r;
+	int r = 0;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (!ctl_store_option(&opts, c, optarg))
-			return ctl_bad_option(c, argv);
-	}
+	if (!ctl_store_args(cmd, argc, argv, &opts, &r))
+		return r;
 	r = ctl_operands(argc, 2, "NAME or sha256:DIGEST, and FILE or -");
 	return r ? r : export_image(&opts, argv[optind], argv[optind + 1]);
 }

@@ -41,20 +41,11 @@ static int rm_image(const struct ctl_store_opts *opts, const char *name)
 
 static int run_rm(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		CTL_STORE_OPTIONS,
-		{ 0 }
-	};
 	struct ctl_store_opts opts = { 0 };
-	int c, r;
+	int r = 0;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (!ctl_store_option(&opts, c, optarg))
-			return ctl_bad_option(c, argv);
-	}
+	if (!ctl_store_args(cmd, argc, argv, &opts, &r))
+		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	return r ? r : rm_image(&opts, argv[optind]);
 }

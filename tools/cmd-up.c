@@ -386,27 +386,7 @@ static int down(const char *name, bool force)
 
 static int run_down(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "force", no_argument, NULL, CTL_OPT_FORCE },
-		{ 0 }
-	};
-	bool force = false;
-	int c, r;
-
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_FORCE)
-			return ctl_bad_option(c, argv);
-		force = true;
-	}
-	r = ctl_operands(argc, 1, "one NAME");
-	if (r)
-		return r;
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
-	return down(argv[optind], force);
+	return ctl_run_remove(cmd, argc, argv, "one NAME", down);
 }
 
 const struct ctl_command ctl_cmd_up = {

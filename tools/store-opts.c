@@ -4,6 +4,7 @@
  * looked up in the configuration files.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,4 +256,23 @@ void ctl_store_close(struct ctl_store *s)
 		cc_config_free(s->config);
 		free(s->config);
 	}
+}
+
+bool ctl_store_args(const struct ctl_command *cmd, int argc, char **argv,
+		    struct ctl_store_opts *opts, int *ret_status)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		CTL_STORE_OPTIONS,
+		{ 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (ctl_store_option(opts, c, optarg))
+			continue;
+		*ret_status = c == CTL_OPT_HELP ? ctl_help(cmd) : ctl_bad_option(c, argv);
+		return false;
+	}
+	return true;
 }

@@ -57,6 +57,12 @@ struct ctl_store_opts {
 	bool path_style, anonymous;
 };
 
+/*
+ * The options of a subcommand that has none but these and --help.  False if that was all there is
+ * to do: *ret_status is what to exit with.
+ */
+bool ctl_store_args(const struct ctl_command *cmd, int argc, char **argv,
+		    struct ctl_store_opts *opts, int *ret_status);
 /* Takes the option c of getopt_long() if it is one of ours: true. */
 bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg);
 
