@@ -26,7 +26,8 @@ struct cc_disk {
 	unsigned int chunk_shift;	/* log2 of sectors per chunk */
 	struct cc_stats *stats;		/* of the mapped device, outlives this instance */
 
-	struct cc_missq missq;
+	/* Written by misses: not in the line above. */
+	struct cc_missq missq ____cacheline_aligned_in_smp;
 	u64 id;				/* never re-used */
 	struct dm_target *ti;
 	struct dm_dev *pool_dev;	/* keeps a plain remove of the pool away */

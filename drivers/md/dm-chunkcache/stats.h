@@ -24,8 +24,9 @@ struct cc_counters {
 };
 
 struct cc_stats {
-	struct cc_counters __percpu *cpu;
-	atomic64_t wait[CC_NR_WAIT];		/* log2 histogram, microseconds */
+	struct cc_counters __percpu *cpu;	/* read by every hit */
+	/* log2 histogram, microseconds; written by misses: not in the line above */
+	atomic64_t wait[CC_NR_WAIT] ____cacheline_aligned_in_smp;
 	spinlock_t lock;			/* the sums below */
 	u64 base[CC_NR_COUNTERS];		/* sums at the last clear */
 	u64 wait_base[CC_NR_WAIT];
