@@ -53,7 +53,7 @@ static inline cc_chunk_t cc_disk_chunk(const struct cc_disk *disk, sector_t sect
 	return cc_chunk(sector >> disk->chunk_shift);
 }
 
-/* Point a bio at its slot; pb->iter is how it came. */
+/* Point a bio that is as it came at its slot. */
 static inline void cc_disk_remap(const struct cc_disk *disk, struct bio *bio, cc_slot_t slot)
 {
 	sector_t in_chunk = bio->bi_iter.bi_sector & ((1u << disk->chunk_shift) - 1);

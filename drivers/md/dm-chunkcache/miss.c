@@ -172,7 +172,7 @@ static void end_bio(struct cc_disk *disk, struct bio *bio, blk_status_t status)
 {
 	struct cc_bio *pb = cc_bio(bio);
 
-	if (status != BLK_STS_DM_REQUEUE && status != BLK_STS_AGAIN)
+	if (status != BLK_STS_DM_REQUEUE)
 		cc_stats_waited(disk->stats, ktime_get_ns() - pb->arrived);
 	bio->bi_status = status;
 	bio_endio(bio);

@@ -23,7 +23,9 @@
  *
  *   NEW -> SENT	cc_miss_pull()
  *   SENT -> NEW	cc_miss_renew() (session ended, reply lost), cc_miss_data() (bios
- *			that the data did not cover)
+ *			that the data did not cover), cc_miss_mapped() (bios that want
+ *			MISS_DATA are left), judge() (demand joins what only readahead
+ *			asked for)
  *   any -> gone	no bio is left and it was answered, or the disk goes away
  *
  * A miss may have no bio: a fetch that a REQ_NOWAIT read started, or one whose bios were
