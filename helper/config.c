@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,20 +39,28 @@ struct key {
 	size_t offset;			/* of the field in the section's structure */
 	uint64_t min, max;		/* of numbers */
 	const char *expected;
+	const char *unset;		/* what holds without it, if that is no fixed value, else "" */
 };
 
-#define POOL_KEY(n, type, field, ...) { n, type, offsetof(struct cc_config, field), __VA_ARGS__ }
-#define STORE_KEY(n, type, field, ...) \
-	{ n, type, offsetof(struct cc_store_config, field), __VA_ARGS__ }
+/* The last one, unset, may be left out. */
+#define KEY(section, n, t, field, lo, hi, what, ...) {					\
+	.name = n, .type = t, .offset = offsetof(section, field), .min = lo, .max = hi,	\
+	.expected = what, .unset = "" __VA_ARGS__,					\
+}
+#define POOL_KEY(...) KEY(struct cc_config, __VA_ARGS__)
+#define STORE_KEY(...) KEY(struct cc_store_config, __VA_ARGS__)
+#define NR_KEYS(keys) (sizeof(keys) / sizeof((keys)[0]))
 #define A_NAME "1 to 63 of a-z A-Z 0-9 . _ -"
 #define A_PATH "an absolute path"
 #define A_BOOL "yes or no"
 
 static const struct key pool_keys[] = {
-	POOL_KEY("name", KEY_NAME, pool, 0, 0, A_NAME),
-	POOL_KEY("device", KEY_PATH, device, 0, 0, A_PATH),
-	POOL_KEY("control_socket", KEY_PATH, control_socket, 0, 0, A_PATH),
-	POOL_KEY("buffers", KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T"),
+	POOL_KEY("name", KEY_NAME, pool, 0, 0, A_NAME, "this file's, without .conf"),
+	POOL_KEY("device", KEY_PATH, device, 0, 0, A_PATH, "/dev/mapper/NAME"),
+	POOL_KEY("control_socket", KEY_PATH, control_socket, 0, 0, A_PATH,
+		 CC_RUN_DIR "/NAME.sock"),
+	POOL_KEY("buffers", KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T",
+		 "64 chunks"),
 	POOL_KEY("ram_cache", KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
 	POOL_KEY("slot_wait", KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
 	POOL_KEY("verify_fill", KEY_BOOL, verify_fill, 0, 0, A_BOOL),
@@ -62,15 +71,17 @@ static const struct key pool_keys[] = {
 };
 
 static const struct key store_keys[] = {
-	STORE_KEY("url", KEY_STRING, url, 0, 0, "a URL"),
-	STORE_KEY("domain", KEY_NAME, domain, 0, 0, A_NAME),
-	STORE_KEY("endpoint", KEY_STRING, endpoint, 0, 0, "https://host[:port]"),
-	STORE_KEY("region", KEY_NAME, region, 0, 0, "a region, " A_NAME),
+	STORE_KEY("url", KEY_STRING, url, 0, 0, "a URL", "none, it is required"),
+	STORE_KEY("domain", KEY_NAME, domain, 0, 0, A_NAME, "the store's name"),
+	STORE_KEY("endpoint", KEY_STRING, endpoint, 0, 0, "https://host[:port]",
+		  "AWS's of the region"),
+	STORE_KEY("region", KEY_NAME, region, 0, 0, "a region, " A_NAME, "us-east-1"),
 	STORE_KEY("style", KEY_STYLE, path_style, 0, 0, "path or virtual"),
 	STORE_KEY("anonymous", KEY_BOOL, anonymous, 0, 0, A_BOOL),
-	STORE_KEY("credentials_file", KEY_PATH, credentials_file, 0, 0, A_PATH),
-	STORE_KEY("profile", KEY_STRING, profile, 0, 0, "the name of a profile"),
-	STORE_KEY("ca_file", KEY_PATH, ca_file, 0, 0, A_PATH),
+	STORE_KEY("credentials_file", KEY_PATH, credentials_file, 0, 0, A_PATH,
+		  "environment, then ~/.aws/credentials"),
+	STORE_KEY("profile", KEY_STRING, profile, 0, 0, "the name of a profile", "default"),
+	STORE_KEY("ca_file", KEY_PATH, ca_file, 0, 0, A_PATH, "the system's"),
 	STORE_KEY("connections", KEY_UINT, connections, 1, 256, "1 to 256"),
 	STORE_KEY("connect_timeout", KEY_MS, connect_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
 	STORE_KEY("first_byte_timeout", KEY_MS, first_byte_timeout_ms, 1, 3600000,
@@ -306,14 +317,14 @@ static int on_key(void *arg, const char *section, const char *name, const char *
 	if (p->failed)
 		return 0;
 	if (!strcmp(section, "pool"))
-		return set_in_section(p, pool_keys, sizeof(pool_keys) / sizeof(pool_keys[0]),
+		return set_in_section(p, pool_keys, NR_KEYS(pool_keys),
 				      p->config, &p->pool_seen, section, name, value);
 	if (strncmp(section, "store ", 6))
 		return mistake(p, p->line, "[%s]: expected [pool] or [store NAME]", section);
 	i = find_store(p, section + 6);
 	if (i < 0)
 		return 0;
-	return set_in_section(p, store_keys, sizeof(store_keys) / sizeof(store_keys[0]),
+	return set_in_section(p, store_keys, NR_KEYS(store_keys),
 			      &p->config->stores[i], &p->store_seen[i], section, name, value);
 }
 
@@ -417,6 +428,69 @@ static int parse_file(struct parser *p)
 	return p->failed ? -EINVAL : 0;
 }
 
+/* ---- defaults as text ---- */
+
+static void print_bytes(FILE *to, uint64_t bytes)
+{
+	static const char *const units[] = { "", "K", "M", "G", "T" };
+	unsigned int u = 0;
+
+	while (bytes && !(bytes % 1024) && u < 4) {
+		bytes /= 1024;
+		u++;
+	}
+	fprintf(to, "%" PRIu64 "%s", bytes, units[u]);
+}
+
+static void print_ms(FILE *to, unsigned int ms)
+{
+	if (ms % 1000)
+		fprintf(to, "%ums", ms);
+	else
+		fprintf(to, "%us", ms / 1000);
+}
+
+static void print_value(FILE *to, const struct key *k, const void *field)
+{
+	switch (k->type) {
+	case KEY_STRING:
+	case KEY_NAME:
+	case KEY_PATH:
+		fputs(*(char *const *)field, to);
+		break;
+	case KEY_BYTES:
+		print_bytes(to, *(const uint64_t *)field);
+		break;
+	case KEY_MS:
+		print_ms(to, *(const unsigned int *)field);
+		break;
+	case KEY_UINT:
+		fprintf(to, "%u", *(const unsigned int *)field);
+		break;
+	case KEY_BOOL:
+		fputs(*(const bool *)field ? "yes" : "no", to);
+		break;
+	case KEY_STYLE:
+		fputs(*(const bool *)field ? "path" : "virtual", to);
+		break;
+	}
+}
+
+static void print_keys(FILE *to, const struct key *keys, size_t nr, const void *section,
+		       const char *prefix)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (keys[i].unset[0]) {
+			fprintf(to, "\n# %s; default: %s\n#%s =\n", keys[i].expected,
+				keys[i].unset, keys[i].name);
+			continue;
+		}
+		fprintf(to, "\n# %s\n%s%s = ", keys[i].expected, prefix, keys[i].name);
+		print_value(to, &keys[i], (const char *)section + keys[i].offset);
+		fputc('\n', to);
+	}
+}
+
 static void config_init(struct cc_config *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -428,6 +502,22 @@ static void config_init(struct cc_config *c)
 		.hash_threads = 1,
 		.max_in_flight = 64,
 	};
+}
+
+void cc_config_print_defaults(FILE *to)
+{
+	struct cc_store_config store;
+	struct cc_config c;
+
+	config_init(&c);
+	cc_store_config_init(&store);
+	fputs("# " CC_CONFIG_DIR "/POOL.conf: every key with its default; see chunkcached.conf(5).\n"
+	      "\n[pool]\n", to);
+	print_keys(to, pool_keys, NR_KEYS(pool_keys), &c, "");
+	fputs("\n# One section for each store, with the name that table lines use:\n"
+	      "#[store main]\n", to);
+	print_keys(to, store_keys, NR_KEYS(store_keys), &store, "#");
+	cc_store_config_free(&store);
 }
 
 int cc_config_load(const char *file, struct cc_config *ret_config, char *err, size_t errlen)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "fetch.h"
 #include "store.h"
 
@@ -34,6 +35,8 @@ struct cc_config {
 /* Returns 0, or -errno with one line in err ("FILE:LINE: key: expected ..."). */
 int cc_config_load(const char *file, struct cc_config *ret_config, char *err, size_t errlen);
 void cc_config_free(struct cc_config *c);
+/* A configuration file of all keys with their defaults and what is expected of each. */
+void cc_config_print_defaults(FILE *to);
 /* The store called name, or NULL. */
 const struct cc_store_config *cc_config_store(const struct cc_config *c, const char *name);
 /* "64M", "1G", "4096": bytes; returns -EINVAL if malformed or too large. */

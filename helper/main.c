@@ -43,6 +43,7 @@ static void usage(FILE *to)
 	      "\n"
 	      "  -c, --config FILE   configuration, usually /etc/chunkcache/POOL.conf\n"
 	      "      --check-config  only check it: exit 0 if it is good, else say what is wrong\n"
+	      "      --print-defaults  print a configuration file of all keys and their defaults\n"
 	      "      --version       print the version\n"
 	      "  -h, --help          print this\n"
 	      "\n"
@@ -215,15 +216,36 @@ static int run(struct daemon *d)
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-enum { OPT_CHECK = 256, OPT_VERSION };
+enum { OPT_CHECK = 256, OPT_DEFAULTS, OPT_VERSION };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "print-defaults", no_argument, NULL, OPT_DEFAULTS },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* What was printed has arrived, or the exit status says that it has not. */
+static int flushed(void)
+{
+	return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* For people and scripts: the line as it is, without the level that a log wants. */
+static int check_config(const char *file)
+{
+	struct cc_config c;
+	char err[256];
+
+	if (cc_config_load(file, &c, err, sizeof(err))) {
+		fprintf(stderr, "%s\n", err);
+		return EXIT_FAILURE;
+	}
+	cc_config_free(&c);
+	return EXIT_SUCCESS;
+}
 
 int main(int argc, char **argv)
 {
@@ -240,12 +262,15 @@ int main(int argc, char **argv)
 		case OPT_CHECK:
 			check = true;
 			break;
+		case OPT_DEFAULTS:
+			cc_config_print_defaults(stdout);
+			return flushed();
 		case OPT_VERSION:
 			printf("chunkcached %s\n", CHUNKCACHE_VERSION);
-			return EXIT_SUCCESS;
+			return flushed();
 		case 'h':
 			usage(stdout);
-			return EXIT_SUCCESS;
+			return flushed();
 		default:
 			usage(stderr);
 			return EXIT_USAGE;
@@ -255,13 +280,11 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	if (check)
+		return check_config(d.config_file);
 	if (cc_config_load(d.config_file, &d.config, err, sizeof(err))) {
 		cc_log(LOG_ERR, "%s", err);
 		return EXIT_FAILURE;
-	}
-	if (check) {
-		cc_config_free(&d.config);
-		return EXIT_SUCCESS;
 	}
 	return run(&d);
 }

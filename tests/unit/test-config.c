@@ -133,6 +133,49 @@ static void test_values(void)
 	cc_config_free(&c);
 }
 
+/* A line of what is printed that is a key: "key = value", perhaps behind a single #. */
+static bool is_key(const char *line)
+{
+	return *line != ' ' && *line != '[' && strstr(line, " = ");
+}
+
+/* What --print-defaults prints is a good file, and means what no file at all means. */
+static void test_printed_defaults(void)
+{
+	static char printed[16384], text[16384];
+	struct cc_config none = { 0 }, all = { 0 };
+	char err[400] = "", *line, *save = NULL;
+	FILE *f = fmemopen(printed, sizeof(printed), "w");
+	unsigned int keys = 0;
+
+	cc_config_print_defaults(f);
+	fclose(f);
+	ok(!load(printed, &none, err, sizeof(err)) && !none.nr_stores, "it is a good file %s", err);
+	cc_config_free(&none);
+	for (line = strtok_r(printed, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (*line == '#' && (is_key(line + 1) || line[1] == '['))
+			line++;
+		keys += is_key(line);
+		strcat(text, line);
+		strcat(text, !strcmp(line, "[store main]") ? "\nurl = file:///srv\n" : "\n");
+	}
+	ok(keys >= 15 && strstr(text, "ram_cache = 64M\n") && strstr(text, "attempts = 4\n"),
+	   "%u keys have a value", keys);
+	if (!ok(!load(text, &all, err, sizeof(err)) && all.nr_stores == 1, "so are the values %s", err))
+		return;
+	load("[store main]\nurl = file:///srv\n", &none, err, sizeof(err));
+	ok(all.ram_cache_bytes == none.ram_cache_bytes && all.slot_wait_ms == none.slot_wait_ms &&
+	   all.lock_memory == none.lock_memory && all.verify_fill == none.verify_fill &&
+	   !memcmp(&all.fetch, &none.fetch, sizeof(all.fetch)), "the pool's are the defaults");
+	ok(all.stores[0].connections == none.stores[0].connections &&
+	   all.stores[0].attempts == none.stores[0].attempts &&
+	   all.stores[0].first_byte_timeout_ms == none.stores[0].first_byte_timeout_ms &&
+	   all.stores[0].total_timeout_ms == none.stores[0].total_timeout_ms &&
+	   all.stores[0].path_style == none.stores[0].path_style, "the store's as well");
+	cc_config_free(&none);
+	cc_config_free(&all);
+}
+
 static void test_numbers(void)
 {
 	unsigned int ms = 7;
@@ -155,6 +198,7 @@ int main(void)
 	snprintf(file, sizeof(file), "%s/cache0.conf", dir);
 	test_defaults();
 	test_values();
+	test_printed_defaults();
 	test_refusals();
 	test_numbers();
 	remove_tree(dir);
