@@ -80,3 +80,9 @@ demo:
 ## make bench           instructions per read
 bench:
 	$(call run-part,build vm kernels,tests/bench/run)
+
+# The scripted server is more than one file.
+HTTPD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/httpd/*.c))
+$(BUILD)/cc-httpd: $(HTTPD_OBJ)
+$(BUILD)/unit/test-store-model: $(BUILD)/tests/tools/httpd/model.o
+$(BUILD)/cc-httpd $(BUILD)/unit/test-store-model: LDLIBS += -lm

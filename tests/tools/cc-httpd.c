@@ -1,85 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A small HTTP/1.1 server for tests: serves a directory on loopback and misbehaves on request.
- * One thread, one poll loop.  See usage_text for options and the script's rules.
+ * An HTTP/1.1 server for tests: serves a directory on loopback addresses, misbehaves on request,
+ * and takes its time like an object store (httpd/rule.h, httpd/model.h).  One thread, one epoll loop.
  */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_RULES	64
-#define MAX_CONNS	1024
+#include "httpd/rule.h"
+
+#define MAX_ADDRESSES	16
+#define MAX_CONNS	2048
 #define HEAD_MAX	16384
 #define BODY_MAX	(64 << 20)
 #define SCRIPT_PATH	"/.script"
+#define STATS_PATH	"/.stats"
+#define SLOW_HEADERS_MS	50
 
 static const char usage_text[] =
 "usage: cc-httpd --root DIR [options]\n"
-"  --port N        listen on 127.0.0.1:N; default 0: any, see --port-file\n"
+"  --address A     listen on A, a 127.x.x.x; repeatable; default 127.0.0.1\n"
+"  --port N        and port N; default 0: any, see --port-file\n"
 "  --port-file F   write the port there once connections are taken\n"
-"  --log F         append a line per request: time method path status bytes\n"
+"  --log F         append a line per request: time method path status bytes address\n"
 "  --script F      rules, see below; SIGHUP reads them again\n"
-"  --seed N        for prob=\n"
+"  --seed N        for prob= and model=\n"
 "  --writable      take PUT and DELETE\n"
-"PUT " SCRIPT_PATH " with rules as its body replaces the rules.\n"
-"A rule is a line of words; the first one that matches and is not used up counts:\n"
-"  path=TEXT       the path has TEXT in it             method=NAME\n"
-"  skip=N          not for the first N matches         count=N  for N matches only\n"
-"  prob=P          with probability P, 0 to 1\n"
-"  latency=MS      wait before answering               rate=N   body bytes per second\n"
-"  status=N        answer so                           code=S3CODE, region=R  in an XML body\n"
-"  retry-after=S   location=URL                        header=NAME:VALUE\n"
-"  file=PATH       body of the answer\n"
-"  fault=          reset (before an answer), reset-body, stall (no answer), stall-headers (answer\n"
-"                  line only), stall-body, short-body (closes early), truncate, long-body,\n"
-"                  wrong-length (Content-Length too large), no-length, chunked, gzip (says so),\n"
-"                  wrong-bytes, wrong-range (206)\n";
-
-enum fault {
-	FAULT_NONE, FAULT_RESET, FAULT_RESET_BODY, FAULT_STALL, FAULT_STALL_HEADERS, FAULT_STALL_BODY,
-	FAULT_SHORT_BODY, FAULT_TRUNCATE, FAULT_LONG_BODY, FAULT_WRONG_LENGTH, FAULT_NO_LENGTH,
-	FAULT_CHUNKED, FAULT_GZIP, FAULT_WRONG_BYTES, FAULT_WRONG_RANGE,
-};
-
-static const char *const fault_names[] = {
-	"none", "reset", "reset-body", "stall", "stall-headers", "stall-body", "short-body", "truncate",
-	"long-body", "wrong-length", "no-length", "chunked", "gzip", "wrong-bytes", "wrong-range",
-};
-
-struct rule {
-	char path[128], method[8], code[48], region[32], location[200], header[200], file[200];
-	long skip, count;		/* count: left, -1 without end */
-	double prob;
-	long latency_ms, rate, status, retry_after;
-	enum fault fault;
-};
+"PUT " SCRIPT_PATH " with rules as its body replaces the rules.  GET " STATS_PATH " gives lines NAME N:\n"
+"gets (of anything else), seconds (those by model= that were second legs), given-up (by the\n"
+"client, before the first byte), bytes (of bodies sent), connections.\n";
 
 enum conn_state {
 	CONN_READ,			/* a request is coming in */
-	CONN_WAIT,			/* until wake_ms, then answer */
-	CONN_WRITE,			/* out[done..size) goes out */
+	CONN_WAIT,			/* until its timer, then answer */
+	CONN_WRITE,			/* out[done..size) goes out, then file_left bytes of file_fd */
 	CONN_STALL,			/* nothing more, ever */
 };
 
 struct conn {
 	int fd;
+	unsigned int index;		/* in conns */
 	enum conn_state state;
+	uint32_t events;		/* that epoll looks for */
+	char address[16];		/* that it came to */
 	char *in;			/* HEAD_MAX + body */
 	size_t in_size, in_room;
 	size_t head_size, body_size;	/* of the request, once known */
@@ -87,24 +66,32 @@ struct conn {
 	char file[1024];		/* the path without it */
 	long range_from, range_to;	/* -1: none */
 	struct rule rule;		/* copy of the one that matched */
-	uint64_t wake_ms;
-	uint64_t write_start_ms;
+	bool modelled;			/* object is to be given to model_end() */
+	uint32_t object;
+	uint64_t latency_us;		/* until the first byte */
+	double rate;			/* bytes of the body per second, 0: all at once */
+	uint64_t write_start_us;
 	char *out;
 	size_t out_size, out_head, done;
+	int file_fd;			/* -1: none */
+	off_t file_pos;
+	size_t file_left;
+	size_t sent;			/* of both */
 	int status;
 	size_t log_bytes;
+	bool in_request;		/* it has begun and is not logged yet */
 	bool close_after, reset_after, stall_after, keep_alive;
 };
 
-static struct rule rules[MAX_RULES];
-static unsigned int nr_rules;
 static struct conn *conns[MAX_CONNS];
+static uint64_t wake_us[MAX_CONNS];	/* of conns: when a timer ends its state, 0: never */
 static unsigned int nr_conns;
+static struct { uint64_t gets, seconds, given_up, bytes, connections; } stats;
 static const char *root, *script_file;
-static int log_fd = -1;
+static int log_fd = -1, epoll_fd = -1;
 static bool writable;
+static uint64_t seed;
 static volatile sig_atomic_t stop, reread;
-static uint64_t random_state = 1;
 
 static void die(const char *what)
 {
@@ -112,98 +99,20 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
 }
 
-/* xorshift64*: the same seed gives the same faults everywhere. */
-static double next_random(void)
+static uint64_t now_ms(void)
 {
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return ((random_state * 2685821657736338717ULL) >> 11) / 9007199254740992.0;
+	return now_us() / 1000;
 }
 
 /* ---- rules ---- */
-
-static bool parse_fault(struct rule *r, const char *value)
-{
-	for (size_t i = 0; i < sizeof(fault_names) / sizeof(fault_names[0]); i++) {
-		if (strcmp(fault_names[i], value))
-			continue;
-		r->fault = i;
-		return true;
-	}
-	return false;
-}
-
-static bool parse_word(struct rule *r, const char *word)
-{
-	const struct { const char *name; char *text; size_t size; } texts[] = {
-		{ "path", r->path, sizeof(r->path) },
-		{ "method", r->method, sizeof(r->method) },
-		{ "code", r->code, sizeof(r->code) },
-		{ "region", r->region, sizeof(r->region) },
-		{ "location", r->location, sizeof(r->location) },
-		{ "header", r->header, sizeof(r->header) },
-		{ "file", r->file, sizeof(r->file) },
-	};
-	const struct { const char *name; long *number; } numbers[] = {
-		{ "skip", &r->skip }, { "count", &r->count }, { "latency", &r->latency_ms },
-		{ "rate", &r->rate }, { "status", &r->status }, { "retry-after", &r->retry_after },
-	};
-	const char *value = strchr(word, '=');
-	size_t len;
-
-	if (!value)
-		return false;
-	len = value++ - word;
-	if (len == 5 && !strncmp(word, "fault", 5))
-		return parse_fault(r, value);
-	if (len == 4 && !strncmp(word, "prob", 4))
-		return sscanf(value, "%lf", &r->prob) == 1;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (strlen(texts[i].name) == len && !strncmp(word, texts[i].name, len))
-			return snprintf(texts[i].text, texts[i].size, "%s", value) < (int)texts[i].size;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (strlen(numbers[i].name) == len && !strncmp(word, numbers[i].name, len))
-			return sscanf(value, "%ld", numbers[i].number) == 1;
-	return false;
-}
-
-/* Replaces all rules; text is changed.  On a mistake the old ones stay. */
-static bool parse_rules(char *text)
-{
-	struct rule new_rules[MAX_RULES];
-	unsigned int n = 0;
-	char *line, *word, *save_line, *save_word;
-
-	for (line = strtok_r(text, "\n", &save_line); line; line = strtok_r(NULL, "\n", &save_line)) {
-		struct rule *r = &new_rules[n];
-
-		word = strtok_r(line, " \t\r", &save_word);
-		if (!word || *word == '#')
-			continue;
-		if (n == MAX_RULES)
-			return false;
-		*r = (struct rule){ .count = -1, .prob = 1, .retry_after = -1 };
-		for (; word; word = strtok_r(NULL, " \t\r", &save_word)) {
-			if (parse_word(r, word))
-				continue;
-			fprintf(stderr, "cc-httpd: rule: unknown word \"%s\"\n", word);
-			return false;
-		}
-		n++;
-	}
-	memcpy(rules, new_rules, n * sizeof(rules[0]));
-	nr_rules = n;
-	return true;
-}
 
 static void read_script(void)
 {
@@ -221,32 +130,8 @@ static void read_script(void)
 	if (n < 0)
 		die(script_file);
 	text[n] = '\0';
-	if (!parse_rules(text))
+	if (!rules_parse(text, now_ms()))
 		exit(2);
-}
-
-/* Leaves an empty rule in c->rule if none matches. */
-static void match_rule(struct conn *c)
-{
-	memset(&c->rule, 0, sizeof(c->rule));
-	c->rule.retry_after = -1;
-	for (unsigned int i = 0; i < nr_rules; i++) {
-		struct rule *r = &rules[i];
-
-		if ((*r->path && !strstr(c->path, r->path)) ||
-		    (*r->method && strcmp(r->method, c->method)) || !r->count)
-			continue;
-		if (r->skip > 0) {
-			r->skip--;
-			continue;
-		}
-		if (r->prob < 1 && next_random() >= r->prob)
-			continue;
-		if (r->count > 0)
-			r->count--;
-		c->rule = *r;
-		return;
-	}
 }
 
 /* ---- connections ---- */
@@ -254,61 +139,110 @@ static void match_rule(struct conn *c)
 static void log_request(const struct conn *c)
 {
 	struct timespec ts;
-	char line[sizeof(c->path) + 100];
+	char line[sizeof(c->path) + 120];
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	n = snprintf(line, sizeof(line), "%lld.%03ld %s %s %d %zu\n", (long long)ts.tv_sec,
-		     ts.tv_nsec / 1000000, c->method, c->path, c->status, c->log_bytes);
+	n = snprintf(line, sizeof(line), "%lld.%03ld %s %s %d %zu %s\n", (long long)ts.tv_sec,
+		     ts.tv_nsec / 1000000, c->method, c->path, c->status, c->log_bytes, c->address);
 	if (log_fd >= 0 && write(log_fd, line, n) < 0)
 		die("log");
 }
 
-static void close_conn(unsigned int i, bool reset)
+/* The request was answered, never will be, or who asked has left. */
+static void end_request(struct conn *c)
+{
+	if (!c->in_request)
+		return;
+	c->in_request = false;
+	if (c->modelled)
+		model_end(c->object);
+	c->modelled = false;
+	stats.bytes += c->log_bytes;
+	log_request(c);
+}
+
+static void drop_answer(struct conn *c)
+{
+	free(c->out);
+	c->out = NULL;
+	if (c->file_fd >= 0)
+		close(c->file_fd);
+	c->file_fd = -1;
+	c->file_left = 0;
+}
+
+static void close_conn(struct conn *c, bool reset)
 {
 	const struct linger hard = { .l_onoff = 1, .l_linger = 0 };
-	struct conn *c = conns[i];
+	unsigned int last = --nr_conns;
 
+	end_request(c);
+	drop_answer(c);
 	if (reset)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(c->fd);
+	conns[c->index] = conns[last];
+	conns[c->index]->index = c->index;
+	wake_us[c->index] = wake_us[last];
 	free(c->in);
-	free(c->out);
 	free(c);
-	conns[i] = conns[--nr_conns];
 }
 
-static void accept_conn(int listener)
+/* Data is looked for while an answer waits, too: who asks has nothing to say then but that it leaves. */
+static void look_for(struct conn *c, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = c };
+
+	if (c->events == events)
+		return;
+	if (epoll_ctl(epoll_fd, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e))
+		die("epoll_ctl");
+	c->events = events;
+}
+
+static bool accept_conn(int listener)
 {
 	const int one = 1;
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
 	struct conn *c;
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
-		return;
+		return false;
 	c = nr_conns < MAX_CONNS ? calloc(1, sizeof(*c)) : NULL;
-	if (!c) {
+	if (!c || getsockname(fd, (struct sockaddr *)&addr, &len)) {
+		free(c);
 		close(fd);
-		return;
+		return true;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	inet_ntop(AF_INET, &addr.sin_addr, c->address, sizeof(c->address));
 	c->fd = fd;
-	conns[nr_conns++] = c;
+	c->file_fd = -1;
+	c->index = nr_conns++;
+	conns[c->index] = c;
+	wake_us[c->index] = 0;
+	stats.connections++;
+	look_for(c, EPOLLIN | EPOLLRDHUP);
+	return true;
 }
 
 /* ---- answers ---- */
 
 struct body {
-	char *data;
+	char *data;			/* NULL: at pos of fd */
 	size_t size;
+	int fd;				/* -1: none */
+	off_t pos;
 };
 
 /* The file below base; returns 0 or an HTTP status. */
-static int read_body(const char *base, const char *path, struct body *b)
+static int open_body(const char *base, const char *path, struct body *b)
 {
 	char name[PATH_MAX];
 	struct stat st;
-	size_t done = 0;
 	int fd;
 
 	if (strstr(path, "/../") || snprintf(name, sizeof(name), "%s%s", base, path) >= PATH_MAX)
@@ -320,19 +254,30 @@ static int read_body(const char *base, const char *path, struct body *b)
 		close(fd);
 		return 404;
 	}
-	b->data = malloc(st.st_size + 1);
+	*b = (struct body){ .size = st.st_size, .fd = fd };
+	return 0;
+}
+
+/* Takes it into memory, where faults may change it. */
+static void load_body(struct body *b)
+{
+	size_t done = 0;
+
+	if (b->data || b->fd < 0)
+		return;
+	b->data = malloc(b->size + 1);
 	if (!b->data)
 		die("memory");
-	while (done < (size_t)st.st_size) {
-		ssize_t n = read(fd, b->data + done, st.st_size - done);
+	while (done < b->size) {
+		ssize_t n = pread(b->fd, b->data + done, b->size - done, b->pos + done);
 
 		if (n <= 0)
 			break;
 		done += n;
 	}
-	close(fd);
 	b->size = done;
-	return 0;
+	close(b->fd);
+	b->fd = -1;
 }
 
 static void error_body(struct conn *c, struct body *b)
@@ -379,16 +324,19 @@ static void lengthen(struct body *b)
 /* Changes the body, and what is done after it, as the fault wants; returns the length to tell. */
 static long apply_fault(struct conn *c, struct body *b)
 {
+	size_t told = b->size;
+	size_t at = c->rule.at >= 0 && (size_t)c->rule.at < told ? (size_t)c->rule.at : told / 2;
+
 	switch (c->rule.fault) {
 	case FAULT_TRUNCATE:
-		b->size /= 2;
+		b->size = at;
 		return b->size;
 	case FAULT_LONG_BODY:
 		lengthen(b);
 		return b->size;
 	case FAULT_WRONG_BYTES:
 		if (b->size)
-			b->data[b->size / 2] ^= 1;
+			b->data[at] ^= 1;
 		return b->size;
 	case FAULT_WRONG_LENGTH:
 		c->close_after = true;
@@ -401,17 +349,14 @@ static long apply_fault(struct conn *c, struct body *b)
 		return -2;
 	case FAULT_SHORT_BODY:
 	case FAULT_STALL_BODY:
-	case FAULT_RESET_BODY: {
-		size_t told = b->size;
-
-		b->size /= 2;
+	case FAULT_RESET_BODY:
+		b->size = at;
 		c->close_after = c->rule.fault == FAULT_SHORT_BODY;
 		c->reset_after = c->rule.fault == FAULT_RESET_BODY;
 		c->stall_after = c->rule.fault == FAULT_STALL_BODY;
 		return told;
-	}
 	default:
-		return b->size;
+		return told;
 	}
 }
 
@@ -423,7 +368,7 @@ static const char *status_text(int status)
 static int append_headers(struct conn *c, char *h, size_t size, size_t total, long length)
 {
 	const struct rule *r = &c->rule;
-	time_t now = time(NULL);
+	time_t now = time(NULL) + r->date;
 	char date[40], *p = h, *end = h + size;
 	struct tm tm;
 
@@ -452,28 +397,43 @@ static int append_headers(struct conn *c, char *h, size_t size, size_t total, lo
 	return p - h;
 }
 
+static bool changes_body(enum fault fault)
+{
+	return fault != FAULT_NONE && fault != FAULT_GZIP && fault != FAULT_SLOW_HEADERS &&
+	       fault != FAULT_STALL_HEADERS && fault != FAULT_IGNORE_RANGE;
+}
+
+/* Takes the body over. */
 static void send_answer(struct conn *c, struct body *b, size_t total)
 {
 	char head[2048];
-	long length = apply_fault(c, b);
-	int n = append_headers(c, head, sizeof(head), total, length);
+	long length;
+	int n;
 
+	if (changes_body(c->rule.fault))
+		load_body(b);
+	length = apply_fault(c, b);
+	n = append_headers(c, head, sizeof(head), total, length);
 	if (!strcmp(c->method, "HEAD"))
 		b->size = 0;
-	c->out = malloc(n + b->size);
+	c->file_fd = b->fd;
+	c->file_pos = b->pos;
+	c->file_left = b->fd >= 0 ? b->size : 0;
+	c->out_head = n;
+	c->out_size = n + (b->data ? b->size : 0);
+	c->out = malloc(c->out_size);
 	if (!c->out)
 		die("memory");
 	memcpy(c->out, head, n);
-	if (b->size)
+	if (b->data)
 		memcpy(c->out + n, b->data, b->size);
-	c->out_head = n;
-	c->out_size = n + b->size;
-	c->done = 0;
-	c->log_bytes = b->size;
-	c->write_start_ms = now_ms();
+	free(b->data);
+	c->done = c->sent = 0;
+	c->write_start_us = now_us();
 	c->state = CONN_WRITE;
 	if (c->rule.fault == FAULT_STALL_HEADERS) {
 		c->out_size = (char *)memchr(c->out, '\n', n) + 1 - c->out;
+		c->file_left = 0;
 		c->stall_after = true;
 	}
 }
@@ -509,7 +469,7 @@ static int change(struct conn *c)
 
 	if (!strcmp(c->file, SCRIPT_PATH)) {
 		c->in[c->head_size + c->body_size] = '\0';
-		return parse_rules(c->in + c->head_size) ? 200 : 400;
+		return rules_parse(c->in + c->head_size, now_ms()) ? 200 : 400;
 	}
 	if (!writable)
 		return 405;
@@ -518,6 +478,18 @@ static int change(struct conn *c)
 	if (strstr(c->file, "/../") || snprintf(name, sizeof(name), "%s%s", root, c->file) >= PATH_MAX)
 		return 400;
 	return unlink(name) && errno != ENOENT ? 500 : 204;
+}
+
+static void stats_body(struct body *b)
+{
+	int n = asprintf(&b->data, "gets %llu\nseconds %llu\ngiven-up %llu\nbytes %llu\nconnections %llu\n",
+			 (unsigned long long)stats.gets, (unsigned long long)stats.seconds,
+			 (unsigned long long)stats.given_up, (unsigned long long)stats.bytes,
+			 (unsigned long long)stats.connections);
+
+	if (n < 0)
+		die("memory");
+	b->size = n;
 }
 
 /* Cuts the body down to the range that was asked for, if it was. */
@@ -531,42 +503,52 @@ static void cut_range(struct conn *c, struct body *b)
 		b->size /= 2;
 		return;
 	}
-	if (c->range_from < 0 || c->range_from > last)
+	if (c->range_from < 0 || c->range_from > last || c->rule.fault == FAULT_IGNORE_RANGE)
 		return;
 	if (c->range_to >= 0 && c->range_to < last)
 		last = c->range_to;
 	b->size = last - c->range_from + 1;
-	memmove(b->data, b->data + c->range_from, b->size);
+	b->pos = c->range_from;
+	if (b->data)
+		memmove(b->data, b->data + c->range_from, b->size);
 	c->status = 206;
+}
+
+/* What the rules have not decided already. */
+static void find_body(struct conn *c, struct body *b, bool reads)
+{
+	if (*c->rule.file) {
+		c->status = c->status ? c->status : 200;
+		if (open_body("", c->rule.file, b))
+			die(c->rule.file);
+	} else if (!strcmp(c->file, STATS_PATH)) {
+		c->status = 200;
+		stats_body(b);
+	} else if (!c->status) {
+		c->status = open_body(root, c->file, b);
+		if (!c->status)
+			c->status = 200;
+	} else if (c->status >= 300) {
+		error_body(c, b);
+	} else if (reads) {
+		open_body(root, c->file, b);
+	}
 }
 
 static void answer(struct conn *c)
 {
-	struct body b = { NULL, 0 };
 	bool reads = !strcmp(c->method, "GET") || !strcmp(c->method, "HEAD");
+	struct body b = { .fd = -1 };
 	size_t total;
 
 	c->status = c->rule.status;
 	if (!c->status && !reads)
 		c->status = change(c);
-	if (*c->rule.file) {
-		c->status = c->status ? c->status : 200;
-		if (read_body("", c->rule.file, &b))
-			die(c->rule.file);
-	} else if (!c->status) {
-		c->status = read_body(root, c->file, &b);
-		if (!c->status)
-			c->status = 200;
-	} else if (c->status >= 300) {
-		error_body(c, &b);
-	} else if (reads) {
-		read_body(root, c->file, &b);
-	}
+	find_body(c, &b, reads);
 	total = b.size;
 	if (c->status == 200 && reads)
 		cut_range(c, &b);
 	send_answer(c, &b, total);
-	free(b.data);
 }
 
 /* ---- requests ---- */
@@ -635,6 +617,28 @@ static int parse_request(struct conn *c)
 	return 1;
 }
 
+/* A store's latency in the place of the rule's. */
+static void draw_latency(struct conn *c)
+{
+	struct model_draw d;
+
+	if (c->rule.model.kind == MODEL_NONE || strcmp(c->method, "GET"))
+		return;
+	d = model_begin(&c->rule.model, seed, c->path, &c->object);
+	c->modelled = true;
+	c->latency_us = d.first_byte_ms * 1000;
+	c->rate = d.rate;
+	stats.seconds += d.second;
+}
+
+/* It gets no answer at all. */
+static void leave_unanswered(struct conn *c)
+{
+	c->status = 0;
+	c->state = CONN_STALL;
+	end_request(c);
+}
+
 /* Returns false: close. */
 static bool begin(struct conn *c, bool *ret_reset)
 {
@@ -642,27 +646,26 @@ static bool begin(struct conn *c, bool *ret_reset)
 
 	if (r <= 0)
 		return !r;
-	if (strcmp(c->file, SCRIPT_PATH))
-		match_rule(c);
-	else
-		memset(&c->rule, 0, sizeof(c->rule));
-	c->close_after = c->reset_after = c->stall_after = false;
-	if (c->rule.fault == FAULT_RESET) {
-		c->status = c->log_bytes = 0;
-		log_request(c);
-		*ret_reset = true;
-		return false;
+	c->rule = (struct rule){ .retry_after = -1, .at = -1 };
+	if (strcmp(c->file, SCRIPT_PATH) && strcmp(c->file, STATS_PATH)) {
+		c->rule = rules_match(c->method, c->path, c->address, now_ms());
+		stats.gets += !strcmp(c->method, "GET");
 	}
+	c->close_after = c->reset_after = c->stall_after = false;
+	c->in_request = true;
+	c->status = c->log_bytes = 0;
+	c->latency_us = c->rule.latency_ms * 1000;
+	c->rate = c->rule.rate;
+	draw_latency(c);
+	*ret_reset = c->rule.fault == FAULT_RESET;
+	if (*ret_reset)
+		return false;
 	if (c->rule.fault == FAULT_STALL) {
-		c->status = c->log_bytes = 0;
-		log_request(c);
-		c->state = CONN_STALL;
+		leave_unanswered(c);
 		return true;
 	}
-	c->wake_ms = now_ms() + c->rule.latency_ms;
 	c->state = CONN_WAIT;
-	if (!c->rule.latency_ms)
-		answer(c);
+	wake_us[c->index] = now_us() + c->latency_us;
 	return true;
 }
 
@@ -670,8 +673,8 @@ static bool on_readable(struct conn *c, bool *ret_reset)
 {
 	ssize_t n;
 
-	if (c->in_room - c->in_size < 65536) {
-		size_t room = c->in_room ? c->in_room * 2 : 131072;
+	if (c->in_room - c->in_size < 16384) {
+		size_t room = c->in_room ? c->in_room * 2 : 2 * HEAD_MAX;
 		char *in = room <= 2 * (BODY_MAX + HEAD_MAX) ? realloc(c->in, room + 1) : NULL;
 
 		if (!in)
@@ -685,19 +688,60 @@ static bool on_readable(struct conn *c, bool *ret_reset)
 	if (!n)
 		return false;
 	c->in_size += n;
-	return c->state == CONN_READ ? begin(c, ret_reset) : true;
+	return begin(c, ret_reset);
 }
 
-/* How many bytes may go out now at the rule's rate. */
-static size_t allowance(const struct conn *c)
-{
-	size_t left = c->out_size - c->done, allowed;
+/* ---- writing ---- */
 
-	if (!c->rule.rate)
+static size_t left_to_write(const struct conn *c)
+{
+	return c->out_size - c->done + c->file_left;
+}
+
+/*
+ * How many bytes may go out now at the rule's rate; if it is none, when there are some: not one by
+ * one, but what the rate gives in 5 ms, at most 64 KiB.
+ */
+static size_t allowance(const struct conn *c, uint64_t *ret_due_us)
+{
+	size_t left = left_to_write(c), step = c->rate / 200 + 1, gone = c->sent, allowed;
+	uint64_t age = now_us() - c->write_start_us;
+
+	if (c->rule.fault == FAULT_SLOW_HEADERS && gone < c->out_head) {
+		*ret_due_us = c->write_start_us + (gone + 1) * SLOW_HEADERS_MS * 1000ULL;
+		return age >= gone * SLOW_HEADERS_MS * 1000ULL ? 1 : 0;
+	}
+	if (c->rate <= 0)
 		return left;
-	allowed = c->out_head + (now_ms() - c->write_start_ms) * c->rule.rate / 1000;
-	allowed = allowed > c->done ? allowed - c->done : 0;
+	allowed = c->out_head + age * c->rate / 1e6;
+	allowed = allowed > gone ? allowed - gone : 0;
+	step = step > 65536 ? 65536 : step;
+	step = step > left ? left : step;
+	*ret_due_us = c->write_start_us + (gone + step - c->out_head) * 1e6 / c->rate + 1;
+	if (gone >= c->out_head && allowed < step)
+		return 0;
 	return allowed < left ? allowed : left;
+}
+
+static void count_written(struct conn *c, size_t n)
+{
+	if (c->done < c->out_size)
+		c->done += n;
+	else
+		c->file_left -= n;
+	c->sent += n;
+	c->log_bytes = c->sent > c->out_head ? c->sent - c->out_head : 0;
+}
+
+static ssize_t write_some(struct conn *c, size_t size)
+{
+	size_t head = c->out_size - c->done;
+
+	if (!head)
+		return sendfile(c->fd, c->file_fd, &c->file_pos, size);
+	if (size < head)
+		head = size;
+	return send(c->fd, c->out + c->done, head, MSG_NOSIGNAL | (size > head ? MSG_MORE : 0));
 }
 
 /* Ready for the next request, which may have come already. */
@@ -705,25 +749,17 @@ static bool next_request(struct conn *c, bool *ret_reset)
 {
 	size_t used = c->head_size + c->body_size;
 
-	free(c->out);
-	c->out = NULL;
+	drop_answer(c);
 	memmove(c->in, c->in + used, c->in_size - used);
 	c->in_size -= used;
 	c->state = CONN_READ;
 	return !c->in_size || begin(c, ret_reset);
 }
 
-static bool on_writable(struct conn *c, bool *ret_reset)
+/* All is out.  Returns false: close. */
+static bool answered(struct conn *c, bool *ret_reset)
 {
-	size_t size = allowance(c);
-	ssize_t n = size ? send(c->fd, c->out + c->done, size, MSG_NOSIGNAL) : 0;
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	c->done += n;
-	if (c->done < c->out_size)
-		return true;
-	log_request(c);
+	end_request(c);
 	*ret_reset = c->reset_after;
 	if (c->stall_after) {
 		c->state = CONN_STALL;
@@ -734,79 +770,103 @@ static bool on_writable(struct conn *c, bool *ret_reset)
 	return next_request(c, ret_reset);
 }
 
+/* Writes what may go; leaves a time, or the socket to wait for. */
+static bool go_on_writing(struct conn *c, bool *ret_reset)
+{
+	wake_us[c->index] = 0;
+	while (left_to_write(c)) {
+		uint64_t due = 0;
+		size_t size = allowance(c, &due);
+		ssize_t n = size ? write_some(c, size) : 0;
+
+		if (!size) {
+			wake_us[c->index] = due;
+			look_for(c, EPOLLIN | EPOLLRDHUP);
+			return true;
+		}
+		if (n < 0 && errno == EAGAIN) {
+			look_for(c, EPOLLOUT | EPOLLRDHUP);
+			return true;
+		}
+		if (n <= 0)
+			return false;
+		count_written(c, n);
+	}
+	look_for(c, EPOLLIN | EPOLLRDHUP);
+	return answered(c, ret_reset);
+}
+
 /* ---- the loop ---- */
 
-static short events_of(const struct conn *c)
+static void serve_conn(struct conn *c, uint32_t events)
 {
-	switch (c->state) {
-	case CONN_WRITE:
-		return c->rule.rate && !allowance(c) ? 0 : POLLOUT;
-	case CONN_WAIT:
-		return POLLRDHUP;
-	default:
-		return POLLIN;
-	}
-}
-
-static int poll_timeout(void)
-{
-	uint64_t now = now_ms(), next = now + 1000;
-
-	for (unsigned int i = 0; i < nr_conns; i++) {
-		const struct conn *c = conns[i];
-
-		if (c->state == CONN_WAIT && c->wake_ms < next)
-			next = c->wake_ms < now ? now : c->wake_ms;
-		if (c->state == CONN_WRITE && c->rule.rate && now + 2 < next)
-			next = now + 2;
-	}
-	return next - now;
-}
-
-static void serve_conn(unsigned int i, short events)
-{
-	struct conn *c = conns[i];
 	bool alive = true, reset = false;
 
-	if (c->state == CONN_WAIT && events & (POLLERR | POLLHUP | POLLRDHUP)) {
-		/* Who asked has left: the request is logged now, not when its delay is over. */
-		c->status = c->log_bytes = 0;
-		log_request(c);
-		alive = false;
-	} else if (events & (POLLERR | POLLHUP | POLLNVAL)) {
-		alive = false;
-	} else if (c->state == CONN_WAIT && now_ms() >= c->wake_ms) {
-		answer(c);
-	} else if (c->state == CONN_WRITE && (events & POLLOUT)) {
-		alive = on_writable(c, &reset);
-	} else if (events & POLLIN) {
+	if (c->state == CONN_READ && events & EPOLLIN) {
 		alive = on_readable(c, &reset);
+	} else if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
+		/* Who asked has left: the request is logged now, not when its delay is over. */
+		stats.given_up += c->state == CONN_WAIT;
+		alive = false;
+	} else if (events & EPOLLIN) {
+		/* The next request, too early: it waits in the socket. */
+		look_for(c, EPOLLRDHUP);
+	} else if (c->state == CONN_WRITE && events & EPOLLOUT) {
+		alive = go_on_writing(c, &reset);
 	}
 	if (!alive)
-		close_conn(i, reset);
+		close_conn(c, reset);
 }
 
-static void serve(int listener)
+static void wake_conn(struct conn *c)
 {
-	static struct pollfd fds[MAX_CONNS + 1];
+	bool reset = false;
+
+	wake_us[c->index] = 0;
+	if (c->state == CONN_WAIT)
+		answer(c);
+	if (c->state == CONN_WRITE && !go_on_writing(c, &reset))
+		close_conn(c, reset);
+}
+
+/* Those whose time has come; returns when the next one's does. */
+static uint64_t run_timers(void)
+{
+	uint64_t now = now_us(), next = now + 1000000;
+
+	/* Backwards, as closing one puts the last in its place. */
+	for (unsigned int i = nr_conns; i--; )
+		if (wake_us[i] && wake_us[i] <= now)
+			wake_conn(conns[i]);
+	for (unsigned int i = 0; i < nr_conns; i++)
+		if (wake_us[i] && wake_us[i] < next)
+			next = wake_us[i];
+	return next;
+}
+
+static void serve(const int *listeners, unsigned int nr)
+{
+	struct epoll_event events[256];
 
 	while (!stop) {
-		unsigned int n = nr_conns;
+		uint64_t next = run_timers(), now = now_us();
+		const struct timespec ts = { .tv_nsec = next > now ? (next - now) * 1000 : 0 };
+		const struct timespec second = { .tv_sec = 1 };
+		int n;
 
 		if (reread) {
 			reread = 0;
 			read_script();
 		}
-		fds[0] = (struct pollfd){ .fd = listener, .events = POLLIN };
-		for (unsigned int i = 0; i < n; i++)
-			fds[i + 1] = (struct pollfd){ .fd = conns[i]->fd, .events = events_of(conns[i]) };
-		if (poll(fds, n + 1, poll_timeout()) < 0 && errno != EINTR)
-			die("poll");
-		/* Backwards, as closing one puts the last in its place. */
-		for (unsigned int i = n; i--; )
-			serve_conn(i, fds[i + 1].revents);
-		if (fds[0].revents & POLLIN)
-			accept_conn(listener);
+		n = epoll_pwait2(epoll_fd, events, 256, next > now + 999999 ? &second : &ts, NULL);
+		if (n < 0 && errno != EINTR)
+			die("epoll_pwait2");
+		for (int i = 0; i < n; i++)
+			if (events[i].data.ptr)
+				serve_conn(events[i].data.ptr, events[i].events);
+		for (unsigned int i = 0; n > 0 && i < nr; i++)
+			while (accept_conn(listeners[i]))
+				;
 	}
 }
 
@@ -820,37 +880,68 @@ static void on_signal(int number)
 		stop = 1;
 }
 
-static int listen_on(unsigned int port, const char *port_file)
+/* Port 0 is any; *port is the one that was taken. */
+static int listen_on(const char *address, unsigned int *port)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(*port) };
+	struct epoll_event e = { .events = EPOLLIN };
 	socklen_t len = sizeof(addr);
 	const int one = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	char tmp[PATH_MAX];
-	FILE *f;
 
 	if (fd < 0)
 		die("socket");
+	if (inet_pton(AF_INET, address, &addr.sin_addr) != 1 || ntohl(addr.sin_addr.s_addr) >> 24 != 127) {
+		errno = EINVAL;
+		die(address);
+	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 512) ||
-	    getsockname(fd, (struct sockaddr *)&addr, &len))
-		die("listen");
-	if (!port_file)
-		return fd;
-	/* Renamed, so that a reader who waits for the file never sees it empty. */
-	snprintf(tmp, sizeof(tmp), "%s.tmp", port_file);
-	f = fopen(tmp, "we");
-	if (!f || fprintf(f, "%u\n", ntohs(addr.sin_port)) < 0 || fclose(f) || rename(tmp, port_file))
-		die(port_file);
+	    getsockname(fd, (struct sockaddr *)&addr, &len) ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e))
+		die(address);
+	*port = ntohs(addr.sin_port);
 	return fd;
+}
+
+/* Renamed, so that a reader who waits for the file never sees it empty. */
+static void write_port(const char *file, unsigned int port)
+{
+	char tmp[PATH_MAX];
+	FILE *f;
+
+	snprintf(tmp, sizeof(tmp), "%s.tmp", file);
+	f = fopen(tmp, "we");
+	if (!f || fprintf(f, "%u\n", port) < 0 || fclose(f) || rename(tmp, file))
+		die(file);
+}
+
+static void run(const char *const *addresses, unsigned int nr, unsigned int port, const char *port_file)
+{
+	int listeners[MAX_ADDRESSES];
+
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll_fd < 0)
+		die("epoll");
+	for (unsigned int i = 0; i < nr; i++)
+		listeners[i] = listen_on(addresses[i], &port);
+	if (port_file)
+		write_port(port_file, port);
+	serve(listeners, nr);
+	while (nr_conns)
+		close_conn(conns[0], false);
+}
+
+static int usage(int status)
+{
+	fprintf(status ? stderr : stdout, "%s%s", usage_text, rule_usage);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "address", required_argument, NULL, 'a' },
 		{ "root", required_argument, NULL, 'r' }, { "port", required_argument, NULL, 'p' },
 		{ "port-file", required_argument, NULL, 'P' }, { "log", required_argument, NULL, 'l' },
 		{ "script", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
@@ -858,12 +949,20 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct sigaction act = { .sa_handler = on_signal };
+	const char *addresses[MAX_ADDRESSES] = { "127.0.0.1" };
 	const char *port_file = NULL, *log_file = NULL;
-	unsigned int port = 0;
+	unsigned int port = 0, nr_addresses = 0;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
+		case 'a':
+			if (nr_addresses == MAX_ADDRESSES) {
+				fprintf(stderr, "cc-httpd: --address: expected at most %d\n", MAX_ADDRESSES);
+				return 2;
+			}
+			addresses[nr_addresses++] = optarg;
+			break;
 		case 'r':
 			root = optarg;
 			break;
@@ -880,20 +979,18 @@ int main(int argc, char **argv)
 			script_file = optarg;
 			break;
 		case 'S':
-			random_state = strtoull(optarg, NULL, 10) * 2 + 1;
+			seed = strtoull(optarg, NULL, 10);
+			rules_seed(seed);
 			break;
 		case 'w':
 			writable = true;
 			break;
 		default:
-			fputs(usage_text, option == 'h' ? stdout : stderr);
-			return option == 'h' ? 0 : 2;
+			return usage(option == 'h' ? 0 : 2);
 		}
 	}
-	if (!root || optind < argc) {
-		fputs(usage_text, stderr);
-		return 2;
-	}
+	if (!root || optind < argc)
+		return usage(2);
 	if (log_file) {
 		log_fd = open(log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		if (log_fd < 0)
@@ -903,8 +1000,6 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	read_script();
-	serve(listen_on(port, port_file));
-	while (nr_conns)
-		close_conn(0, false);
+	run(addresses, nr_addresses ? nr_addresses : 1, port, port_file);
 	return 0;
 }
