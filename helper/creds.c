@@ -176,3 +176,11 @@ int cc_creds_load(const struct cc_store_config *c, struct cc_creds *ret_creds,
 	cc_creds_wipe(&creds);
 	return r;
 }
+
+int cc_creds_check(const struct cc_store_config *c, char *err, size_t errlen)
+{
+	if (!c->anonymous || (!c->credentials && !c->credentials_file && !c->profile && !c->requester_pays))
+		return 0;
+	snprintf(err, errlen, "anonymous: expected no, as there are credentials to sign with");
+	return -EINVAL;
+}

@@ -13,7 +13,7 @@
 
 #include "store-http.h"
 
-#define RESOLVE_POLL_NS	(10 * 1000000ULL)
+#define TARGET_POLL_NS	(10 * 1000000ULL)
 #define MAX_SLEEP_MS	60000
 
 struct slot {
@@ -67,8 +67,6 @@ static void fail(struct cc_fetch_net *n, struct slot *s, const struct cc_http_ou
 {
 	struct cc_fetch *f = n->fetch;
 
-	if (o->class == CC_RETRY_AUTH)
-		cc_http_target_forget_creds(cc_store_http_target(s->p->req->store));
 	pthread_mutex_lock(&f->lock);
 	cc_fetch_attempt_failed(f, s->p, o);
 	free_slot(n, s);
@@ -143,7 +141,8 @@ static int resolve(struct cc_http_target *t, char *address, struct cc_http_outco
 	return r;
 }
 
-static void wait_for_address(struct cc_fetch_net *n, struct slot *s)
+/* Its address or its keys are not known yet. */
+static void wait_for_target(struct cc_fetch_net *n, struct slot *s)
 {
 	struct cc_fetch *f = n->fetch;
 
@@ -151,7 +150,7 @@ static void wait_for_address(struct cc_fetch_net *n, struct slot *s)
 	if (s->p->cancelled)
 		cc_fetch_complete(f, s->p, CC_STORE_CANCELLED, "cancelled");
 	else
-		cc_fetch_delay(f, s->p, cc_now_ns() + RESOLVE_POLL_NS);
+		cc_fetch_delay(f, s->p, cc_now_ns() + TARGET_POLL_NS);
 	free_slot(n, s);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -198,8 +197,10 @@ static void start(struct cc_fetch_net *n, struct slot *s)
 	int r;
 
 	r = resolve(t, address, &o);
+	if (!r)
+		r = cc_http_target_keys(t, 0, &o);
 	if (r == -EINPROGRESS) {
-		wait_for_address(n, s);
+		wait_for_target(n, s);
 		return;
 	}
 	count_get(n, s->p);

@@ -247,6 +247,8 @@ static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 	int r;
 
 	t->s3 = true;
+	if (cc_creds_check(t->config, err, errlen))
+		return -EINVAL;
 	t->region = t->config->region ? t->config->region : DEFAULT_REGION;
 	r = parse_s3_url(t, err, errlen);
 	if (!r)
@@ -256,7 +258,10 @@ static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 	if (asprintf(&t->base, "%s%s", t->config->path_style ? "/" : "",
 		     t->config->path_style ? t->bucket : "") < 0)
 		t->base = NULL;
-	if (!t->base || set_origin(t, &p, t->config->path_style ? NULL : t->bucket)) {
+	if (!t->config->anonymous)
+		t->keyring = cc_keyring_new(t->config);
+	if (!t->base || set_origin(t, &p, t->config->path_style ? NULL : t->bucket) ||
+	    (!t->keyring && !t->config->anonymous)) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
@@ -267,7 +272,9 @@ static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 static int check_plain_keys(const struct cc_store_config *c, char *err, size_t errlen)
 {
 	const char *key = c->endpoint ? "endpoint" : c->region ? "region" :
+			  c->credentials ? "credentials" :
 			  c->credentials_file ? "credentials_file" : c->profile ? "profile" :
+			  c->requester_pays ? "requester_pays" :
 			  c->path_style ? "style" : c->anonymous ? "anonymous" : NULL;
 
 	if (!key)
@@ -294,18 +301,35 @@ int cc_http_target_init(struct cc_http_target *t, const struct cc_store_config *
 	return r;
 }
 
-void cc_http_target_forget_creds(struct cc_http_target *t)
+int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct cc_http_outcome *o)
 {
-	pthread_mutex_lock(&t->lock);
-	t->have_creds = false;
-	cc_creds_wipe(&t->creds);
-	OPENSSL_cleanse(&t->key, sizeof(t->key));
-	pthread_mutex_unlock(&t->lock);
+	const struct cc_creds *creds;
+	char err[CC_HTTP_REASON_SIZE];
+	int r;
+
+	if (!t->keyring)
+		return 0;
+	if (deadline_ns)
+		r = cc_keyring_wait(t->keyring, deadline_ns, &creds, err, sizeof(err));
+	else
+		r = cc_keyring_get(t->keyring, &creds, err, sizeof(err));
+	if (!r)
+		cc_keyring_put(t->keyring, creds);
+	if (!r || r == -EINPROGRESS)
+		return r;
+	*o = (struct cc_http_outcome){
+		.result = r == -ETIMEDOUT ? CC_STORE_TIMEOUT : CC_STORE_DENIED, .class = CC_RETRY_FATAL,
+	};
+	snprintf(o->reason, sizeof(o->reason), "%s", err);
+	return r;
 }
 
 void cc_http_target_destroy(struct cc_http_target *t)
 {
-	cc_http_target_forget_creds(t);
+	OPENSSL_cleanse(&t->key, sizeof(t->key));
+	if (t->keyring)
+		cc_keyring_put(t->keyring, t->key_creds);
+	cc_keyring_free(t->keyring);
 	cc_resolver_free(t->resolver);
 	free(t->prefix);
 	free(t->base);

@@ -112,37 +112,46 @@ static void sign_header(struct cc_sign_request *s, const char *name, const char 
 	s->headers[s->nr_headers++] = (struct cc_sign_pair){ name, value };
 }
 
-/* Called with the target's lock held. */
-static int load_creds(struct cc_http_target *t, struct cc_http_outcome *o)
+/* The derived key is kept for as long as the credentials are the same; cc_sign() looks at the day. */
+static int authorize(struct cc_http_target *t, const struct cc_creds *creds,
+		     const struct cc_sign_request *s, char **ret_authorization)
 {
-	char err[CC_HTTP_REASON_SIZE];
+	const struct cc_creds *old = NULL;
+	int r;
 
-	if (t->have_creds)
-		return 0;
-	if (cc_creds_load(t->config, &t->creds, err, sizeof(err))) {
-		outcome(o, CC_STORE_DENIED, CC_RETRY_FATAL, err);
-		return -EACCES;
+	pthread_mutex_lock(&t->lock);
+	if (t->key_creds != creds) {
+		old = t->key_creds;
+		t->key_creds = cc_keyring_hold(t->keyring, creds);
+		t->key.scope[0] = '\0';
 	}
-	t->have_creds = true;
-	return 0;
+	r = cc_sign(s, &t->key, ret_authorization);
+	pthread_mutex_unlock(&t->lock);
+	cc_keyring_put(t->keyring, old);
+	return r;
 }
 
 /* Signs, and gives the headers that were signed to curl; it sends host by itself. */
 static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_http_outcome *o)
 {
 	struct cc_http_target *t = x->target;
-	char *authorization = NULL;
+	char *authorization = NULL, err[CC_HTTP_REASON_SIZE];
 	int r;
 
-	pthread_mutex_lock(&t->lock);
-	r = load_creds(t, o);
+	r = cc_keyring_get(t->keyring, &x->creds, err, sizeof(err));
+	if (r == -EINPROGRESS)
+		outcome(o, CC_STORE_DENIED, CC_RETRY_TRANSIENT, "credentials are being renewed");
+	else if (r)
+		outcome(o, CC_STORE_DENIED, CC_RETRY_FATAL, err);
 	if (r)
-		goto unlock;
-	if (t->creds.session_token[0])
-		sign_header(s, "x-amz-security-token", t->creds.session_token);
-	s->access_key = t->creds.access_key;
-	s->secret_key = t->creds.secret_key;
-	r = cc_sign(s, &t->key, &authorization);
+		return r;
+	if (x->creds->session_token[0])
+		sign_header(s, "x-amz-security-token", x->creds->session_token);
+	if (t->config->requester_pays)
+		sign_header(s, "x-amz-request-payer", "requester");
+	s->access_key = x->creds->access_key;
+	s->secret_key = x->creds->secret_key;
+	r = authorize(t, x->creds, s, &authorization);
 	for (unsigned int i = 1; !r && i < s->nr_headers; i++)
 		r = add_header(x, s->headers[i].name, s->headers[i].value);
 	if (!r)
@@ -150,8 +159,6 @@ static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_htt
 	free(authorization);
 	if (r)
 		outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL, "cannot sign the request");
-unlock:
-	pthread_mutex_unlock(&t->lock);
 	return r;
 }
 
@@ -171,7 +178,7 @@ static int make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	r = make_path(x->target, &x->req, &s, &path, &key);
 	if (!r)
 		r = make_url(x, &s);
-	if (!r && x->target->s3 && !x->target->config->anonymous) {
+	if (!r && x->target->keyring) {
 		cc_sign_date(time(NULL), date);
 		if (x->req.method == CC_HTTP_PUT) {
 			uint8_t digest[CC_ID_SIZE];
@@ -504,12 +511,20 @@ static void free_headers(struct curl_slist *headers)
 	curl_slist_free_all(headers);
 }
 
+static void put_creds(struct cc_http_xfer *x)
+{
+	if (x->creds)
+		cc_keyring_put(x->target->keyring, x->creds);
+	x->creds = NULL;
+}
+
 /* Back to what it was after init. */
 static void reset(struct cc_http_xfer *x)
 {
 	CURL *easy = x->easy;
 
 	curl_easy_reset(easy);
+	put_creds(x);
 	free_headers(x->headers);
 	curl_slist_free_all(x->connect_to);
 	if (x->req.grow)
@@ -679,4 +694,7 @@ void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outc
 	} else {
 		outcome(o, CC_STORE_OK, CC_RETRY_NONE, "");
 	}
+	if (o->class == CC_RETRY_AUTH && x->creds)
+		cc_keyring_refuse(x->target->keyring, x->creds);
+	put_creds(x);
 }

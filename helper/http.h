@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <curl/curl.h>
-#include "creds.h"
+#include "keyring.h"
 #include "resolve.h"
 #include "retry.h"
 #include "sign.h"
@@ -30,18 +30,22 @@ struct cc_http_target {
 	char *base;			/* raw path of the bucket: "" or "/bucket" */
 	char *prefix;			/* raw, below base: "" or "/a/b" */
 	struct cc_resolver *resolver;
+	struct cc_keyring *keyring;	/* NULL: requests are not signed */
 	pthread_mutex_t lock;		/* covers what follows */
-	bool have_creds;
-	struct cc_creds creds;
 	struct cc_sign_key key;
+	const struct cc_creds *key_creds; /* that key was made of, a reference, or NULL */
 };
 
 /* Checks the configuration.  Returns 0 or -errno with a line in err. */
 int cc_http_target_init(struct cc_http_target *t, const struct cc_store_config *c,
 			char *err, size_t errlen);
 void cc_http_target_destroy(struct cc_http_target *t);
-/* The store refused the credentials: read them anew at the next request. */
-void cc_http_target_forget_creds(struct cc_http_target *t);
+struct cc_http_outcome;
+/*
+ * Are there keys to sign with?  Waits for them until deadline_ns, or not at all if that is 0.
+ * Returns 0, -EINPROGRESS (ask again), or another error with *o set.
+ */
+int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct cc_http_outcome *o);
 
 /* ---- answer: what came back, and what it means; pure ---- */
 
@@ -99,6 +103,7 @@ struct cc_http_xfer {
 	bool soiled;			/* easy had a transfer that did not come to its end */
 	struct cc_http_target *target;
 	struct cc_http_request req;
+	const struct cc_creds *creds;	/* a reference to what it was signed with, or NULL */
 	struct curl_slist *headers, *connect_to;
 	char *url;
 	enum {

@@ -136,7 +136,8 @@ static void attempt(struct http_store *s, struct line *l, const struct cc_http_r
 		o->class = CC_RETRY_TRANSIENT;
 		return;
 	}
-	if (cc_http_xfer_start(&l->xfer, &s->target, req, address, o))
+	if (cc_http_target_keys(&s->target, req->deadline_ns, o) ||
+	    cc_http_xfer_start(&l->xfer, &s->target, req, address, o))
 		return;
 	if (curl_multi_add_handle(l->multi, l->xfer.easy)) {
 		o->result = CC_STORE_ERROR;
@@ -176,8 +177,6 @@ static void run(struct http_store *s, struct line *l, struct cc_http_request *re
 		    !cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh) ||
 		    cc_now_ns() + delay * 1000000ULL >= req->deadline_ns)
 			break;
-		if (o->class == CC_RETRY_AUTH)
-			cc_http_target_forget_creds(&s->target);
 		sleep_ms(delay);
 	}
 	cc_sigpipe_restore(&signals);

@@ -54,6 +54,7 @@ void cc_store_config_free(struct cc_store_config *c)
 	free(c->domain);
 	free(c->endpoint);
 	free(c->region);
+	free(c->credentials);
 	free(c->credentials_file);
 	free(c->profile);
 	free(c->ca_file);

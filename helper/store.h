@@ -27,8 +27,10 @@ struct cc_store_config {
 	char *region;			/* default us-east-1 */
 	bool path_style;		/* endpoint/bucket/key instead of bucket.endpoint/key */
 	bool anonymous;			/* do not sign */
-	char *credentials_file;		/* INI as of the AWS tools; default: environment, ~/.aws */
-	char *profile;			/* section of it; default "default" */
+	char *credentials;		/* the one provider of creds.h to ask; default: one after the other */
+	char *credentials_file;		/* INI as of the AWS tools */
+	char *profile;			/* section of it, or of ~/.aws; default "default" */
+	bool requester_pays;		/* the bucket's owner lets those pay who read */
 	/* http, https, s3 */
 	char *ca_file;			/* PEM bundle; default the system's */
 	unsigned int connections;	/* parallel requests, 1..256; default 32 */

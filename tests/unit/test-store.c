@@ -425,12 +425,16 @@ static void test_s3(void)
 		httpd_fatal(err);
 	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "credentials: cannot open"),
 	   "no credentials: %s", err);
+	/* A failure is remembered for a second. */
 	write_text("creds", "[other]\n");
+	nap_ms(1100);
 	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "no section [default]"), "%s", err);
 	write_text("creds", "[default]\naws_access_key_id=K\n");
+	nap_ms(1100);
 	ok(get(s, "obj", 100, "") == CC_STORE_DENIED && strstr(err, "aws_secret_access_key"), "%s", err);
 	write_text("creds", "[x]\naws_access_key_id=X\n[default]\naws_access_key_id = KEY\r\n"
 		   "aws_secret_access_key=SECRET\naws_session_token=TOKEN\n");
+	nap_ms(1100);
 	httpd_script(&h, "");
 	test_operations(s, "s3");
 	httpd_put(&h, "buck/pre/obj", "0123456789", 10);

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * When keys are loaded, and who may have them; see keyring.h.  Keys that could not be renewed are given
+ * out until the store itself refuses them: its clock decides, and not being able to ask for new
+ * ones is no reason to stop.
+ */
+#include "keyring.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "log.h"
+#include "thread.h"
+
+#define SECOND		1000000000ULL
+#define LEAD_MAX_S	900		/* renewed so long before they expire, or a quarter of their life */
+#define RENEW_MIN_S	1
+#define BACKOFF_MIN_NS	SECOND		/* after a failed load; doubled each time up to 16 s if that can wait */
+#define RELOAD_NS	SECOND		/* refused keys are not loaded again before */
+
+struct keys {
+	struct cc_creds creds;		/* constant */
+	unsigned int refs;		/* under the keyring's lock */
+};
+
+struct cc_keyring {
+	struct cc_store_config config;	/* a copy of what creds.h reads; constant */
+	pthread_mutex_t lock;		/* covers what follows */
+	pthread_cond_t changed;
+	unsigned int refs;		/* the owner's and the thread's */
+	bool running, stop;
+	struct keys *current;		/* or NULL */
+	bool refused;			/* current is not given out any more */
+	bool wanted;			/* a load is asked for, or under way */
+	char error[256];		/* of the last load, "" if it went well */
+	unsigned int failures;		/* in a row */
+	uint64_t next_ns;		/* when to load without being asked; UINT64_MAX: never */
+	uint64_t not_before_ns;		/* nor on demand */
+};
+
+/* ---- life ---- */
+
+static int copy_string(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_config(struct cc_store_config *to, const struct cc_store_config *c)
+{
+	cc_store_config_init(to);
+	if (copy_string(&to->name, c->name) || copy_string(&to->region, c->region) ||
+	    copy_string(&to->credentials, c->credentials) ||
+	    copy_string(&to->credentials_file, c->credentials_file) ||
+	    copy_string(&to->profile, c->profile) || copy_string(&to->ca_file, c->ca_file)) {
+		cc_store_config_free(to);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+struct cc_keyring *cc_keyring_new(const struct cc_store_config *c)
+{
+	struct cc_keyring *k = calloc(1, sizeof(*k));
+	pthread_condattr_t attr;
+
+	if (!k)
+		return NULL;
+	if (copy_config(&k->config, c)) {
+		free(k);
+		return NULL;
+	}
+	k->refs = 1;
+	k->next_ns = UINT64_MAX;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return k;
+}
+
+/* Called with the lock held. */
+static void put_keys(struct keys *keys)
+{
+	if (!keys || --keys->refs)
+		return;
+	cc_creds_wipe(&keys->creds);
+	free(keys);
+}
+
+/* Called with the lock held, returns without it. */
+static void put_and_unlock(struct cc_keyring *k)
+{
+	bool last = !--k->refs;
+
+	pthread_mutex_unlock(&k->lock);
+	if (!last)
+		return;
+	put_keys(k->current);
+	pthread_cond_destroy(&k->changed);
+	pthread_mutex_destroy(&k->lock);
+	cc_store_config_free(&k->config);
+	free(k);
+}
+
+void cc_keyring_free(struct cc_keyring *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->stop = true;
+	pthread_cond_broadcast(&k->changed);
+	put_and_unlock(k);
+}
+
+/* ---- the thread ---- */
+
+/* Up to a tenth of n more, so that hosts that started together do not ask together. */
+static uint64_t jitter(uint64_t n)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		return 0;
+	return (n / 10 * random) >> 32;
+}
+
+/* Nanoseconds from now until keys with this end should be renewed. */
+static uint64_t renew_in(int64_t expires)
+{
+	int64_t life = expires - (int64_t)time(NULL), lead = life / 4;
+
+	if (lead > LEAD_MAX_S)
+		lead = LEAD_MAX_S;
+	if (life - lead < RENEW_MIN_S)
+		return RENEW_MIN_S * SECOND;
+	return (life - lead) * SECOND - jitter((life - lead < 600 ? life - lead : 600) * SECOND);
+}
+
+/* Called with the lock held, as all below. */
+static void loaded(struct cc_keyring *k, struct keys *keys)
+{
+	uint64_t now = cc_now_ns();
+
+	if (k->failures && k->current)
+		cc_log(LOG_NOTICE, "store %s: credentials renewed", k->config.name);
+	put_keys(k->current);
+	k->current = keys;
+	k->refused = false;
+	k->error[0] = '\0';
+	k->failures = 0;
+	k->next_ns = keys->creds.expires ? now + renew_in(keys->creds.expires) : UINT64_MAX;
+	k->not_before_ns = now + RELOAD_NS;
+}
+
+static void not_loaded(struct cc_keyring *k, const char *reason)
+{
+	uint64_t delay = BACKOFF_MIN_NS;
+
+	snprintf(k->error, sizeof(k->error), "%s", reason);
+	/* With keys that may well be good there is no hurry. */
+	if (k->current && !k->refused)
+		delay <<= k->failures < 4 ? k->failures : 4;
+	/* Without any keys the requests say so; with old ones nobody else would. */
+	if (!k->failures++ && k->current)
+		cc_log(LOG_WARNING, "store %s: cannot renew keys: %s", k->config.name, reason);
+	k->not_before_ns = cc_now_ns() + delay;
+	k->next_ns = k->current ? k->not_before_ns + jitter(delay) : UINT64_MAX;
+}
+
+static void load(struct cc_keyring *k)
+{
+	struct keys *keys = calloc(1, sizeof(*keys));
+	char err[sizeof(k->error)] = "credentials: out of memory";
+	int r = -ENOMEM;
+
+	k->wanted = true;
+	pthread_mutex_unlock(&k->lock);
+	if (keys)
+		r = cc_creds_load(&k->config, &keys->creds, err, sizeof(err));
+	pthread_mutex_lock(&k->lock);
+	if (!r) {
+		keys->refs = 1;
+		loaded(k, keys);
+	} else {
+		free(keys);
+		not_loaded(k, err);
+	}
+	k->wanted = false;
+	pthread_cond_broadcast(&k->changed);
+}
+
+static void wait_until(struct cc_keyring *k, uint64_t ns)
+{
+	const struct timespec until = { .tv_sec = ns / SECOND, .tv_nsec = ns % SECOND };
+
+	if (ns == UINT64_MAX)
+		pthread_cond_wait(&k->changed, &k->lock);
+	else
+		pthread_cond_timedwait(&k->changed, &k->lock, &until);
+}
+
+static void *run(void *arg)
+{
+	struct cc_keyring *k = arg;
+
+	pthread_mutex_lock(&k->lock);
+	while (!k->stop) {
+		if (k->wanted || cc_now_ns() >= k->next_ns)
+			load(k);
+		else
+			wait_until(k, k->next_ns);
+	}
+	k->running = false;
+	put_and_unlock(k);
+	return NULL;
+}
+
+/* ---- interface ---- */
+
+static void want(struct cc_keyring *k)
+{
+	k->wanted = true;
+	if (k->running) {
+		pthread_cond_broadcast(&k->changed);
+		return;
+	}
+	k->refs++;
+	k->running = !cc_thread_start(run, k, true, NULL);
+	if (k->running)
+		return;
+	k->refs--;
+	k->wanted = false;
+	not_loaded(k, "credentials: cannot start a thread");
+}
+
+static int get(struct cc_keyring *k, const struct cc_creds **ret_creds, char *err, size_t errlen)
+{
+	if (k->current && !k->refused) {
+		k->current->refs++;
+		*ret_creds = &k->current->creds;
+		return 0;
+	}
+	if (!k->wanted && cc_now_ns() >= k->not_before_ns) {
+		k->error[0] = '\0';
+		want(k);
+	}
+	if (!k->error[0])
+		return -EINPROGRESS;
+	snprintf(err, errlen, "%s", k->error);
+	return -EACCES;
+}
+
+int cc_keyring_get(struct cc_keyring *k, const struct cc_creds **ret_creds, char *err, size_t errlen)
+{
+	int r;
+
+	pthread_mutex_lock(&k->lock);
+	r = get(k, ret_creds, err, errlen);
+	pthread_mutex_unlock(&k->lock);
+	return r;
+}
+
+int cc_keyring_wait(struct cc_keyring *k, uint64_t deadline_ns, const struct cc_creds **ret_creds,
+		    char *err, size_t errlen)
+{
+	int r;
+
+	pthread_mutex_lock(&k->lock);
+	while ((r = get(k, ret_creds, err, errlen)) == -EINPROGRESS) {
+		if (cc_now_ns() >= deadline_ns) {
+			snprintf(err, errlen, "credentials: not loaded in time");
+			r = -ETIMEDOUT;
+			break;
+		}
+		wait_until(k, deadline_ns);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return r;
+}
+
+/* The credentials are the first member. */
+static struct keys *keys_of(const struct cc_creds *creds)
+{
+	return (struct keys *)(uintptr_t)creds;
+}
+
+const struct cc_creds *cc_keyring_hold(struct cc_keyring *k, const struct cc_creds *creds)
+{
+	pthread_mutex_lock(&k->lock);
+	keys_of(creds)->refs++;
+	pthread_mutex_unlock(&k->lock);
+	return creds;
+}
+
+void cc_keyring_put(struct cc_keyring *k, const struct cc_creds *creds)
+{
+	if (!creds)
+		return;
+	pthread_mutex_lock(&k->lock);
+	put_keys(keys_of(creds));
+	pthread_mutex_unlock(&k->lock);
+}
+
+void cc_keyring_refuse(struct cc_keyring *k, const struct cc_creds *creds)
+{
+	pthread_mutex_lock(&k->lock);
+	if (k->current && creds == &k->current->creds && !k->refused &&
+	    cc_now_ns() >= k->not_before_ns) {
+		k->refused = true;
+		want(k);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
