@@ -31,7 +31,7 @@ struct parser {
 	unsigned int failed;		/* line of the first mistake; err is set */
 };
 
-enum key_type { KEY_STRING, KEY_NAME, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_BOOL, KEY_STYLE };
+enum key_type { KEY_STRING, KEY_NAME, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_BOOL, KEY_STYLE, KEY_PRICE };
 
 struct key {
 	const char *name;
@@ -53,6 +53,7 @@ struct key {
 #define A_NAME "1 to 63 of a-z A-Z 0-9 . _ -"
 #define A_PATH "an absolute path"
 #define A_BOOL "yes or no"
+#define A_PRICE "a price such as 0.0004"
 
 static const struct key pool_keys[] = {
 	POOL_KEY("name", KEY_NAME, pool, 0, 0, A_NAME, "this file's, without .conf"),
@@ -92,6 +93,8 @@ static const struct key store_keys[] = {
 	STORE_KEY("stall_timeout", KEY_MS, stall_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
 	STORE_KEY("total_timeout", KEY_MS, total_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
 	STORE_KEY("attempts", KEY_UINT, attempts, 1, 10, "1 to 10"),
+	STORE_KEY("price_1000_gets", KEY_PRICE, price_1000_gets, 0, 1000000, A_PRICE),
+	STORE_KEY("price_gib", KEY_PRICE, price_gib, 0, 1000000, A_PRICE),
 };
 
 /* ---- values ---- */
@@ -213,6 +216,26 @@ static int set_number(const struct key *k, void *field, const char *value)
 	return 0;
 }
 
+/* Digits and a point, whatever the locale is. */
+static int set_price(const struct key *k, double *field, const char *value)
+{
+	size_t digits = strspn(value, "0123456789"), behind = 0;
+	double price = 0, scale = 1;
+
+	if (value[digits] == '.')
+		behind = strspn(value + digits + 1, "0123456789");
+	if (!digits || value[digits + (behind ? behind + 1 : 0)])
+		return -EINVAL;
+	for (size_t i = 0; i < digits; i++)
+		price = price * 10 + (value[i] - '0');
+	for (size_t i = 1; i <= behind; i++)
+		price += (value[digits + i] - '0') * (scale /= 10);
+	if (price > k->max)
+		return -EINVAL;
+	*field = price;
+	return 0;
+}
+
 /* Returns 0, -EINVAL if the value breaks the key's rule, -ENOMEM. */
 static int set_key(const struct key *k, void *section, const char *value)
 {
@@ -227,6 +250,8 @@ static int set_key(const struct key *k, void *section, const char *value)
 		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
 	case KEY_BOOL:
 		return parse_bool(value, field);
+	case KEY_PRICE:
+		return set_price(k, field, value);
 	case KEY_STYLE:
 		if (strcmp(value, "path") && strcmp(value, "virtual"))
 			return -EINVAL;
@@ -472,6 +497,9 @@ static void print_value(FILE *to, const struct key *k, const void *field)
 		break;
 	case KEY_BOOL:
 		fputs(*(const bool *)field ? "yes" : "no", to);
+		break;
+	case KEY_PRICE:
+		fprintf(to, "%g", *(const double *)field);
 		break;
 	case KEY_STYLE:
 		fputs(*(const bool *)field ? "path" : "virtual", to);

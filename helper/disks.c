@@ -93,6 +93,17 @@ struct cc_disk *cc_disks_find(struct cc_disks *d, uint64_t id)
 	return k;
 }
 
+struct cc_disk *cc_disks_find_name(struct cc_disks *d, const char *name)
+{
+	struct cc_disk *found = NULL;
+
+	for (unsigned int i = 0; i < DISK_BUCKETS; i++)
+		for (struct cc_disk *k = d->buckets[i]; k; k = k->next)
+			if (!strcmp(k->info.name, name) && (!found || k->info.id > found->info.id))
+				found = k;
+	return found;
+}
+
 void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg)
 {
 	for (unsigned int i = 0; i < DISK_BUCKETS; i++)
@@ -387,12 +398,26 @@ static void image_failed(struct cc_disks *d, struct cc_image *g, const struct cc
 	}
 }
 
+/* One of the image's disks pays for the manifest. */
+static void charge(struct cc_disks *d, const struct cc_image *g, const struct cc_fetch_req *req)
+{
+	struct cc_account *account = NULL;
+
+	for (unsigned int i = 0; i < DISK_BUCKETS && !account; i++)
+		for (struct cc_disk *k = d->buckets[i]; k && !account; k = k->next)
+			if (k->image == g)
+				account = k->account;
+	cc_accounts_charge(&d->c.sources->accounts, account, req->attempts, req->bytes_fetched);
+}
+
 void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req)
 {
 	struct cc_image *g = req->arg;
 	char err[160];
 	int r;
 
+	charge(d, g, req);
+	cc_source_note(g->source, req, cc_now_ns());
 	d->nr_loading--;
 	g->state = IMAGE_QUEUED;
 	if (!g->refs || d->cancelled) {
@@ -424,6 +449,7 @@ static void disk_unlink(struct cc_disks *d, struct cc_disk *k)
 	*p = k->next;
 	scan_end(d, k);
 	image_put(d, k->image);
+	cc_accounts_put(&d->c.sources->accounts, k->account);
 	free(k);
 }
 
@@ -462,6 +488,7 @@ static void take_disk(void *arg, const struct cc_disk_info *info)
 	k->info = *info;
 	k->seen = true;
 	k->state = CHUNKCACHE_DISK_NEW;
+	k->account = cc_accounts_get(&d->c.sources->accounts, info);
 	b = disk_bucket(d, info->id);
 	k->next = *b;
 	*b = k;

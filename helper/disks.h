@@ -17,6 +17,14 @@
 struct cc_disks;
 struct cc_image;
 
+/* The last chunk of a disk that was answered with an error. */
+struct cc_disk_failure {
+	uint64_t count;			/* how many there were; 0: none */
+	uint64_t chunk;
+	uint64_t at_ns;
+	uint32_t class;			/* CHUNKCACHE_FAIL_* */
+};
+
 struct cc_disk {
 	struct cc_disk *next;		/* hash bucket */
 	struct cc_disk_info info;
@@ -25,6 +33,8 @@ struct cc_disk {
 	struct cc_source *source;	/* NULL: the configuration has no such store */
 	struct cc_image *image;		/* NULL: none */
 	const struct cc_manifest *manifest; /* NULL unless LOADED */
+	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
+	struct cc_disk_failure failure;
 	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
 	bool seen;			/* in the dump under way */
 };
@@ -45,6 +55,8 @@ void cc_disks_close(struct cc_disks *d);
 
 /* Ask the kernel which disks there are. */
 int cc_disks_refresh(struct cc_disks *d);
+/* The one of this name; of several, which a reload makes, the newest.  NULL: none. */
+struct cc_disk *cc_disks_find_name(struct cc_disks *d, const char *name);
 struct cc_disk *cc_disks_find(struct cc_disks *d, uint64_t id);
 typedef void cc_disks_fn(void *arg, const struct cc_disk *disk);
 void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg);

@@ -168,10 +168,25 @@ static void log_failure(struct cc_fill *fill)
 		    req->error[0] ? req->error : cc_store_result_name(req->result));
 }
 
+/* Who asked first pays. */
+static void charge(struct cc_fill *fill)
+{
+	struct cc_fills *f = fill->f;
+	struct cc_disk *disk = NULL;
+
+	if (!cc_list_empty(&fill->waiters))
+		disk = cc_disks_find(f->c.disks, cc_list_entry(fill->waiters.next, struct cc_waiter,
+							       node)->m.disk);
+	cc_accounts_charge(&f->c.sources->accounts, disk ? disk->account : NULL,
+			   fill->req.attempts, fill->req.bytes_fetched);
+}
+
 void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 {
 	struct cc_fill *fill = req->arg;
 
+	charge(fill);
+	cc_source_note(fill->source, req, cc_now_ns());
 	f->in_flight--;
 	fill->source->in_flight--;
 	f->stats->bytes += req->bytes_fetched;

@@ -41,7 +41,14 @@ void cc_fill_answer_error(struct cc_fills *f, const struct chunkcache_miss *m, u
 		.disk = m->disk, .chunk = m->chunk, .cookie = m->cookie, .class = class,
 	};
 
+	struct cc_disk *disk = cc_disks_find(f->c.disks, m->disk);
+
 	f->stats->failed++;
+	if (disk)
+		disk->failure = (struct cc_disk_failure) {
+			.count = disk->failure.count + 1, .chunk = m->chunk, .at_ns = cc_now_ns(),
+			.class = class,
+		};
 	if (!f->lost)
 		cc_fills_channel_result(f, cc_channel_miss_fail(f->c.channel, &fail, 1, &f->refusals));
 }

@@ -211,6 +211,27 @@ unsigned int cc_fills_in_flight(const struct cc_fills *f)
 	return f->in_flight;
 }
 
+struct waiting_of {
+	uint64_t disk, *count;
+};
+
+static void count_waiter(void *arg, const struct cc_waiter *w)
+{
+	struct waiting_of *x = arg;
+	const struct cc_fill *fill = w->fill;
+
+	if (w->m.disk == x->disk)
+		x->count[fill->chunk->state]++;
+}
+
+void cc_fills_waiting_of(const struct cc_fills *f, uint64_t disk, uint64_t ret_count[CC_CHUNK_NR_STATES])
+{
+	struct waiting_of x = { disk, ret_count };
+
+	memset(ret_count, 0, CC_CHUNK_NR_STATES * sizeof(ret_count[0]));
+	cc_waiters_each(f->waiters, count_waiter, &x);
+}
+
 uint64_t cc_fills_waiting(const struct cc_fills *f)
 {
 	return cc_waiters_count(f->waiters);

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "session-impl.h"
 
@@ -79,16 +80,30 @@ static json_t *chunks(struct cc_session *s)
 	return o;
 }
 
+static void add_age(json_t *o, const char *key, uint64_t at_ns, uint64_t now_ns)
+{
+	if (at_ns)
+		json_object_set_new(o, key, number((now_ns - at_ns) / (CC_SECOND / 1000)));
+}
+
 static json_t *stores(struct cc_session *s)
 {
 	json_t *a = json_array();
+	uint64_t now = cc_now_ns();
 
 	for (unsigned int i = 0; i < s->sources->nr; i++) {
 		const struct cc_source *x = &s->sources->s[i];
+		json_t *o = json_pack("{s:s, s:s, s:b, s:i, s:f, s:f}", "name", x->config->name,
+				      "url", x->config->url, "down", (int)x->down,
+				      "in_flight", (int)x->in_flight,
+				      "price_1000_gets", x->config->price_1000_gets,
+				      "price_gib", x->config->price_gib);
 
-		json_array_append_new(a, json_pack("{s:s, s:s, s:b, s:i}", "name", x->config->name,
-						   "url", x->config->url, "down", (int)x->down,
-						   "in_flight", (int)x->in_flight));
+		add_age(o, "answered_ms", x->answered_ns, now);
+		add_age(o, "failed_ms", x->failed_ns, now);
+		if (x->failed_ns)
+			json_object_set_new(o, "error", json_string(x->error));
+		json_array_append_new(a, o);
 	}
 	return a;
 }
@@ -126,8 +141,56 @@ json_t *cc_session_stat(struct cc_session *s)
 	return o;
 }
 
+static const char *class_name(uint32_t class)
+{
+	switch (class) {
+	case CHUNKCACHE_FAIL_NOTFOUND:
+		return "not found";
+	case CHUNKCACHE_FAIL_CORRUPT:
+		return "corrupt";
+	case CHUNKCACHE_FAIL_TIMEOUT:
+		return "timeout";
+	}
+	return "error";
+}
+
+/* The last chunk that could not be had, by number and name. */
+static json_t *failure(const struct cc_disk *k)
+{
+	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", number(k->failure.count),
+			      "chunk", number(k->failure.chunk),
+			      "age_ms", number((cc_now_ns() - k->failure.at_ns) / (CC_SECOND / 1000)),
+			      "result", class_name(k->failure.class));
+	char id[2 * CC_ID_SIZE + 1];
+
+	if (k->manifest && k->failure.chunk < k->manifest->nr_chunks) {
+		cc_id_to_hex(cc_manifest_id(k->manifest, k->failure.chunk), id);
+		json_object_set_new(o, "id", json_string(id));
+	}
+	return o;
+}
+
+static json_t *waiting(const struct cc_fills *f, const struct cc_disk *k)
+{
+	uint64_t count[CC_CHUNK_NR_STATES];
+	json_t *o = json_object();
+
+	cc_fills_waiting_of(f, k->info.id, count);
+	for (int i = 0; i < CC_CHUNK_NR_STATES; i++)
+		if (count[i])
+			json_object_set_new(o, cc_chunk_state_name((enum cc_chunk_state)i),
+					    number(count[i]));
+	return o;
+}
+
+struct disk_list {
+	json_t *array;
+	const struct cc_fills *fills;
+};
+
 static void add_disk(void *arg, const struct cc_disk *k)
 {
+	struct disk_list *list = arg;
 	static const char *const states[] = { "new", "loaded", "refused" };
 	char digest[2 * CC_ID_SIZE + 1];
 	json_t *o = json_object();
@@ -143,16 +206,135 @@ static void add_disk(void *arg, const struct cc_disk *k)
 		json_object_set_new(o, "reason", json_string(k->reason));
 	if (k->manifest)
 		json_object_set_new(o, "chunks", number(k->manifest->nr_chunks));
-	json_array_append_new(arg, o);
+	if (k->failure.count)
+		json_object_set_new(o, "failure", failure(k));
+	json_object_set_new(o, "waiting", waiting(list->fills, k));
+	json_array_append_new(list->array, o);
 }
 
 json_t *cc_session_disks(struct cc_session *s)
 {
-	json_t *o = json_object(), *a = json_array();
+	struct disk_list list = { json_array(), s->fills };
+	json_t *o = json_object();
 
 	if (s->disks)
-		cc_disks_each(s->disks, add_disk, a);
+		cc_disks_each(s->disks, add_disk, &list);
 	json_object_set_new(o, "pool", json_string(s->config->pool));
-	json_object_set_new(o, "disks", a);
+	json_object_set_new(o, "disks", list.array);
+	return o;
+}
+
+static json_t *account(const struct cc_account *x)
+{
+	char digest[2 * CC_ID_SIZE + 1];
+
+	cc_id_to_hex(x->digest, digest);
+	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "disk", x->disk, "store", x->store,
+			 "digest", digest, "up", x->refs != 0, "gets", number(x->gets),
+			 "bytes", number(x->bytes));
+}
+
+json_t *cc_session_costs(struct cc_session *s)
+{
+	const struct cc_accounts *x = &s->sources->accounts;
+	json_t *a = json_array();
+
+	cc_list_each(n, &x->list)
+		json_array_append_new(a, account(cc_list_entry(n, struct cc_account, node)));
+	return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}}", "pool", s->config->pool, "accounts", a,
+			 "stores", stores(s), "rest", "gets", number(x->rest.gets),
+			 "bytes", number(x->rest.bytes));
+}
+
+/* ---- map ---- */
+
+#define MAP_MAX 16384			/* chunks in one reply: the loop waits while it is made */
+
+static char map_letter(const struct cc_chunk *k, bool hole)
+{
+	if (hole)
+		return 'h';
+	if (!k)
+		return '-';
+	switch (k->state) {
+	case CC_CHUNK_CACHED:
+		return 'c';
+	case CC_CHUNK_CANDIDATE:
+		return 'a';
+	case CC_CHUNK_MEMORY:
+		return 'm';
+	case CC_CHUNK_FAILED:
+		return 'x';
+	case CC_CHUNK_ABSENT:
+	case CC_CHUNK_NR_STATES:
+		return '-';
+	default:
+		return 'f';
+	}
+}
+
+static void fill_map(struct cc_session *s, const struct cc_disk *k, uint64_t from, uint64_t count,
+		     char *letters, json_t *slots)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		const uint8_t *id = cc_manifest_id(k->manifest, from + i);
+		bool hole = cc_id_is_hole(id);
+		const struct cc_chunk *c = hole ? NULL : cc_index_find(s->index, k->source->domain, id);
+
+		letters[i] = map_letter(c, hole);
+		if (letters[i] == 'c') {
+			json_array_append_new(slots, number(c->slot));
+			json_array_append_new(slots, number(c->gen));
+		}
+	}
+	letters[count] = 0;
+}
+
+/* A whole number of the request, or -1 after a line in err. */
+static int64_t request_number(const json_t *request, const char *key, int64_t def, int64_t min,
+			      int64_t max, char *err, size_t errlen)
+{
+	const json_t *v = json_object_get(request, key);
+	int64_t n = v ? json_integer_value(v) : def;
+
+	if ((!v || json_is_integer(v)) && n >= min && n <= max)
+		return n;
+	snprintf(err, errlen, "%s: expected a number from %" PRId64 " to %" PRId64, key, min, max);
+	return -1;
+}
+
+json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	const char *name = json_string_value(json_object_get(request, "disk"));
+	const struct cc_disk *k = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
+	json_t *slots, *o;
+	int64_t from, count;
+	char *letters;
+
+	if (!k || !k->manifest) {
+		snprintf(err, errlen, k ? "disk: its manifest is not loaded" :
+			 "disk: expected the name of a disk of this pool");
+		return NULL;
+	}
+	from = request_number(request, "from", 0, 0, (int64_t)k->manifest->nr_chunks - 1, err, errlen);
+	count = request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
+	if (from < 0 || count < 0)
+		return NULL;
+	if ((uint64_t)count > k->manifest->nr_chunks - (uint64_t)from)
+		count = (int64_t)(k->manifest->nr_chunks - (uint64_t)from);
+	letters = malloc((size_t)count + 1);
+	slots = json_array();
+	if (!letters || !slots) {
+		snprintf(err, errlen, "out of memory");
+		free(letters);
+		json_decref(slots);
+		return NULL;
+	}
+	fill_map(s, k, (uint64_t)from, (uint64_t)count, letters, slots);
+	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o}", "disk", name,
+		      "chunks", number(k->manifest->nr_chunks),
+		      "chunk_bytes", number(1ULL << k->manifest->chunk_shift),
+		      "from", number((uint64_t)from), "states", letters, "slots", slots);
+	free(letters);
 	return o;
 }

@@ -31,6 +31,7 @@ int cc_sources_open(const struct cc_config *c, struct cc_sources **ret_sources, 
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
+	cc_accounts_init(&s->accounts);
 	for (unsigned int i = 0; i < c->nr_stores; i++) {
 		init_source(&s->s[i], &c->stores[i]);
 		r = cc_store_open(&c->stores[i], &s->s[i].store, why, sizeof(why));
@@ -51,7 +52,26 @@ void cc_sources_close(struct cc_sources *s)
 		return;
 	for (unsigned int i = 0; i < s->nr; i++)
 		cc_store_close(s->s[i].store);
+	cc_accounts_exit(&s->accounts);
 	free(s);
+}
+
+void cc_source_note(struct cc_source *s, const struct cc_fetch_req *req, uint64_t now_ns)
+{
+	switch (req->result) {
+	case CC_STORE_CANCELLED:
+		break;
+	case CC_STORE_OK:
+	case CC_STORE_NOTFOUND:
+	case CC_STORE_CORRUPT:
+	case CC_STORE_TOOBIG:
+		s->answered_ns = now_ns;
+		break;
+	default:
+		s->failed_ns = now_ns;
+		snprintf(s->error, sizeof(s->error), "%s",
+			 req->error[0] ? req->error : cc_store_result_name(req->result));
+	}
 }
 
 struct cc_source *cc_sources_find(struct cc_sources *s, const char *name)

@@ -8,7 +8,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "accounts.h"
 #include "config.h"
+#include "fetch.h"
 #include "list.h"
 
 struct cc_source {
@@ -25,6 +27,10 @@ struct cc_source {
 	unsigned int failures;		/* in a row */
 	bool down;			/* many failures in a row */
 	uint64_t probe_due;		/* down: when to try one before its time */
+	/* for people: CLOCK_MONOTONIC, 0 if it never happened */
+	uint64_t answered_ns;		/* last answer of any kind, "not found" included */
+	uint64_t failed_ns;		/* last time that there was none */
+	char error[160];		/* and why */
 };
 
 #define CC_SOURCE_ALLOWED_MAX (1u << 16)
@@ -32,11 +38,14 @@ struct cc_source {
 struct cc_sources {
 	struct cc_source s[CC_MAX_STORES];
 	unsigned int nr;
+	struct cc_accounts accounts;
 };
 
 /* -errno with a line in err that names the store. */
 int cc_sources_open(const struct cc_config *c, struct cc_sources **ret_sources, char *err, size_t errlen);
 void cc_sources_close(struct cc_sources *s);
+/* Remember for people how req ended. */
+void cc_source_note(struct cc_source *s, const struct cc_fetch_req *req, uint64_t now_ns);
 struct cc_source *cc_sources_find(struct cc_sources *s, const char *name);
 
 #endif

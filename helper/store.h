@@ -39,6 +39,8 @@ struct cc_store_config {
 	unsigned int stall_timeout_ms;	/* no byte for so long; default 5000 */
 	unsigned int total_timeout_ms;	/* of one request with its retries; default 60000 */
 	unsigned int attempts;		/* 1..10, default 4 */
+	/* what chunkctl cost reckons with; in a currency of the reader's choice */
+	double price_1000_gets, price_gib;
 };
 
 /* Why a request did not succeed.  0 is success. */

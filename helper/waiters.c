@@ -99,6 +99,13 @@ void cc_waiters_sweep(struct cc_waiters *ws, uint64_t pull, void (*gone)(void *f
 	}
 }
 
+void cc_waiters_each(const struct cc_waiters *ws, cc_waiters_fn *fn, void *arg)
+{
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		for (const struct cc_waiter *w = ws->buckets[i]; w; w = w->next)
+			fn(arg, w);
+}
+
 uint64_t cc_waiters_count(const struct cc_waiters *ws)
 {
 	return ws->nr;

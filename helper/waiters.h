@@ -32,6 +32,8 @@ void cc_waiter_update(struct cc_waiter *w, const struct chunkcache_miss *m);
 void cc_waiters_free(struct cc_waiters *ws, struct cc_waiter *w);
 /* Frees those whose last pull was before pull; gone is called for each, after it was freed. */
 void cc_waiters_sweep(struct cc_waiters *ws, uint64_t pull, void (*gone)(void *fill));
+typedef void cc_waiters_fn(void *arg, const struct cc_waiter *w);
+void cc_waiters_each(const struct cc_waiters *ws, cc_waiters_fn *fn, void *arg);
 uint64_t cc_waiters_count(const struct cc_waiters *ws);
 
 #endif

@@ -76,6 +76,9 @@ static void test_refusals(void)
 	refused(STORE "attempts = 11\n", 3, "attempts: expected 1 to 10");
 	refused(STORE "connections = 257\n", 3, "connections");
 	refused(STORE "connect_timeout = 0\n", 3, "connect_timeout");
+	refused(STORE "price_gib = cheap\n", 3, "price_gib: expected a price such as 0.0004");
+	refused(STORE "price_gib = 1.\n", 3, "price_gib");
+	refused(STORE "price_1000_gets = -1\n", 3, "price_1000_gets");
 	refused(STORE "bogus = 1\n", 3, "bogus: expected a known key");
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "[pool]\n#", 8);
@@ -113,7 +116,8 @@ static void test_values(void)
 		"[store a]\nurl = s3://buck-et/pre/fix/\ndomain = d\nendpoint = https://h:1\n"
 		"region = eu-1\nstyle = path\nanonymous = yes\nca_file = /c\nconnections = 5\n"
 		"stall_timeout = 700\ntotal_timeout = 90s\nattempts = 1\n"
-		"[store b]\nurl = http://[::1]:8080/x%20y\nfirst_byte_timeout = 250ms\n";
+		"[store b]\nurl = http://[::1]:8080/x%20y\nfirst_byte_timeout = 250ms\n"
+		"price_1000_gets = 0.0004\nprice_gib = 12\n";
 	const struct cc_store_config *s;
 	char err[400] = "";
 	struct cc_config c;
@@ -129,7 +133,8 @@ static void test_values(void)
 	   s->anonymous && s->connections == 5 && s->stall_timeout_ms == 700 &&
 	   s->total_timeout_ms == 90000 && s->attempts == 1, "values of a store");
 	s = cc_config_store(&c, "b");
-	ok(s && s->first_byte_timeout_ms == 250, "values of the other");
+	ok(s && s->first_byte_timeout_ms == 250 && s->price_gib == 12 &&
+	   s->price_1000_gets > 0.00039 && s->price_1000_gets < 0.00041, "values of the other");
 	cc_config_free(&c);
 }
 

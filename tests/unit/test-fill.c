@@ -118,6 +118,10 @@ uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_
 	return n;
 }
 
+void cc_source_note(struct cc_source *s, const struct cc_fetch_req *req, uint64_t now_ns)
+{
+}
+
 /* ---- the kernel ---- */
 
 struct slot {

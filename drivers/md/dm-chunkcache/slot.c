@@ -596,6 +596,7 @@ bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slo
 	ret->slot = cc_slot_nr(slot);
 	ret->gen = info->gen;
 	ret->state = info->state;
+	ret->flags = READ_ONCE(*op_hit(s, cc_slot_nr(slot))) ? CHUNKCACHE_SLOT_HIT : 0;
 	*ret_owner = info->state == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
 	spin_unlock(&s->lock);
 	return true;

@@ -320,12 +320,15 @@ struct chunkcache_refused {
 	__u32	error;		/* positive errno */
 };
 
+/* struct chunkcache_slot_info.flags */
+#define CHUNKCACHE_SLOT_HIT	(1u << 0)	/* read since replacement last looked at it */
+
 struct chunkcache_slot_info {
 	__u64	session;	/* owner of a FILLING slot, else 0 */
 	__u32	slot;
 	__u32	gen;
 	__u32	state;		/* enum chunkcache_slot_state */
-	__u32	reserved;
+	__u32	flags;
 };
 
 /* Counters, u64 each, since the device came or clear_stats. */
