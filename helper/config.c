@@ -31,7 +31,10 @@ struct parser {
 	unsigned int failed;		/* line of the first mistake; err is set */
 };
 
-enum key_type { KEY_STRING, KEY_NAME, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_BOOL, KEY_STYLE, KEY_PRICE };
+enum key_type {
+	KEY_STRING, KEY_NAME, KEY_NAMES, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_PERCENT, KEY_BOOL,
+	KEY_STYLE, KEY_CACHE_MODE, KEY_PRICE,
+};
 
 struct key {
 	const char *name;
@@ -52,6 +55,8 @@ struct key {
 #define NR_KEYS(keys) (sizeof(keys) / sizeof((keys)[0]))
 #define A_NAME "1 to 63 of a-z A-Z 0-9 . _ -"
 #define A_PATH "an absolute path"
+#define A_TIME "a time, 1ms to 3600s"
+#define A_TIME_OR_0 "a time, 0 to 3600s"
 #define A_BOOL "yes or no"
 #define A_PRICE "a price such as 0.0004"
 
@@ -87,12 +92,24 @@ static const struct key store_keys[] = {
 	STORE_KEY("requester_pays", KEY_BOOL, requester_pays, 0, 0, A_BOOL),
 	STORE_KEY("ca_file", KEY_PATH, ca_file, 0, 0, A_PATH, "the system's"),
 	STORE_KEY("connections", KEY_UINT, connections, 1, 256, "1 to 256"),
-	STORE_KEY("connect_timeout", KEY_MS, connect_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
-	STORE_KEY("first_byte_timeout", KEY_MS, first_byte_timeout_ms, 1, 3600000,
-		  "a time, 1ms to 3600s"),
-	STORE_KEY("stall_timeout", KEY_MS, stall_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
-	STORE_KEY("total_timeout", KEY_MS, total_timeout_ms, 1, 3600000, "a time, 1ms to 3600s"),
+	STORE_KEY("connect_timeout", KEY_MS, connect_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("first_byte_timeout", KEY_MS, first_byte_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("stall_timeout", KEY_MS, stall_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("attempt_timeout", KEY_MS, attempt_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("total_timeout", KEY_MS, total_timeout_ms, 1, 3600000, A_TIME),
 	STORE_KEY("attempts", KEY_UINT, attempts, 1, 10, "1 to 10"),
+	STORE_KEY("backoff", KEY_MS, backoff_ms, 1, 3600000, A_TIME),
+	STORE_KEY("backoff_max", KEY_MS, backoff_max_ms, 1, 3600000, A_TIME),
+	STORE_KEY("negative_ttl", KEY_MS, negative_ttl_ms, 0, 3600000, A_TIME_OR_0),
+	STORE_KEY("hedge_quantile", KEY_PERCENT, hedge_quantile, 500, 999, "50 to 99.9 (%), or off"),
+	STORE_KEY("hedge_budget", KEY_PERCENT, hedge_budget, 0, 1000, "0 to 100 (%)"),
+	STORE_KEY("hedge_min", KEY_MS, hedge_min_ms, 1, 3600000, A_TIME),
+	STORE_KEY("hedge_max", KEY_MS, hedge_max_ms, 1, 3600000, A_TIME),
+	STORE_KEY("stall_hedge", KEY_MS, stall_hedge_ms, 0, 3600000, A_TIME_OR_0),
+	STORE_KEY("replicas", KEY_NAMES, replicas, 0, 0, "names of stores", "none"),
+	STORE_KEY("caches", KEY_NAMES, caches, 0, 0, "names of stores", "none"),
+	STORE_KEY("cache_mode", KEY_CACHE_MODE, cache_mode, 0, 0, "get-only, read-only or off"),
+	STORE_KEY("cachey_bucket", KEY_NAME, cachey_bucket, 0, 0, "a bucket, " A_NAME, "none"),
 	STORE_KEY("price_1000_gets", KEY_PRICE, price_1000_gets, 0, 1000000, A_PRICE),
 	STORE_KEY("price_gib", KEY_PRICE, price_gib, 0, 1000000, A_PRICE),
 };
@@ -181,6 +198,37 @@ static int parse_bool(const char *s, bool *ret_value)
 	return 0;
 }
 
+/* Names, separated by spaces. */
+static bool are_names(const char *s)
+{
+	char name[NAME_MAX_LEN + 2];
+	int used;
+
+	for (; sscanf(s, " %64s%n", name, &used) == 1; s += used)
+		if (!is_name(name))
+			return false;
+	return *s == '\0';
+}
+
+/* "98", "99.5": tenths of a percent; "off" is 0. */
+static int parse_percent(const char *s, uint64_t *ret_value)
+{
+	uint64_t whole, tenths = 0;
+
+	if (!strcmp(s, "off")) {
+		*ret_value = 0;
+		return 0;
+	}
+	if (parse_number(s, &whole, &s) || whole > 100)
+		return -EINVAL;
+	if (*s == '.' && isdigit((unsigned char)s[1])) {
+		tenths = s[1] - '0';
+		s += 2;
+	}
+	*ret_value = whole * 10 + tenths;
+	return *s ? -EINVAL : 0;
+}
+
 static int set_string(char **field, const char *value)
 {
 	char *copy = strdup(value);
@@ -190,6 +238,33 @@ static int set_string(char **field, const char *value)
 	free(*field);
 	*field = copy;
 	return 0;
+}
+
+static int set_percent(const struct key *k, unsigned int *field, const char *value)
+{
+	uint64_t n;
+
+	if (parse_percent(value, &n) || (strcmp(value, "off") && n < k->min) || n > k->max)
+		return -EINVAL;
+	*field = n;
+	return 0;
+}
+
+static const char *const cache_modes[] = {
+	[CC_CACHE_GET_ONLY] = "get-only",
+	[CC_CACHE_READ_ONLY] = "read-only",
+	[CC_CACHE_OFF] = "off",
+};
+
+static int set_cache_mode(enum cc_cache_mode *field, const char *value)
+{
+	for (size_t i = 0; i < sizeof(cache_modes) / sizeof(cache_modes[0]); i++) {
+		if (strcmp(value, cache_modes[i]))
+			continue;
+		*field = i;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static int set_number(const struct key *k, void *field, const char *value)
@@ -246,6 +321,8 @@ static int set_key(const struct key *k, void *section, const char *value)
 		return is_text(value) ? set_string(field, value) : -EINVAL;
 	case KEY_NAME:
 		return is_name(value) ? set_string(field, value) : -EINVAL;
+	case KEY_NAMES:
+		return *value && are_names(value) ? set_string(field, value) : -EINVAL;
 	case KEY_PATH:
 		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
 	case KEY_BOOL:
@@ -257,6 +334,10 @@ static int set_key(const struct key *k, void *section, const char *value)
 			return -EINVAL;
 		*(bool *)field = !strcmp(value, "path");
 		return 0;
+	case KEY_CACHE_MODE:
+		return set_cache_mode(field, value);
+	case KEY_PERCENT:
+		return set_percent(k, field, value);
 	default:
 		return set_number(k, field, value);
 	}
@@ -478,11 +559,20 @@ static void print_ms(FILE *to, unsigned int ms)
 		fprintf(to, "%us", ms / 1000);
 }
 
+static void print_percent(FILE *to, unsigned int tenths)
+{
+	if (tenths % 10)
+		fprintf(to, "%u.%u", tenths / 10, tenths % 10);
+	else
+		fprintf(to, "%u", tenths / 10);
+}
+
 static void print_value(FILE *to, const struct key *k, const void *field)
 {
 	switch (k->type) {
 	case KEY_STRING:
 	case KEY_NAME:
+	case KEY_NAMES:
 	case KEY_PATH:
 		fputs(*(char *const *)field, to);
 		break;
@@ -503,6 +593,12 @@ static void print_value(FILE *to, const struct key *k, const void *field)
 		break;
 	case KEY_STYLE:
 		fputs(*(const bool *)field ? "path" : "virtual", to);
+		break;
+	case KEY_PERCENT:
+		print_percent(to, *(const unsigned int *)field);
+		break;
+	case KEY_CACHE_MODE:
+		fputs(cache_modes[*(const enum cc_cache_mode *)field], to);
 		break;
 	}
 }

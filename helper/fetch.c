@@ -245,7 +245,7 @@ static struct cc_fetch_priv *new_priv(struct cc_fetch_req *req, enum cc_fetch_pr
 	p->deadline_ns = p->submit_ns + c->total_timeout_ms * 1000000ULL;
 	if (req->deadline_ns && req->deadline_ns < p->deadline_ns)
 		p->deadline_ns = req->deadline_ns;
-	cc_retry_init(&p->retry, c->attempts);
+	cc_retry_init(&p->retry, c);
 	return p;
 }
 
@@ -361,6 +361,16 @@ void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats)
 	pthread_mutex_lock(&f->lock);
 	*ret_stats = f->stats;
 	pthread_mutex_unlock(&f->lock);
+}
+
+bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *s, struct cc_endpoint *ret_endpoint)
+{
+	if (s->kind != CC_STORE_KIND_HTTP)
+		return false;
+	pthread_mutex_lock(&f->lock);
+	*ret_endpoint = s->endpoint;
+	pthread_mutex_unlock(&f->lock);
+	return true;
 }
 
 /* ---- life ---- */

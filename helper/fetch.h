@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "endpoint.h"
 #include "store.h"
 
 struct cc_fetch;			/* the engine */
@@ -61,7 +62,10 @@ struct cc_fetch_stats {
 	uint64_t retries;
 	uint64_t errors[CC_STORE_ERROR + 1]; /* final results */
 	uint64_t hash_mismatches;
+	uint64_t negative_hits;		/* answered from the memory of missing objects */
+	uint64_t promoted;
 	unsigned int queued[CC_FETCH_NR_PRIORITIES];
+	struct cc_hist queue_time[CC_FETCH_NR_PRIORITIES]; /* submit to the first attempt */
 	unsigned int in_flight;
 };
 
@@ -80,5 +84,7 @@ int cc_fetch_fd(const struct cc_fetch *f);
 /* The next completed request, or NULL. */
 struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f);
 void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats);
+/* Of a store over HTTP: false for others.  The copy's config is the store's. */
+bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *s, struct cc_endpoint *ret_endpoint);
 
 #endif

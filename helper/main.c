@@ -89,13 +89,15 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return json_pack("{s:s}", "pool", d->config.pool);
 	if (!strcmp(cmd, "stat"))
 		return cc_session_stat(d->session);
+	if (!strcmp(cmd, "fetch"))
+		return cc_session_fetch(d->session);
 	if (!strcmp(cmd, "disks"))
 		return cc_session_disks(d->session);
 	if (!strcmp(cmd, "costs"))
 		return cc_session_costs(d->session);
 	if (!strcmp(cmd, "map"))
 		return cc_session_map(d->session, request, err, errlen);
-	snprintf(err, errlen, "cmd: expected ping, stat, disks, costs or map");
+	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, costs or map");
 	return NULL;
 }
 

@@ -38,6 +38,7 @@ bool cc_session_clean(const struct cc_session *s);
 
 /* The control socket's answers, see Documentation/control-socket.rst; NULL: no memory. */
 json_t *cc_session_stat(struct cc_session *s);
+json_t *cc_session_fetch(struct cc_session *s);
 json_t *cc_session_disks(struct cc_session *s);
 json_t *cc_session_costs(struct cc_session *s);
 /* NULL with a line in err if the request can't be served. */

@@ -169,7 +169,7 @@ static void run(struct http_store *s, struct line *l, struct cc_http_request *re
 	sigset_t signals;
 
 	cc_sigpipe_block(&signals);
-	cc_retry_init(&retry, c->attempts);
+	cc_retry_init(&retry, c);
 	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * 1000000ULL;
 	for (;;) {
 		attempt(s, l, req, o);
@@ -435,6 +435,7 @@ int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_st
 		free(s);
 		return r;
 	}
+	cc_endpoint_init(&s->base.endpoint, c);
 	pthread_mutex_init(&s->lock, NULL);
 	*ret_store = &s->base;
 	return 0;

@@ -7,6 +7,7 @@
 #define CC_STORE_IMPL_H
 
 #include <stdatomic.h>
+#include "endpoint.h"
 #include "store.h"
 
 #define CC_STORE_NAME_MAX 512		/* bytes of an object's name */
@@ -36,6 +37,7 @@ struct cc_store {
 	enum cc_store_kind kind;
 	const struct cc_store_ops *ops;
 	atomic_uint active;		/* requests that the fetch engine has under way */
+	struct cc_endpoint endpoint;	/* HTTP; the engine's */
 };
 
 /* As cc_store_open(), for URLs of their kind. */

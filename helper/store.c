@@ -42,8 +42,17 @@ void cc_store_config_init(struct cc_store_config *c)
 		.connect_timeout_ms = 3000,
 		.first_byte_timeout_ms = 5000,
 		.stall_timeout_ms = 5000,
+		.attempt_timeout_ms = 30000,
 		.total_timeout_ms = 60000,
-		.attempts = 4,
+		.attempts = 3,
+		.backoff_ms = 50,
+		.backoff_max_ms = 20000,
+		.negative_ttl_ms = 3000,
+		.hedge_quantile = 980,
+		.hedge_budget = 20,
+		.hedge_min_ms = 20,
+		.hedge_max_ms = 2000,
+		.stall_hedge_ms = 250,
 	};
 }
 
@@ -58,6 +67,9 @@ void cc_store_config_free(struct cc_store_config *c)
 	free(c->credentials_file);
 	free(c->profile);
 	free(c->ca_file);
+	free(c->replicas);
+	free(c->caches);
+	free(c->cachey_bucket);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -69,7 +81,13 @@ static int check_numbers(const struct cc_store_config *c, char *err, size_t errl
 		{ "connect_timeout", c->connect_timeout_ms, 1, 3600000 },
 		{ "first_byte_timeout", c->first_byte_timeout_ms, 1, 3600000 },
 		{ "stall_timeout", c->stall_timeout_ms, 1, 3600000 },
+		{ "attempt_timeout", c->attempt_timeout_ms, 1, 3600000 },
 		{ "total_timeout", c->total_timeout_ms, 1, 3600000 },
+		{ "backoff", c->backoff_ms, 1, 3600000 },
+		{ "backoff_max", c->backoff_max_ms, c->backoff_ms, 3600000 },
+		{ "negative_ttl", c->negative_ttl_ms, 0, 3600000 },
+		{ "hedge_budget", c->hedge_budget, 0, 1000 },
+		{ "hedge_max", c->hedge_max_ms, c->hedge_min_ms, 3600000 },
 	};
 
 	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++) {

@@ -101,7 +101,7 @@ static void test_defaults(void)
 	   c.fetch.max_in_flight == 64, "defaults of the pool");
 	ok(c.nr_stores == 1 && cc_config_store(&c, "main") == &c.stores[0] &&
 	   !cc_config_store(&c, "other") && !strcmp(c.stores[0].domain, "main") &&
-	   c.stores[0].connections == 32 && c.stores[0].attempts == 4, "defaults of the store");
+	   c.stores[0].connections == 32 && c.stores[0].attempts == 3, "defaults of the store");
 	cc_config_free(&c);
 	ok(cc_config_load("/nonexistent/x.conf", &c, err, sizeof(err)) == -ENOENT &&
 	   strstr(err, "/nonexistent/x.conf"), "no file: %s", err);
@@ -164,7 +164,7 @@ static void test_printed_defaults(void)
 		strcat(text, line);
 		strcat(text, !strcmp(line, "[store main]") ? "\nurl = file:///srv\n" : "\n");
 	}
-	ok(keys >= 15 && strstr(text, "ram_cache = 64M\n") && strstr(text, "attempts = 4\n"),
+	ok(keys >= 15 && strstr(text, "ram_cache = 64M\n") && strstr(text, "attempts = 3\n"),
 	   "%u keys have a value", keys);
 	if (!ok(!load(text, &all, err, sizeof(err)) && all.nr_stores == 1, "so are the values %s", err))
 		return;
