@@ -86,3 +86,10 @@ HTTPD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/httpd/*.c))
 $(BUILD)/cc-httpd: $(HTTPD_OBJ)
 $(BUILD)/unit/test-store-model: $(BUILD)/tests/tools/httpd/model.o
 $(BUILD)/cc-httpd $(BUILD)/unit/test-store-model: LDLIBS += -lm
+
+# The kernel's side in user space: readers, and what makes a helper talk to them.
+$(BUILD)/cc-kernel: $(BUILD)/tests/tools/kernel/stub.o $(BUILD)/tests/tools/kernel/stub-netlink.o
+
+$(BUILD)/cc-shim.so: tests/tools/kernel/shim.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(ALL_CFLAGS)) -shared -fPIC -o $@ $< -ldl
