@@ -1,27 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Access keys: reads them from the environment or a credentials file.  Reads lines itself, as
- * a session token may be longer than libinih's lines.
+ * Access keys: which provider is asked, and the one that is the environment.
  */
-#include "creds.h"
+#include "creds-impl.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <openssl/crypto.h>
 
-#define LINE_SIZE 8448
+static const struct {
+	const char *name;
+	cc_creds_fn *load;
+} providers[] = {
+	{ "environment", cc_creds_environment },
+	{ "web-identity", cc_creds_web_environment },
+	{ "profile", cc_creds_profile },
+	{ "container", cc_creds_container },
+	{ "instance", cc_creds_instance },
+};
+
+#define NR_PROVIDERS (sizeof(providers) / sizeof(providers[0]))
 
 void cc_creds_wipe(struct cc_creds *c)
 {
 	OPENSSL_cleanse(c, sizeof(*c));
 }
 
-/* Keys go into headers: printable ASCII without spaces only. */
-static int set(char *field, size_t size, const char *value)
+const char *cc_creds_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+int cc_creds_set(char *field, size_t size, const char *value)
 {
 	size_t len = strlen(value);
 
@@ -34,153 +50,120 @@ static int set(char *field, size_t size, const char *value)
 	return 0;
 }
 
-static int set_named(struct cc_creds *c, const char *name, const char *value)
+int cc_creds_read_file(const char *file, char *buf, size_t size)
 {
-	if (!strcasecmp(name, "aws_access_key_id"))
-		return set(c->access_key, sizeof(c->access_key), value);
-	if (!strcasecmp(name, "aws_secret_access_key"))
-		return set(c->secret_key, sizeof(c->secret_key), value);
-	if (!strcasecmp(name, "aws_session_token") || !strcasecmp(name, "aws_security_token"))
-		return set(c->session_token, sizeof(c->session_token), value);
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (done < size && (n = read(fd, buf + done, size - done)) > 0)
+		done += n;
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	if (n)
+		return n;
+	if (done == size)
+		return -EFBIG;
+	while (done && strchr(" \t\r\n", buf[done - 1]))
+		done--;
+	buf[done] = '\0';
+	return done ? 0 : -ENODATA;
+}
+
+int cc_creds_environment(const struct cc_store_config *c, struct cc_creds *ret_creds, char *err,
+			 size_t errlen)
+{
+	const char *access_key = cc_creds_env("AWS_ACCESS_KEY_ID");
+	const char *secret = cc_creds_env("AWS_SECRET_ACCESS_KEY");
+	const char *token = cc_creds_env("AWS_SESSION_TOKEN");
+
+	if (!access_key) {
+		snprintf(err, errlen, "AWS_ACCESS_KEY_ID is not set");
+		return -ENOENT;
+	}
+	if (!secret) {
+		snprintf(err, errlen, "AWS_ACCESS_KEY_ID is set, expected AWS_SECRET_ACCESS_KEY as well");
+		return -EINVAL;
+	}
+	if (cc_creds_set(ret_creds->access_key, sizeof(ret_creds->access_key), access_key) ||
+	    cc_creds_set(ret_creds->secret_key, sizeof(ret_creds->secret_key), secret) ||
+	    cc_creds_set(ret_creds->session_token, sizeof(ret_creds->session_token), token ? token : "")) {
+		snprintf(err, errlen, "AWS_* in the environment: expected printable characters without "
+			 "spaces, and fewer");
+		return -EINVAL;
+	}
 	return 0;
 }
 
-static char *strip(char *s)
-{
-	char *end = s + strlen(s);
+/* ---- who is asked ---- */
 
-	while (end > s && strchr(" \t\r\n", end[-1]))
-		end--;
-	*end = '\0';
-	return s + strspn(s, " \t");
+/* The one that must be asked; NULL: one after the other. */
+static const char *only(const struct cc_store_config *c)
+{
+	if (c->credentials)
+		return c->credentials;
+	/* What is asked for by name is meant, whatever the environment has. */
+	return c->credentials_file || c->profile ? "profile" : NULL;
 }
 
-/* "[default]" or "[profile x]", stripped: is it the one wanted? */
-static bool is_section(char *line, const char *profile)
+static bool is_provider(const char *name)
 {
-	size_t len = strlen(line);
-
-	if (len < 2 || line[len - 1] != ']')
-		return false;
-	line[len - 1] = '\0';
-	line = strip(line + 1);
-	if (!strncmp(line, "profile ", 8))
-		line = strip(line + 8);
-	return !strcmp(line, profile);
+	for (size_t i = 0; i < NR_PROVIDERS; i++)
+		if (!strcmp(providers[i].name, name))
+			return true;
+	return false;
 }
 
-static int parse_line(struct cc_creds *c, char *line, const char *profile, bool *in_section,
-		      bool *found)
+int cc_creds_check(const struct cc_store_config *c, char *err, size_t errlen)
 {
-	char *equals;
+	const char *file = c->credentials_file;
 
-	line = strip(line);
-	if (!*line || *line == '#' || *line == ';')
+	if (c->credentials && !is_provider(c->credentials))
+		snprintf(err, errlen, "credentials: expected environment, web-identity, profile, container or "
+			 "instance, not \"%s\"", c->credentials);
+	else if (c->credentials && strcmp(c->credentials, "profile") && (file || c->profile))
+		snprintf(err, errlen, "credentials: expected profile, as there is %s",
+			 file ? "credentials_file" : "profile");
+	else if (file && *file != '/' && strchr(file, '/'))
+		snprintf(err, errlen, "credentials_file: expected an absolute path, or the name of a "
+			 "credential of systemd, not \"%s\"", file);
+	else if (c->anonymous && (only(c) || c->requester_pays))
+		snprintf(err, errlen, "anonymous: expected no, as %s wants requests to be signed",
+			 c->requester_pays ? "requester_pays" : c->credentials ? "credentials" :
+			 file ? "credentials_file" : "profile");
+	else
 		return 0;
-	if (*line == '[') {
-		*in_section = is_section(line, profile);
-		*found |= *in_section;
-		return 0;
-	}
-	equals = strchr(line, '=');
-	if (!*in_section || !equals)
-		return 0;
-	*equals = '\0';
-	return set_named(c, strip(line), strip(equals + 1));
+	return -EINVAL;
 }
 
-static int load_file(const char *file, const char *profile, struct cc_creds *c, char *err,
-		     size_t errlen)
+/* The last one that was asked has left a line if it is not 0. */
+static int load(const struct cc_store_config *c, const char *name, struct cc_creds *creds, char *why,
+		size_t size)
 {
-	bool in_section = false, found = false;
-	unsigned int number = 0;
-	char line[LINE_SIZE];
-	FILE *f;
-	int r = 0;
+	int r = -ENOENT;
 
-	f = fopen(file, "re");
-	if (!f) {
-		r = -errno;
-		snprintf(err, errlen, "credentials: cannot open %s: %m", file);
-		return r;
-	}
-	setvbuf(f, NULL, _IONBF, 0); /* leaves no copy of the keys in a buffer of stdio's */
-	while (!r && fgets(line, sizeof(line), f)) {
-		number++;
-		r = parse_line(c, line, profile, &in_section, &found);
-		if (r)
-			snprintf(err, errlen, "credentials: %s:%u: expected printable characters "
-				 "without spaces, and fewer", file, number);
-	}
-	if (!r && ferror(f)) {
-		r = -EIO;
-		snprintf(err, errlen, "credentials: cannot read %s", file);
-	}
-	fclose(f);
-	OPENSSL_cleanse(line, sizeof(line));
-	if (!r && !found) {
-		snprintf(err, errlen, "credentials: %s has no section [%s]", file, profile);
-		r = -ENOENT;
-	} else if (!r && (!c->access_key[0] || !c->secret_key[0])) {
-		snprintf(err, errlen, "credentials: %s: [%s]: expected aws_access_key_id and "
-			 "aws_secret_access_key", file, profile);
-		r = -EINVAL;
-	}
+	for (size_t i = 0; i < NR_PROVIDERS && r == -ENOENT; i++)
+		if (!name || !strcmp(name, providers[i].name))
+			r = providers[i].load(c, creds, why, size);
 	return r;
-}
-
-static int load_environment(struct cc_creds *c, const char *access_key, char *err, size_t errlen)
-{
-	const char *secret = getenv("AWS_SECRET_ACCESS_KEY");
-	const char *token = getenv("AWS_SESSION_TOKEN");
-
-	if (!secret || !*secret) {
-		snprintf(err, errlen, "credentials: AWS_ACCESS_KEY_ID is set, expected "
-			 "AWS_SECRET_ACCESS_KEY as well");
-		return -EINVAL;
-	}
-	if (set(c->access_key, sizeof(c->access_key), access_key) ||
-	    set(c->secret_key, sizeof(c->secret_key), secret) ||
-	    set(c->session_token, sizeof(c->session_token), token ? token : "")) {
-		snprintf(err, errlen, "credentials: AWS_* in the environment: expected printable "
-			 "characters without spaces, and fewer");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int load(const struct cc_store_config *config, struct cc_creds *c, char *err, size_t errlen)
-{
-	const char *profile = config->profile ? config->profile : "default";
-	const char *access_key = getenv("AWS_ACCESS_KEY_ID");
-	const char *home = getenv("HOME");
-	char file[PATH_MAX];
-
-	if (config->credentials_file)
-		return load_file(config->credentials_file, profile, c, err, errlen);
-	/* A profile that is asked for by name is meant, whatever the environment has. */
-	if (access_key && *access_key && !config->profile)
-		return load_environment(c, access_key, err, errlen);
-	snprintf(file, sizeof(file), "%s/.aws/credentials", home ? home : "/root");
-	return load_file(file, profile, c, err, errlen);
 }
 
 int cc_creds_load(const struct cc_store_config *c, struct cc_creds *ret_creds,
 		  char *err, size_t errlen)
 {
 	struct cc_creds creds = { 0 };
-	int r = load(c, &creds, err, errlen);
+	const char *name = only(c);
+	char why[160];
+	int r = load(c, name, &creds, why, sizeof(why));
 
-	if (!r)
+	if (r == -ENOENT && !name)
+		snprintf(err, errlen, "credentials: none found, set credentials_file (%s)", why);
+	else if (r)
+		snprintf(err, errlen, "credentials: %s", why);
+	else
 		*ret_creds = creds;
 	cc_creds_wipe(&creds);
 	return r;
-}
-
-int cc_creds_check(const struct cc_store_config *c, char *err, size_t errlen)
-{
-	if (!c->anonymous || (!c->credentials && !c->credentials_file && !c->profile && !c->requester_pays))
-		return 0;
-	snprintf(err, errlen, "anonymous: expected no, as there are credentials to sign with");
-	return -EINVAL;
 }

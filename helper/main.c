@@ -20,6 +20,7 @@
 #include "log.h"
 #include "notify.h"
 #include "session.h"
+#include "spawner.h"
 
 #define EXIT_USAGE 2
 
@@ -153,11 +154,26 @@ static int fail(const char *what, int error)
 	return error;
 }
 
+/* Any store that signs may turn out to have a credential_process. */
+static int start_spawner(const struct cc_config *c)
+{
+	for (unsigned int i = 0; i < c->nr_stores; i++)
+		if (!strncmp(c->stores[i].url, "s3://", 5) && !c->stores[i].anonymous)
+			return cc_spawner_start();
+	return 0;
+}
+
 static int start(struct daemon *d)
 {
 	char err[256];
 	int r;
 
+	/* A core would hold keys, and be written to a disk that may be served from here. */
+	prctl(PR_SET_DUMPABLE, 0);
+	/* Before there is a thread or an open device. */
+	r = start_spawner(&d->config);
+	if (r)
+		return fail("process for credential_process", r);
 	r = cc_loop_open(&d->loop);
 	if (r)
 		return fail("event loop", r);

@@ -38,6 +38,9 @@ bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 	case CTL_OPT_PROFILE:
 		o->profile = arg;
 		return true;
+	case CTL_OPT_REQUESTER_PAYS:
+		o->requester_pays = true;
+		return true;
 	case CTL_OPT_CA_FILE:
 		o->ca_file = arg;
 		return true;
@@ -65,6 +68,7 @@ static int config_from_options(const struct ctl_store_opts *o, struct cc_store_c
 	cc_store_config_init(c);
 	c->path_style = o->path_style;
 	c->anonymous = o->anonymous;
+	c->requester_pays = o->requester_pays;
 	if (set_string(&c->name, "command-line") || set_string(&c->url, o->store) ||
 	    set_string(&c->endpoint, o->endpoint) || set_string(&c->region, o->region) ||
 	    set_string(&c->credentials_file, o->credentials) ||
@@ -135,6 +139,7 @@ static bool same_store(const struct cc_config *a, const struct cc_config *b, con
 
 	return same_string(x->name, y->name) && same_string(x->url, y->url) &&
 	       same_string(x->endpoint, y->endpoint) && same_string(x->region, y->region) &&
+	       same_string(x->credentials, y->credentials) &&
 	       same_string(x->credentials_file, y->credentials_file) &&
 	       same_string(x->profile, y->profile);
 }
@@ -217,7 +222,7 @@ static int open_name(const struct ctl_store_opts *o, struct ctl_store *s)
 	int r;
 
 	if (o->endpoint || o->region || o->path_style || o->anonymous || o->credentials ||
-	    o->profile || o->ca_file)
+	    o->profile || o->requester_pays || o->ca_file)
 		return ctl_usage("--endpoint and the like go with a URL in --store only");
 	r = load_config(o, &s->config);
 	if (r)

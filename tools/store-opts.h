@@ -20,6 +20,7 @@ enum {
 	CTL_OPT_ANONYMOUS,
 	CTL_OPT_CREDENTIALS,
 	CTL_OPT_PROFILE,
+	CTL_OPT_REQUESTER_PAYS,
 	CTL_OPT_CA_FILE,
 };
 
@@ -33,6 +34,7 @@ enum {
 	{ "anonymous", no_argument, NULL, CTL_OPT_ANONYMOUS }, \
 	{ "credentials-file", required_argument, NULL, CTL_OPT_CREDENTIALS }, \
 	{ "profile", required_argument, NULL, CTL_OPT_PROFILE }, \
+	{ "requester-pays", no_argument, NULL, CTL_OPT_REQUESTER_PAYS }, \
 	{ "ca-file", required_argument, NULL, CTL_OPT_CA_FILE }
 
 /* For a subcommand's help text. */
@@ -47,14 +49,15 @@ enum {
 	"  --region NAME        default us-east-1\n" \
 	"  --path-style         ENDPOINT/BUCKET/KEY instead of BUCKET.ENDPOINT/KEY\n" \
 	"  --anonymous          do not sign requests\n" \
-	"  --credentials-file F default: environment, then ~/.aws/credentials\n" \
+	"  --credentials-file F default: as for the AWS tools, environment first\n" \
 	"  --profile NAME       section of that file, default \"default\"\n" \
+	"  --requester-pays     agree to pay for what is read\n" \
 	"  --ca-file FILE       PEM bundle to trust instead of the system's\n"
 
 struct ctl_store_opts {
 	const char *store, *config;
 	const char *endpoint, *region, *credentials, *profile, *ca_file;
-	bool path_style, anonymous;
+	bool path_style, anonymous, requester_pays;
 };
 
 /*

@@ -73,6 +73,9 @@ static void test_refusals(void)
 	refused("[store main]\nurl = s3://a.b.c\n", 2, "style: expected path");
 	refused(STORE "region = a b\n", 3, "region");
 	refused(STORE "style = vhost\n", 3, "style: expected path or virtual");
+	refused(STORE "credentials = ec2\n", 2, "credentials: expected environment");
+	refused(STORE "credentials_file = a/b\n", 2, "credentials_file: expected an absolute path");
+	refused(STORE "anonymous = yes\nrequester_pays = yes\n", 2, "anonymous: expected no");
 	refused(STORE "attempts = 11\n", 3, "attempts: expected 1 to 10");
 	refused(STORE "connections = 257\n", 3, "connections");
 	refused(STORE "connect_timeout = 0\n", 3, "connect_timeout");

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What services and programs answer when they are asked for keys: JSON, or STS's XML.
+ */
+#include "creds-impl.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include "http.h"
+
+int64_t cc_creds_time(const char *text)
+{
+	struct tm tm = { 0 };
+	int hours, minutes;
+	char sign;
+	time_t t;
+
+	text = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!text)
+		return 0;
+	if (*text == '.')
+		text += 1 + strspn(text + 1, "0123456789");
+	t = timegm(&tm);
+	if (sscanf(text, "%c%2d:%2d", &sign, &hours, &minutes) == 3 && strchr("+-", sign))
+		return t - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	return strcmp(text, "Z") ? 0 : t;
+}
+
+/* ---- the four texts, whatever they came in ---- */
+
+struct texts {
+	const char *access_key, *secret_key, *token, *expires;
+};
+
+static int take(const char *what, const struct texts *t, struct cc_creds *ret_creds, char *err,
+		size_t errlen)
+{
+	if (!t->access_key || !t->secret_key || !*t->access_key || !*t->secret_key) {
+		snprintf(err, errlen, "%s: the answer has no access key", what);
+		return -EBADMSG;
+	}
+	if (cc_creds_set(ret_creds->access_key, sizeof(ret_creds->access_key), t->access_key) ||
+	    cc_creds_set(ret_creds->secret_key, sizeof(ret_creds->secret_key), t->secret_key) ||
+	    cc_creds_set(ret_creds->session_token, sizeof(ret_creds->session_token),
+			 t->token ? t->token : "")) {
+		snprintf(err, errlen, "%s: keys: expected printable characters without spaces, and fewer",
+			 what);
+		return -EBADMSG;
+	}
+	ret_creds->expires = t->expires ? cc_creds_time(t->expires) : 0;
+	if (t->expires && !ret_creds->expires) {
+		snprintf(err, errlen, "%s: Expiration: expected a time as 2026-01-31T12:00:00Z", what);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+/* ---- JSON ---- */
+
+/* jansson copies what it parses, and keys are not to stay in freed memory. */
+static void free_wiped(void *p)
+{
+	if (p)
+		OPENSSL_cleanse(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void init_json(void)
+{
+	json_set_alloc_funcs(malloc, free_wiped);
+}
+
+static const char *member(const json_t *j, const char *name)
+{
+	return json_string_value(json_object_get(j, name));
+}
+
+int cc_creds_from_json(const char *what, const char *text, size_t size, struct cc_creds *ret_creds,
+		       char *err, size_t errlen)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const char *code;
+	struct texts t;
+	json_t *j;
+	int r;
+
+	pthread_once(&once, init_json);
+	j = json_loadb(text, size, 0, NULL);
+	if (!json_is_object(j)) {
+		json_decref(j);
+		snprintf(err, errlen, "%s: the answer is no JSON object", what);
+		return -EBADMSG;
+	}
+	t = (struct texts){
+		member(j, "AccessKeyId"), member(j, "SecretAccessKey"),
+		member(j, "SessionToken"), member(j, "Expiration"),
+	};
+	if (!t.token)
+		t.token = member(j, "Token");
+	code = member(j, "Code");
+	if (code && strcmp(code, "Success")) {
+		char word[64];
+
+		cc_http_copy_text(word, sizeof(word), code, strlen(code));
+		snprintf(err, errlen, "%s: it answers %s", what, word);
+		r = -EACCES;
+	} else {
+		r = take(what, &t, ret_creds, err, errlen);
+	}
+	json_decref(j);
+	return r;
+}
+
+/* ---- XML ---- */
+
+int cc_creds_from_xml(const char *what, const char *text, size_t size, struct cc_creds *ret_creds,
+		      char *err, size_t errlen)
+{
+	struct cc_creds c = { 0 };
+	char expires[64] = "";
+	struct texts t = { c.access_key, c.secret_key, c.session_token, expires };
+	int r;
+
+	cc_http_xml_text(text, size, "AccessKeyId", c.access_key, sizeof(c.access_key));
+	cc_http_xml_text(text, size, "SecretAccessKey", c.secret_key, sizeof(c.secret_key));
+	cc_http_xml_text(text, size, "SessionToken", c.session_token, sizeof(c.session_token));
+	cc_http_xml_text(text, size, "Expiration", expires, sizeof(expires));
+	r = take(what, &t, ret_creds, err, errlen);
+	cc_creds_wipe(&c);
+	return r;
+}
