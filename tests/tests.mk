@@ -90,6 +90,10 @@ $(BUILD)/cc-httpd $(BUILD)/unit/test-store-model: LDLIBS += -lm
 # The kernel's side in user space: readers, and what makes a helper talk to them.
 $(BUILD)/cc-kernel: $(BUILD)/tests/tools/kernel/stub.o $(BUILD)/tests/tools/kernel/stub-netlink.o
 
-$(BUILD)/cc-shim.so: tests/tools/kernel/shim.c
+# What is preloaded into programs under test.
+SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so
+$(BUILD)/cc-shim.so: tests/tools/kernel/shim.c tests/tools/kernel/stub.h
+$(BUILD)/cc-clock.so: tests/tools/clock/shim.c tests/tools/clock/clock.h
+$(SHIMS):
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(ALL_CFLAGS)) -shared -fPIC -o $@ $< -ldl

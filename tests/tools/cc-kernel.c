@@ -142,13 +142,24 @@ static void choose_order(struct reader *w)
 	w->offset = (z >> 20) % nr_chunks;
 }
 
+/* The next of the walk; not one that still waits since the last time round. */
+static uint64_t next_of_walk(uint64_t disk)
+{
+	static uint64_t next;
+
+	for (uint64_t i = 0; i < nr_chunks; i++)
+		if (!stub_busy(stub, disk, (o.from + next++) % nr_chunks))
+			break;
+	return (o.from + next - 1) % nr_chunks;
+}
+
 static uint64_t choose_chunk(const struct reader *w)
 {
 	switch (o.pattern) {
 	case PATTERN_ONE:
 		return o.from;
 	case PATTERN_WALK:
-		return (o.from + w->sequence) % nr_chunks;
+		return next_of_walk(w->r.disk);
 	default:
 		return (w->offset + w->done * w->step) % nr_chunks;
 	}

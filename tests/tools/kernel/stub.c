@@ -321,6 +321,11 @@ bool stub_read(struct stub *s, struct stub_read *r)
 	return false;
 }
 
+bool stub_busy(const struct stub *s, uint64_t disk, uint64_t chunk)
+{
+	return s->disks[disk - 1]->misses[chunk];
+}
+
 void stub_forget(struct stub *s, uint64_t disk, uint64_t chunk)
 {
 	struct stub_entry *e = &s->disks[disk - 1]->map[chunk];

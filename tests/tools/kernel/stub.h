@@ -71,6 +71,8 @@ uint64_t stub_disk_add(struct stub *s, const char *name, const char *store, cons
 uint32_t stub_disk_state(const struct stub *s, uint64_t disk, const char **ret_reason);
 /* True: it was a hit or hole, r is the caller's again.  False: done() comes. */
 bool stub_read(struct stub *s, struct stub_read *r);
+/* Somebody waits for that chunk. */
+bool stub_busy(const struct stub *s, uint64_t disk, uint64_t chunk);
 /* Drops a chunk's mapping and slot, if it has them and nobody waits: its next read is a miss. */
 void stub_forget(struct stub *s, uint64_t disk, uint64_t chunk);
 const struct stub_stats *stub_stats(const struct stub *s);
