@@ -267,7 +267,7 @@ static bool now_mapped(struct cc_disk *disk, struct bio *bio, cc_chunk_t chunk,
 		       enum verdict *ret)
 {
 	struct cc_bio *pb = cc_bio(bio);
-	struct cc_epoch *e = cc_slots_pin(disk->slots);
+	struct cc_epoch __percpu *e = cc_slots_pin(disk->slots);
 	cc_entry_t entry = cc_chunk_map_get(&disk->map, chunk);
 
 	if (cc_entry_mapped(entry) && !pb->retry &&

@@ -53,7 +53,7 @@ struct seq_file;
 
 /* Per-bio data.  Only epoch is set by every map(). */
 struct cc_bio {
-	struct cc_epoch *epoch;		/* pinned while a slot is read, else NULL */
+	struct cc_epoch __percpu *epoch;	/* pinned while a slot is read, else NULL */
 	cc_entry_t entry;		/* the slot it was sent to */
 	struct bvec_iter iter;		/* as it came */
 	u8 counter;			/* what it counts as when it ends well */

@@ -129,15 +129,41 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 	}
 }
 
-/* The killed epoch has drained; any context. */
-static void cc_epoch_drained(struct percpu_ref *ref)
+static struct cc_epoch __percpu *other_epoch(const struct cc_slots *s)
 {
-	struct cc_epoch *e = container_of(ref, struct cc_epoch, ref);
-	struct cc_slots *s = e->slots;
+	return s->epochs + (s->current_epoch == s->epochs);
+}
 
+/*
+ * Pins of an epoch that nobody takes any more: they only become fewer, and so the sum, though
+ * not taken at one time, is 0 only if none is left.
+ */
+static long nr_pins(const struct cc_epoch __percpu *e)
+{
+	unsigned int cpu;
+	long n = 0;
+
+	for_each_possible_cpu(cpu)
+		n += READ_ONCE(per_cpu_ptr(e, cpu)->pins);
+	/* Pairs with the barrier in cc_epoch_put(): the slots are written after this. */
+	smp_mb();
+	return n;
+}
+
+/*
+ * Nobody takes pins of the other epoch any more.  Reads of it that are still under way are
+ * looked for again after each grace period: a put that rang would cost every hit.
+ */
+static void cc_slots_grace(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(to_rcu_work(work), struct cc_slots, grace);
+
+	if (nr_pins(other_epoch(s))) {
+		queue_rcu_work(s->wq, &s->grace);
+		return;
+	}
 	WRITE_ONCE(s->drained, true);
 	queue_work(s->wq, &s->reclaim);
-	wake_up(&s->drained_wait);
 }
 
 static u32 nr_free(const struct cc_slots *s)
@@ -185,20 +211,14 @@ static bool reap_some(struct cc_slots *s)
 /* Give the slots of the drained epoch back, if it has drained. */
 static void reap(struct cc_slots *s)
 {
-	struct cc_epoch *old = &s->epoch[s->current_epoch == &s->epoch[0]];
-
 	if (!s->switching || !READ_ONCE(s->drained))
 		return;
-	/* May wait for the switch to atomic mode to end, hence without the lock. */
-	percpu_ref_reinit(&old->ref);
 	while (reap_some(s))
 		;
-	/* In this order: cc_slots_exit() waits for either. */
 	spin_lock(&s->lock);
-	WRITE_ONCE(s->switching, false);
+	s->switching = false;
 	WRITE_ONCE(s->drained, false);
 	spin_unlock(&s->lock);
-	wake_up(&s->drained_wait);
 }
 
 /*
@@ -226,23 +246,20 @@ static bool evict_some(struct cc_slots *s, bool all)
 /* Let the readers that may have seen the words of the dying slots run out. */
 static void switch_epoch(struct cc_slots *s)
 {
-	struct cc_epoch *old = s->current_epoch;
-	struct cc_epoch *new = &s->epoch[old == &s->epoch[0]];
-
 	spin_lock(&s->lock);
 	if (s->switching || !s->dying.nr) {
 		spin_unlock(&s->lock);
 		return;
 	}
-	/* Draining is empty: the epoch killed before was reaped. */
+	/* Draining is empty, and the other epoch has no reader: it was reaped. */
 	s->draining = s->dying;
 	cc_list_init(&s->dying);
 	s->switching = true;
 	s->nr_epochs++;
 	/* Pairs with the acquire in cc_slots_pin(). */
-	smp_store_release(&s->current_epoch, new);
+	smp_store_release(&s->current_epoch, other_epoch(s));
 	spin_unlock(&s->lock);
-	percpu_ref_kill(&old->ref);
+	queue_rcu_work(s->wq, &s->grace);
 }
 
 /* Only this work switches and reaps, so that what they read of the epochs is stable. */
@@ -312,7 +329,7 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 
 	memset(s, 0, sizeof(*s));
 	spin_lock_init(&s->lock);
-	init_waitqueue_head(&s->drained_wait);
+	INIT_RCU_WORK(&s->grace, cc_slots_grace);
 	INIT_WORK(&s->reclaim, cc_slots_reclaim);
 	s->nr = nr;
 	s->wq = wq;
@@ -321,14 +338,12 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 	r = alloc_leaves(s);
 	if (r)
 		return r;
-	for (i = 0; i < 2; i++) {
-		s->epoch[i].slots = s;
-		r = percpu_ref_init(&s->epoch[i].ref, cc_epoch_drained,
-				    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
-		if (r)
-			goto exit_refs;
+	s->epochs = __alloc_percpu(2 * sizeof(*s->epochs), 2 * sizeof(*s->epochs));
+	if (!s->epochs) {
+		free_leaves(s);
+		return -ENOMEM;
 	}
-	s->current_epoch = &s->epoch[0];
+	s->current_epoch = s->epochs;
 	cc_list_init(&s->free);
 	cc_list_init(&s->keep);
 	cc_list_init(&s->filling);
@@ -342,22 +357,16 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 			cond_resched();
 	}
 	return 0;
-
-exit_refs:
-	while (i--)
-		percpu_ref_exit(&s->epoch[i].ref);
-	free_leaves(s);
-	return r;
 }
 
 void cc_slots_exit(struct cc_slots *s)
 {
-	/* The callback of a kill still under way would touch us: it runs in a read section. */
-	wait_event(s->drained_wait, READ_ONCE(s->drained) || !READ_ONCE(s->switching));
-	synchronize_rcu();
+	/* Stopped: reclaim switches no epoch.  The last grace work may queue itself once more. */
+	while (flush_rcu_work(&s->grace))
+		;
 	cancel_work_sync(&s->reclaim);
-	percpu_ref_exit(&s->epoch[0].ref);
-	percpu_ref_exit(&s->epoch[1].ref);
+	WARN_ON_ONCE(nr_pins(s->epochs) + nr_pins(s->epochs + 1));
+	free_percpu(s->epochs);
 	free_leaves(s);
 }
 

@@ -35,10 +35,9 @@
 #ifndef CC_SLOT_H
 #define CC_SLOT_H
 
-#include <linux/percpu-refcount.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "policy.h"
 #include "types.h"
@@ -66,16 +65,17 @@ struct cc_slot_leaf {
 	struct cc_slot_info info[CC_LEAF_SLOTS];
 };
 
+/* Of one CPU: pins that were taken on it, less those that were put on it. */
 struct cc_epoch {
-	struct percpu_ref ref;
-	struct cc_slots *slots;
+	long pins;
 };
 
 struct cc_slots {
 	/* Read by every hit; written by an epoch switch only. */
-	struct cc_epoch *current_epoch;
+	struct cc_epoch __percpu *current_epoch;
 	struct cc_slot_leaf **leaves;
-	struct cc_epoch epoch[2];
+
+	struct cc_epoch __percpu *epochs;	/* the two, in one line */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
 	u32 nr;
@@ -89,11 +89,11 @@ struct cc_slots {
 	u32 prefetching;		/* FILLING for prefetch */
 	u32 wanted;			/* demand that found no free slot */
 	bool stopped;			/* pool suspended, or without a table */
-	bool switching;			/* an epoch was killed and not yet made live again */
+	bool switching;			/* the other epoch has not drained, or not been reaped */
 	u64 nr_fills, nr_evictions, nr_epochs;
 
-	bool drained;			/* the killed epoch has no reader left */
-	wait_queue_head_t drained_wait;
+	bool drained;			/* the other epoch has no reader left */
+	struct rcu_work grace;		/* a grace period has passed since the switch */
 	struct work_struct reclaim;
 	struct workqueue_struct *wq;
 	/* Demand can be served again.  Called without locks, may sleep. */
@@ -161,29 +161,34 @@ static inline unsigned int cc_slots_index(cc_slot_t slot)
 
 /*
  * Pin: from here to cc_epoch_put() no slot that is found VALID is written.  Any context.
- * The read section covers the time from loading the pointer to holding the reference:
- * percpu_ref_kill() waits for it before it looks at the count.
+ * The read section covers the time from loading the pointer to counting: an epoch's pins
+ * are summed up only after a grace period.
  */
-static inline struct cc_epoch *cc_slots_pin(struct cc_slots *s)
+static inline struct cc_epoch __percpu *cc_slots_pin(const struct cc_slots *s)
 {
-	struct cc_epoch *e;
+	struct cc_epoch __percpu *e;
 
-	rcu_read_lock();
+	/* Of this kind, as rcu_read_lock() and its end are calls in a preemptible kernel. */
+	rcu_read_lock_sched();
 	/*
 	 * Pairs with the release in switch_epoch(): who gets the new epoch sees the words
 	 * that were cleared before it.
 	 */
 	e = smp_load_acquire(&s->current_epoch);
-	/* Spares the read section of its own that percpu_ref_get() has; false if just killed. */
-	if (unlikely(!percpu_ref_tryget_live_rcu(&e->ref)))
-		percpu_ref_get(&e->ref);
-	rcu_read_unlock();
+	this_cpu_inc(e->pins);
+	rcu_read_unlock_sched();
 	return e;
 }
 
-static inline void cc_epoch_put(struct cc_epoch *e)
+/* Any context, any CPU. */
+static inline void cc_epoch_put(struct cc_epoch __percpu *e)
 {
-	percpu_ref_put(&e->ref);
+	/*
+	 * What was read of the slot was read before: pairs with smp_mb() in nr_pins().  Where
+	 * this is no instruction (x86) loads are not moved behind stores.
+	 */
+	smp_mb__before_atomic();
+	this_cpu_dec(e->pins);
 }
 
 /* Does the slot hold the bytes of this generation?  Only for who holds a pin. */

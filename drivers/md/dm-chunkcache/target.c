@@ -210,7 +210,7 @@ static int cc_disk_map(struct dm_target *ti, struct bio *bio)
 	struct cc_disk *disk = ti->private;
 	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
 	cc_chunk_t chunk = cc_disk_chunk(disk, bio->bi_iter.bi_sector);
-	struct cc_epoch *epoch;
+	struct cc_epoch __percpu *epoch;
 	cc_entry_t entry;
 	cc_slot_t slot;
 
@@ -294,7 +294,7 @@ static int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *e
 {
 	struct cc_disk *disk = ti->private;
 	struct cc_bio *pb = dm_per_bio_data(bio, sizeof(*pb));
-	struct cc_epoch *epoch = pb->epoch;
+	struct cc_epoch __percpu *epoch = pb->epoch;
 
 	if (likely(epoch))
 		cc_epoch_put(epoch);
