@@ -35,7 +35,7 @@ void cc_chunk_map_exit(struct cc_chunk_map *m)
 
 int cc_chunk_map_prepare(struct cc_chunk_map *m, cc_chunk_t chunk)
 {
-	cc_entry_t **page = &m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT];
+	struct cc_map_page **page = &m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT];
 	void *new;
 
 	if (*page)
@@ -50,8 +50,9 @@ int cc_chunk_map_prepare(struct cc_chunk_map *m, cc_chunk_t chunk)
 
 static cc_entry_t *entry(struct cc_chunk_map *m, cc_chunk_t chunk)
 {
-	return m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT] +
-	       (cc_chunk_nr(chunk) & (CC_MAP_PAGE_ENTRIES - 1));
+	struct cc_map_page *page = m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT];
+
+	return &page->entry[cc_chunk_nr(chunk) & (CC_MAP_PAGE_ENTRIES - 1)];
 }
 
 int cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
@@ -68,11 +69,11 @@ void cc_chunk_map_clear(struct cc_chunk_map *m)
 	u64 i, n;
 
 	for (i = 0; i < nr_pages(m); i++) {
-		if (!m->pages[i])
-			continue;
-		for (n = 0; n < CC_MAP_PAGE_ENTRIES; n++)
-			if (cc_entry_mapped(m->pages[i][n]))
-				WRITE_ONCE(m->pages[i][n], CC_ENTRY_UNMAPPED);
+		struct cc_map_page *page = m->pages[i];
+
+		for (n = 0; page && n < CC_MAP_PAGE_ENTRIES; n++)
+			if (cc_entry_mapped(page->entry[n]))
+				WRITE_ONCE(page->entry[n], CC_ENTRY_UNMAPPED);
 		cond_resched();
 	}
 }

@@ -63,8 +63,12 @@ static inline u32 cc_entry_gen(cc_entry_t e)
 #error "an entry must be read and written in one go"
 #endif
 
+struct cc_map_page {
+	cc_entry_t entry[CC_MAP_PAGE_ENTRIES];
+};
+
 struct cc_chunk_map {
-	cc_entry_t **pages;
+	struct cc_map_page **pages;
 	u64 nr_chunks;
 };
 
@@ -88,11 +92,12 @@ bool cc_chunk_map_unmark(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
 static inline cc_entry_t cc_chunk_map_get(const struct cc_chunk_map *m, cc_chunk_t chunk)
 {
 	/* Pairs with the release in cc_chunk_map_prepare() by address dependency. */
-	const cc_entry_t *page = READ_ONCE(m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT]);
+	const struct cc_map_page *page =
+		READ_ONCE(m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT]);
 
 	if (unlikely(!page))
 		return CC_ENTRY_UNMAPPED;
-	return READ_ONCE(page[cc_chunk_nr(chunk) & (CC_MAP_PAGE_ENTRIES - 1)]);
+	return READ_ONCE(page->entry[cc_chunk_nr(chunk) & (CC_MAP_PAGE_ENTRIES - 1)]);
 }
 
 #endif

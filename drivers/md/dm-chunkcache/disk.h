@@ -23,8 +23,9 @@ struct cc_disk {
 	struct cc_chunk_map map;
 	struct block_device *bdev;	/* the cache device */
 	sector_t slots_start;		/* on it */
+	struct cc_counters __percpu *counters;	/* of stats */
 	unsigned int chunk_shift;	/* log2 of sectors per chunk */
-	struct cc_stats *stats;		/* of the mapped device, outlives this instance */
+	unsigned int chunk_mask;	/* sectors per chunk - 1 */
 
 	/* Written by misses: not in the line above. */
 	struct cc_missq missq ____cacheline_aligned_in_smp;
@@ -34,6 +35,7 @@ struct cc_disk {
 	struct dm_dev *cache_dev;	/* hits go straight there */
 	struct cc_pool *pool;		/* reference */
 	struct cc_dev *dev;		/* reference */
+	struct cc_stats *stats;		/* of the mapped device, outlives this instance */
 	struct mutex *cmd;		/* the pool's command mutex */
 	struct cc_disk_args args;
 	/* There is something to pull for this disk.  Process context, under any lock. */
@@ -53,14 +55,17 @@ static inline cc_chunk_t cc_disk_chunk(const struct cc_disk *disk, sector_t sect
 	return cc_chunk(sector >> disk->chunk_shift);
 }
 
-/* Point a bio that is as it came at its slot. */
-static inline void cc_disk_remap(const struct cc_disk *disk, struct bio *bio, cc_slot_t slot)
+/* Sectors from the start of the chunk. */
+static inline unsigned int cc_disk_in_chunk(const struct cc_disk *disk, sector_t sector)
 {
-	sector_t in_chunk = bio->bi_iter.bi_sector & ((1u << disk->chunk_shift) - 1);
+	return sector & disk->chunk_mask;
+}
 
-	bio_set_dev(bio, disk->bdev);
-	bio->bi_iter.bi_sector = disk->slots_start +
-		((sector_t)cc_slot_nr(slot) << disk->chunk_shift) + in_chunk;
+/* Where on the cache device that sector of its chunk is. */
+static inline sector_t cc_disk_remap(const struct cc_disk *disk, sector_t sector, cc_slot_t slot)
+{
+	return disk->slots_start + ((sector_t)cc_slot_nr(slot) << disk->chunk_shift) +
+	       cc_disk_in_chunk(disk, sector);
 }
 
 #endif

@@ -47,14 +47,9 @@ void cc_missq_module_exit(void)
 	kmem_cache_destroy(miss_cache);
 }
 
-static struct cc_bio *cc_bio(struct bio *bio)
-{
-	return dm_per_bio_data(bio, sizeof(struct cc_bio));
-}
-
 static u32 cc_bio_offset(const struct cc_disk *disk, const struct cc_bio *pb)
 {
-	return (pb->iter.bi_sector & ((1u << disk->chunk_shift) - 1)) << SECTOR_SHIFT;
+	return cc_disk_in_chunk(disk, pb->iter.bi_sector) << SECTOR_SHIFT;
 }
 
 /* ---- the table ---- */
@@ -189,7 +184,10 @@ static void end_bios(struct cc_disk *disk, struct bio_list *bios, blk_status_t s
 /* Pinned already: on to the cache device. */
 static void send(struct cc_disk *disk, struct bio *bio)
 {
-	cc_disk_remap(disk, bio, cc_entry_slot(cc_bio(bio)->entry));
+	cc_slot_t slot = cc_entry_slot(cc_bio(bio)->entry);
+
+	bio->bi_iter.bi_sector = cc_disk_remap(disk, bio->bi_iter.bi_sector, slot);
+	bio_set_dev(bio, disk->bdev);
 	cc_stats_waited(disk->stats, ktime_get_ns() - cc_bio(bio)->arrived);
 	dm_submit_bio_remap(bio, NULL);
 }

@@ -24,7 +24,7 @@ struct cc_counters {
 };
 
 struct cc_stats {
-	struct cc_counters __percpu *cpu;	/* read by every hit */
+	struct cc_counters __percpu *cpu;	/* constant; disks have copies */
 	/* log2 histogram, microseconds; written by misses: not in the line above */
 	atomic64_t wait[CC_NR_WAIT] ____cacheline_aligned_in_smp;
 	spinlock_t lock;			/* the sums below */
@@ -47,9 +47,12 @@ static inline void cc_stats_inc(struct cc_stats *s, unsigned int counter)
 	this_cpu_inc(s->cpu->n[counter]);
 }
 
-static inline void cc_stats_add(struct cc_stats *s, unsigned int counter, u64 n)
+/* A read ended well that counts as this; the hit path's, hence without cc_stats. */
+static inline void cc_counters_read(struct cc_counters __percpu *cpu, unsigned int counter,
+				    unsigned int sectors)
 {
-	this_cpu_add(s->cpu->n[counter], n);
+	this_cpu_inc(cpu->n[counter]);
+	this_cpu_add(cpu->n[CHUNKCACHE_STAT_READ_SECTORS], sectors);
 }
 
 /* Hits and holes as a share of all reads that ended well, in 1/100 of a percent. */
