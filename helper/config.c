@@ -492,10 +492,10 @@ static int set_defaults(struct parser *p)
 	return 0;
 }
 
-static int check_stores(struct parser *p)
+/* Opens each and lets them find each other: neither does any I/O. */
+static int open_stores(struct parser *p, struct cc_store *stores[CC_MAX_STORES])
 {
 	struct cc_config *c = p->config;
-	struct cc_store *store;
 	char why[256];
 	int r;
 
@@ -505,14 +505,30 @@ static int check_stores(struct parser *p)
 				c->stores[i].name);
 			return -EINVAL;
 		}
-		r = cc_store_open(&c->stores[i], &store, why, sizeof(why));
+		r = cc_store_open(&c->stores[i], &stores[i], why, sizeof(why));
 		if (r) {
 			mistake(p, p->store_line[i], "%s", why);
 			return r;
 		}
-		cc_store_close(store);
+	}
+	for (unsigned int i = 0; i < c->nr_stores; i++) {
+		r = cc_store_link(stores[i], stores, c->nr_stores, why, sizeof(why));
+		if (r) {
+			mistake(p, p->store_line[i], "%s", why);
+			return r;
+		}
 	}
 	return 0;
+}
+
+static int check_stores(struct parser *p)
+{
+	struct cc_store *stores[CC_MAX_STORES] = { NULL };
+	int r = open_stores(p, stores);
+
+	for (unsigned int i = 0; i < p->config->nr_stores; i++)
+		cc_store_close(stores[i]);
+	return r;
 }
 
 static int parse_file(struct parser *p)

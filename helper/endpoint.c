@@ -123,7 +123,7 @@ static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r
 
 bool cc_endpoint_has_room(const struct cc_endpoint *e)
 {
-	return e->active < (unsigned int)e->limit;
+	return e->active < (unsigned int)e->limit && e->active < e->config->connections;
 }
 
 static void slow_down(struct cc_endpoint *e, uint64_t now_ns)
@@ -271,6 +271,5 @@ bool cc_endpoint_pay_hedge(struct cc_endpoint *e, enum cc_hedge kind, bool urgen
 	if (e->hedge_tokens[kind] < TOKEN + (urgent ? 0 : TOKENS_URGENT))
 		return false;
 	e->hedge_tokens[kind] -= TOKEN;
-	e->stats.hedges[kind].launched++;
 	return true;
 }

@@ -26,9 +26,11 @@ enum cc_breaker { CC_BREAKER_CLOSED, CC_BREAKER_OPEN, CC_BREAKER_HALF_OPEN };
 enum cc_hedge { CC_HEDGE_FIRST_BYTE, CC_HEDGE_STALL, CC_HEDGE_NR };
 
 struct cc_hedge_stats {
+	/* of second GETs that it was sent */
 	uint64_t launched;
 	uint64_t won, lost, failed;	/* of those that ended */
-	uint64_t denied;		/* there was no budget */
+	/* of GETs of its own that were late */
+	uint64_t denied;		/* there was no budget, or nobody to ask */
 };
 
 struct cc_endpoint_stats {

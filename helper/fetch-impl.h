@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The fetch engine's insides, shared by fetch.c (states, queue, completions), fetch-net.c (network
- * threads) and fetch-work.c (file threads, hash workers).
+ * The fetch engine's insides:
+ *
+ *	fetch.c		states of requests, queue, retries, completions
+ *	fetch-route.c	whom a request asks: caches, the store itself, replicas
+ *	fetch-net.c	network threads and their loop
+ *	fetch-leg.c	their legs: start, second legs, end
+ *	fetch-work.c	file threads, hash workers
  *
  * A request's life:
  *
@@ -11,30 +16,35 @@
  *	LANDED -> CHECKING	it did
  *	ACTIVE -> CHECKING	the thread that got the bytes checks them itself
  *	ACTIVE, CHECKING -> DELAYED	the attempt failed, another will follow; or the host's
- *				address is not known yet
+ *				address or keys are not known yet
+ *	ACTIVE, CHECKING -> QUEUED	another store is asked at once
  *	DELAYED -> QUEUED	cc_fetch_keep_time()
  *	any -> DONE		cc_fetch_complete(): waits for cc_fetch_reap()
  *
- * One lock covers all fields below unless told otherwise; nothing blocks while it is held.  The
- * buffers of a request in ACTIVE or CHECKING belong to one thread, in other states to nobody, and
- * from DONE on to the caller.
+ * While it is ACTIVE on the network, a request has one or two legs, GETs under way, both of one thread.
+ *
+ * One lock covers all fields below unless told otherwise, the stores' endpoints and their queues;
+ * nothing blocks while it is held.  The buffers of a request in ACTIVE or CHECKING belong to one
+ * thread, in other states to nobody, and from DONE on to the caller.
  */
 #ifndef CC_FETCH_IMPL_H
 #define CC_FETCH_IMPL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "bufpool.h"
 #include "fetch.h"
 #include "http.h"
 #include "list.h"
 #include "manifest.h"
+#include "negative.h"
 #include "retry.h"
 #include "store-impl.h"
 #include "thread.h"
 
 enum cc_fetch_state {
 	CC_FETCH_NEW,			/* in no list */
-	CC_FETCH_QUEUED,		/* in queue[priority] */
+	CC_FETCH_QUEUED,		/* in its store's queue of its priority */
 	CC_FETCH_DELAYED,		/* in delayed, until due_ns */
 	CC_FETCH_ACTIVE,		/* on the network, or a file is being read */
 	CC_FETCH_LANDED,		/* in landed */
@@ -42,19 +52,31 @@ enum cc_fetch_state {
 	CC_FETCH_DONE,			/* in done */
 };
 
+struct cc_fetch_leg;			/* of fetch-leg.c */
+
 struct cc_fetch_priv {
 	struct cc_list node;
 	struct cc_fetch_req *req;
 	enum cc_fetch_state state;	/* written by cc_fetch_set_state() only */
-	enum cc_fetch_priority priority;
+	_Atomic enum cc_fetch_priority priority;
 	atomic_bool cancelled;
 	unsigned int net;		/* while ACTIVE: the network thread that has it */
 	uint64_t submit_ns, deadline_ns, due_ns;
+	/* whom to ask: see fetch-route.c */
+	struct cc_store *at;		/* ACTIVE to CHECKING: who sends the bytes */
+	unsigned int tier;		/* caches that need not be asked any more */
+	uint32_t asked;			/* bits of who was, in this attempt: 0 the store, 1.. replicas */
+	struct cc_http_outcome before;	/* of the one that was asked first, if asked is not 0 */
 	struct cc_retry retry;
+	struct cc_store *payer;		/* of spent, for retries */
+	unsigned int spent;
 	bool fresh;			/* the next attempt wants a new connection */
 	/* The thread that has the request writes these without the lock. */
 	unsigned int attempts;
 	uint64_t bytes;
+	struct cc_fetch_leg *legs[2];	/* under way; the first one, and one beside it */
+	unsigned int second;		/* bits of enum cc_hedge: there was one */
+	char address[CC_ADDRESS_SIZE];	/* of the leg that ended last */
 	void *staging;			/* compressed bytes, or NULL: they go to the request's buffer */
 	size_t landed;			/* bytes that came */
 	char note[48];			/* odd thing about the answer, for the line on wrong bytes */
@@ -66,14 +88,18 @@ struct cc_fetch {
 	struct cc_fetch_config config;
 	pthread_mutex_t lock;
 	int eventfd;			/* constant */
-	bool stop;
+	bool rung;			/* eventfd is readable */
+	atomic_bool stop;
 
-	struct cc_list queue[CC_FETCH_NR_PRIORITIES];
-	struct cc_list delayed, landed, done;
+	struct cc_list stores;		/* those with something in their queues */
+	struct cc_list delayed;		/* by due_ns */
+	struct cc_list landed, done;
 	struct cc_fetch_req *starved;	/* could not even get a priv; chained through error[] */
 	struct cc_fetch_priv starved_priv; /* theirs */
-	uint64_t next_event_ns;		/* the timekeeper need not look before */
+	_Atomic uint64_t next_event_ns;	/* the timekeeper need not look before; written under the lock */
+	struct cc_negative negative;
 
+	struct cc_bufpool *bufs;	/* has its own lock */
 	struct cc_fetch_net *net;	/* nr_net of them; constant after open */
 	unsigned int nr_net;
 	pthread_cond_t file_work, hash_work;
@@ -89,21 +115,53 @@ struct cc_fetch {
 void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state);
 void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
 		       const char *reason);
-/* The attempt failed: completes the request, or has it wait for the next one. */
+/* No leg is under way any more, the last answer is p->at's: asks others, waits, or completes. */
 void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 			     const struct cc_http_outcome *o);
 void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns);
 /* Returns when to call again; the first network thread does. */
 uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns);
-/* The next request for this kind of store, or NULL; free of the asking thread's slots are free. */
+/*
+ * The next request for this kind of store, with at set, or NULL; free of the asking thread's slots
+ * are free.
+ */
 struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind, unsigned int free,
 				    unsigned int slots);
+/* The thread that asked for the next takes it. */
+void cc_fetch_take(struct cc_fetch *f, struct cc_fetch_priv *p);
+
+/* ---- fetch-route.c; with the lock held ---- */
+
+/* May one more GET of this engine go to the store's endpoint? */
+bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_store *s);
+/* Whom to ask next.  NULL: nobody has room. */
+struct cc_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
+/* Whom to ask beside p->at, for a second leg; NULL: only p->at itself. */
+struct cc_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
+/* Until when at may take, in this attempt. */
+uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_store *at,
+				 uint64_t now_ns);
+/* Is at a cache of the request's store that is to tell what it has, and no more? */
+bool cc_fetch_route_only_if_cached(const struct cc_fetch_priv *p, const struct cc_store *at);
+enum cc_route_verdict {
+	CC_ROUTE_NEXT,			/* ask the next one, at once */
+	CC_ROUTE_RETRY,			/* all were asked: what the class says */
+	CC_ROUTE_FINAL,			/* that is the answer */
+};
+/*
+ * What at's failure o means for the request.  *o becomes that of the whole attempt where
+ * another one that was asked has said more.
+ */
+enum cc_route_verdict cc_fetch_route_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
+					    struct cc_store *at, struct cc_http_outcome *o);
 
 /* ---- fetch-net.c ---- */
 
 int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slots);
 /* After f->stop was set: ends the threads; what was ACTIVE is DONE then. */
 void cc_fetch_net_close(struct cc_fetch *f);
+/* The first thread keeps time: see to it that it looks then.  Called with the lock held. */
+void cc_fetch_net_alarm(struct cc_fetch *f, uint64_t due_ns);
 /* Any thread, the lock may be held. */
 void cc_fetch_net_wake(struct cc_fetch *f, unsigned int index);
 /* The thread with the fewest requests; called with the lock held. */
@@ -113,12 +171,19 @@ void cc_fetch_net_wake_idlest(struct cc_fetch *f);
 
 int cc_fetch_work_open(struct cc_fetch *f, unsigned int file_threads, unsigned int hash_threads);
 void cc_fetch_work_close(struct cc_fetch *f);
+void cc_fetch_object_name(const struct cc_fetch_req *req, char ret_name[CC_OBJECT_NAME_MAX]);
+/* Are the object's bytes what the request's buffer is to hold?  Else they go to a staging buffer. */
+static inline bool cc_fetch_is_plain(const struct cc_fetch_req *req)
+{
+	return req->manifest || req->encoding == CC_ENCODING_RAW;
+}
+/* The most bytes that the object may have. */
+size_t cc_fetch_object_max(const struct cc_fetch_req *req);
 /*
- * An attempt begins, the caller's thread has the request: gives its object's name, the place
- * for the bytes and their limit.  Without the lock.  Returns 0 or -ENOMEM.
+ * The place for the bytes: the request's buffer or a staging one, that it keeps.  The caller's
+ * thread has the request; without the lock.  NULL: no memory.
  */
-int cc_fetch_begin(struct cc_fetch_priv *p, char ret_name[CC_OBJECT_NAME_MAX], void **ret_buf,
-		   size_t *ret_max);
+void *cc_fetch_base(struct cc_fetch *f, struct cc_fetch_priv *p);
 /* landed bytes came: has them checked, here or by a worker.  Without the lock. */
 void cc_fetch_land(struct cc_fetch *f, struct cc_fetch_priv *p);
 

@@ -1,226 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The fetch engine's network threads.  Each has a curl multi handle and a fixed number of slots for
- * transfers, takes requests from the common queue while it has free ones, and sleeps in
- * curl_multi_poll() otherwise.
+ * The fetch engine's network threads.  Each has a curl multi handle and an epoll descriptor with curl's
+ * sockets, takes requests from the common queue while it has slots free, and sleeps otherwise.  The
+ * first one keeps time for all.
  */
-#include "fetch-impl.h"
+#include "fetch-leg.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#include "store-http.h"
+_Static_assert(offsetof(struct cc_fetch_leg, xfer) == 0, "curl keeps a pointer to either");
 
-#define TARGET_POLL_NS	(10 * 1000000ULL)
-#define MAX_SLEEP_MS	60000
+#define MAX_EVENTS	64
+#define MAX_SLEEP_NS	(60 * 1000000000ULL)
 
-struct slot {
-	struct cc_http_xfer xfer;
-	struct cc_fetch_priv *p;	/* NULL: free */
-	char name[CC_OBJECT_NAME_MAX];
-};
+/* ---- what curl calls ---- */
 
-struct cc_fetch_net {
-	struct cc_fetch *fetch;
-	unsigned int index;
-	pthread_t thread;
-	CURLM *multi;
-	struct slot *slots;
-	unsigned int nr_slots;
-	unsigned int nr_used;		/* under the engine's lock; all else is the thread's own */
-};
-
-/* ---- the end of an attempt ---- */
-
-/* Called with the lock held. */
-static void free_slot(struct cc_fetch_net *n, struct slot *s)
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-	s->p = NULL;
-	n->nr_used--;
-}
-
-/* A chunk that is too long is no chunk; a manifest may well be longer than its buffer. */
-static void judge_size(const struct cc_fetch_req *req, struct cc_http_outcome *o)
-{
-	if (o->result != CC_STORE_TOOBIG || req->manifest)
-		return;
-	o->result = CC_STORE_CORRUPT;
-	o->class = CC_RETRY_INTEGRITY;
-	snprintf(o->reason, sizeof(o->reason), "wrong bytes: more than the %zu of a chunk",
-		 req->buf_size);
-}
-
-static void take_notes(struct cc_fetch_priv *p, const struct cc_http_xfer *x)
-{
-	p->bytes += x->received;
-	p->landed = x->body_size;
-	if (x->first_ns)
-		p->req->first_byte_ns = x->first_ns - x->start_ns;
-	p->note[0] = '\0';
-	if (x->answer.encoding[0])
-		snprintf(p->note, sizeof(p->note), " (sent as %s)", x->answer.encoding);
-}
-
-static void fail(struct cc_fetch_net *n, struct slot *s, const struct cc_http_outcome *o)
-{
-	struct cc_fetch *f = n->fetch;
-
-	pthread_mutex_lock(&f->lock);
-	cc_fetch_attempt_failed(f, s->p, o);
-	free_slot(n, s);
-	pthread_mutex_unlock(&f->lock);
-}
-
-static void end(struct cc_fetch_net *n, struct slot *s, CURLcode code)
-{
-	struct cc_fetch *f = n->fetch;
-	struct cc_fetch_priv *p = s->p;
-	struct cc_http_outcome o;
-
-	curl_multi_remove_handle(n->multi, s->xfer.easy);
-	cc_http_xfer_end(&s->xfer, code, &o);
-	take_notes(p, &s->xfer);
-	pthread_mutex_lock(&f->lock);
-	f->stats.bytes += s->xfer.received;
-	pthread_mutex_unlock(&f->lock);
-	if (o.result) {
-		judge_size(p->req, &o);
-		fail(n, s, &o);
-		return;
-	}
-	pthread_mutex_lock(&f->lock);
-	free_slot(n, s);
-	pthread_mutex_unlock(&f->lock);
-	cc_fetch_land(f, p);
-}
-
-/* ---- the start of one ---- */
-
-static struct slot *find_free(struct cc_fetch_net *n)
-{
-	for (unsigned int i = 0; i < n->nr_slots; i++)
-		if (!n->slots[i].p)
-			return &n->slots[i];
-	return NULL;
-}
-
-/* Takes the next request into a slot. */
-static struct slot *take(struct cc_fetch_net *n)
-{
-	struct cc_fetch *f = n->fetch;
-	struct cc_fetch_priv *p = NULL;
-	struct slot *s = find_free(n);
-
-	if (!s)
-		return NULL;
-	pthread_mutex_lock(&f->lock);
-	if (!f->stop)
-		p = cc_fetch_next(f, CC_STORE_KIND_HTTP, n->nr_slots - n->nr_used, n->nr_slots);
-	if (p) {
-		cc_fetch_set_state(f, p, CC_FETCH_ACTIVE);
-		p->net = n->index;
-		s->p = p;
-		n->nr_used++;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return p ? s : NULL;
-}
-
-/* The host's address, or an outcome: returns 0, -EINPROGRESS, or another error with *o set. */
-static int resolve(struct cc_http_target *t, char *address, struct cc_http_outcome *o)
-{
-	int r = cc_resolver_get(t->resolver, address, o->reason, sizeof(o->reason));
-
-	if (r && r != -EINPROGRESS) {
-		o->result = CC_STORE_ERROR;
-		o->class = CC_RETRY_TRANSIENT;
-		o->retry_after_ms = 0;
-	}
-	return r;
-}
-
-/* Its address or its keys are not known yet. */
-static void wait_for_target(struct cc_fetch_net *n, struct slot *s)
-{
-	struct cc_fetch *f = n->fetch;
-
-	pthread_mutex_lock(&f->lock);
-	if (s->p->cancelled)
-		cc_fetch_complete(f, s->p, CC_STORE_CANCELLED, "cancelled");
-	else
-		cc_fetch_delay(f, s->p, cc_now_ns() + TARGET_POLL_NS);
-	free_slot(n, s);
-	pthread_mutex_unlock(&f->lock);
-}
-
-static void count_get(struct cc_fetch_net *n, struct cc_fetch_priv *p)
-{
-	struct cc_fetch *f = n->fetch;
-
-	if (!p->attempts++)
-		p->req->queued_ns = cc_now_ns() - p->submit_ns;
-	pthread_mutex_lock(&f->lock);
-	f->stats.gets++;
-	pthread_mutex_unlock(&f->lock);
-}
-
-static int begin(struct cc_fetch_net *n, struct slot *s, struct cc_http_target *t,
-		 const char *address, struct cc_http_outcome *o)
-{
-	struct cc_http_request req = {
-		.method = CC_HTTP_GET, .name = s->name, .fresh = s->p->fresh,
-		.deadline_ns = s->p->deadline_ns,
+	struct cc_fetch_net *n = arg;
+	struct epoll_event e = {
+		.events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0),
+		.data.fd = fd,
 	};
 
-	*o = (struct cc_http_outcome){ CC_STORE_ERROR, CC_RETRY_TRANSIENT, 0, "out of memory" };
-	if (cc_fetch_begin(s->p, s->name, &req.buf, &req.max))
-		return -ENOMEM;
-	if (!s->xfer.easy && cc_http_xfer_init(&s->xfer))
-		return -ENOMEM;
-	if (cc_http_xfer_start(&s->xfer, t, &req, address, o))
-		return -EINVAL;
-	if (curl_multi_add_handle(n->multi, s->xfer.easy)) {
-		*o = (struct cc_http_outcome){ CC_STORE_ERROR, CC_RETRY_TRANSIENT, 0,
-					       "out of memory" };
-		return -ENOMEM;
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(n->epoll, EPOLL_CTL_DEL, fd, NULL);
+		curl_multi_assign(n->multi, fd, NULL);
+	} else if (epoll_ctl(n->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e)) {
+		return -1; /* curl ends the transfer */
+	} else {
+		curl_multi_assign(n->multi, fd, n);
 	}
 	return 0;
 }
 
-static void start(struct cc_fetch_net *n, struct slot *s)
+static int on_timer(CURLM *multi, long ms, void *arg)
 {
-	struct cc_http_target *t = cc_store_http_target(s->p->req->store);
-	char address[CC_ADDRESS_SIZE];
-	struct cc_http_outcome o;
-	int r;
+	struct cc_fetch_net *n = arg;
 
-	r = resolve(t, address, &o);
-	if (!r)
-		r = cc_http_target_keys(t, 0, &o);
-	if (r == -EINPROGRESS) {
-		wait_for_target(n, s);
-		return;
+	n->curl_due_ns = ms < 0 ? UINT64_MAX : cc_now_ns() + ms * 1000000ULL;
+	return 0;
+}
+
+/* ---- requests ---- */
+
+/* Takes the next request; false: there is none for this thread. */
+static bool take(struct cc_fetch_net *n)
+{
+	struct cc_fetch *f = n->fetch;
+	struct cc_fetch_priv *p = NULL;
+
+	pthread_mutex_lock(&f->lock);
+	if (!f->stop && !cc_list_empty(&f->stores))
+		p = cc_fetch_next(f, CC_STORE_KIND_HTTP, n->nr_slots - n->nr_used, n->nr_slots);
+	if (p) {
+		cc_fetch_take(f, p);
+		p->net = n->index;
+		n->nr_used++;
 	}
-	count_get(n, s->p);
-	if (!r)
-		r = begin(n, s, t, address, &o);
-	if (r)
-		fail(n, s, &o);
+	pthread_mutex_unlock(&f->lock);
+	if (p)
+		cc_leg_start(n, p);
+	return p;
 }
 
-/* ---- the loop ---- */
-
-static struct slot *slot_of(struct cc_fetch_net *n, CURL *easy)
-{
-	for (unsigned int i = 0; i < n->nr_slots; i++)
-		if (n->slots[i].p && n->slots[i].xfer.easy == easy)
-			return &n->slots[i];
-	return NULL;
-}
-
-/* Returns whether slots became free. */
+/* Returns whether legs ended. */
 static bool end_finished(struct cc_fetch_net *n)
 {
 	bool any = false;
@@ -229,114 +78,135 @@ static bool end_finished(struct cc_fetch_net *n)
 
 	while ((msg = curl_multi_info_read(n->multi, &left))) {
 		CURLcode code = msg->data.result;
-		struct slot *s;
+		char *private = NULL;
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
-		s = slot_of(n, msg->easy_handle);
-		if (s)
-			end(n, s, code);
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
+		cc_leg_end(n, (struct cc_fetch_leg *)private, code);
 		any = true;
 	}
 	return any;
 }
 
-/* Ends what was cancelled or ran out of time.  Returns when the next timer is due. */
-static uint64_t end_overdue(struct cc_fetch_net *n, uint64_t now)
+/* ---- time ---- */
+
+static void look_at_all(struct cc_fetch_net *n, uint64_t now)
 {
-	uint64_t next = UINT64_MAX;
+	struct cc_list *node = n->busy.next;
 
-	for (unsigned int i = 0; i < n->nr_slots; i++) {
-		struct slot *s = &n->slots[i];
-		uint64_t timer;
+	n->look_due_ns = UINT64_MAX;
+	while (node != &n->busy) {
+		struct cc_fetch_leg *l = cc_list_entry(node, struct cc_fetch_leg, node);
+		unsigned int ended = n->nr_ended;
+		uint64_t due = cc_leg_look(n, l, now);
 
-		if (!s->p)
-			continue;
-		if (s->p->cancelled || cc_http_xfer_expired(&s->xfer, now)) {
-			end(n, s, CURLE_OPERATION_TIMEDOUT);
-			next = now; /* the slot is free: look at the queue again */
-			continue;
-		}
-		timer = cc_http_xfer_timer(&s->xfer);
-		if (timer < next)
-			next = timer;
+		if (due < n->look_due_ns)
+			n->look_due_ns = due;
+		/* Which of them are gone is hard to tell: begin again. */
+		node = ended == n->nr_ended ? node->next : n->busy.next;
 	}
-	return next;
 }
 
 static uint64_t keep_time(struct cc_fetch_net *n, uint64_t now)
 {
-	uint64_t next;
+	struct cc_fetch *f = n->fetch;
+	uint64_t next = f->next_event_ns;
 
 	if (n->index)
 		return UINT64_MAX;
-	pthread_mutex_lock(&n->fetch->lock);
-	next = cc_fetch_keep_time(n->fetch, now);
-	pthread_mutex_unlock(&n->fetch->lock);
+	if (now < next)
+		return next;
+	pthread_mutex_lock(&f->lock);
+	next = cc_fetch_keep_time(f, now);
+	pthread_mutex_unlock(&f->lock);
 	return next;
 }
 
-static bool stopped(struct cc_fetch_net *n)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	bool is;
-
-	pthread_mutex_lock(&n->fetch->lock);
-	is = n->fetch->stop;
-	pthread_mutex_unlock(&n->fetch->lock);
-	return is;
+	return a < b ? a : b;
 }
+
+/* ---- the loop ---- */
 
 static int sleep_ms(uint64_t until, uint64_t now)
 {
-	uint64_t ms = until <= now ? 0 : (until - now) / 1000000 + 1;
-
-	return ms > MAX_SLEEP_MS ? MAX_SLEEP_MS : ms;
+	return until <= now ? 0 : (least(until - now, MAX_SLEEP_NS) + 999999) / 1000000;
 }
 
-static void abandon(struct cc_fetch_net *n)
+static void on_event(struct cc_fetch_net *n, const struct epoll_event *e)
 {
-	for (unsigned int i = 0; i < n->nr_slots; i++) {
-		struct slot *s = &n->slots[i];
+	uint64_t count;
+	int running, what;
 
-		if (!s->p)
-			continue;
-		curl_multi_remove_handle(n->multi, s->xfer.easy);
-		pthread_mutex_lock(&n->fetch->lock);
-		cc_fetch_complete(n->fetch, s->p, CC_STORE_CANCELLED, "cancelled");
-		free_slot(n, s);
-		pthread_mutex_unlock(&n->fetch->lock);
+	if (e->data.fd == n->wake) {
+		if (read(n->wake, &count, sizeof(count)) < 0)
+			count = 0; /* it cannot be: it was written to */
+		n->look_due_ns = 0; /* something may have been cancelled */
+		return;
 	}
+	what = (e->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+	       (e->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+	curl_multi_socket_action(n->multi, e->data.fd, what, &running);
+}
+
+static void sleep_until(struct cc_fetch_net *n, uint64_t until)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int count;
+
+	/*
+	 * cc_fetch_net_alarm() writes the time, then reads this; here it is the other way round.  So one of
+	 * the two sees what the other wrote.
+	 */
+	n->sleeps_until_ns = until;
+	if (!n->index && n->fetch->next_event_ns < until)
+		until = n->fetch->next_event_ns;
+	count = epoll_wait(n->epoll, events, MAX_EVENTS, sleep_ms(until, cc_now_ns()));
+	n->sleeps_until_ns = 0;
+	n->woken = false;
+	for (int i = 0; i < count; i++)
+		on_event(n, &events[i]);
 }
 
 static void *run(void *arg)
 {
 	struct cc_fetch_net *n = arg;
 
-	while (!stopped(n)) {
-		uint64_t next, timers, now;
-		struct slot *s;
+	while (!n->fetch->stop) {
+		uint64_t now, next;
 		int running;
 
-		while ((s = take(n)))
-			start(n, s);
-		curl_multi_perform(n->multi, &running);
+		while (take(n))
+			;
+		if (cc_now_ns() >= n->curl_due_ns) {
+			n->curl_due_ns = UINT64_MAX;
+			curl_multi_socket_action(n->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		}
 		if (end_finished(n))
 			continue;
 		now = cc_now_ns();
-		timers = end_overdue(n, now);
+		if (now >= n->look_due_ns)
+			look_at_all(n, now);
 		next = keep_time(n, now);
-		curl_multi_poll(n->multi, NULL, 0, sleep_ms(timers < next ? timers : next, now),
-				NULL);
+		sleep_until(n, least(next, least(n->look_due_ns, n->curl_due_ns)));
+		end_finished(n);
 	}
-	abandon(n);
+	while (!cc_list_empty(&n->busy))
+		cc_leg_abandon(n, cc_list_entry(n->busy.next, struct cc_fetch_leg, node));
 	return NULL;
 }
 
-/* ---- life ---- */
+/* ---- from outside ---- */
 
 void cc_fetch_net_wake(struct cc_fetch *f, unsigned int index)
 {
-	curl_multi_wakeup(f->net[index].multi);
+	struct cc_fetch_net *n = &f->net[index];
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&n->woken, true) && write(n->wake, &one, sizeof(one)) < 0)
+		n->woken = false;
 }
 
 void cc_fetch_net_wake_idlest(struct cc_fetch *f)
@@ -349,36 +219,89 @@ void cc_fetch_net_wake_idlest(struct cc_fetch *f)
 	cc_fetch_net_wake(f, best);
 }
 
+void cc_fetch_net_alarm(struct cc_fetch *f, uint64_t due_ns)
+{
+	if (due_ns >= f->next_event_ns)
+		return;
+	f->next_event_ns = due_ns;
+	if (due_ns < f->net[0].sleeps_until_ns)
+		cc_fetch_net_wake(f, 0);
+}
+
+/* ---- life ---- */
+
 static void close_net(struct cc_fetch_net *n)
 {
-	for (unsigned int i = 0; i < n->nr_slots; i++)
-		cc_http_xfer_destroy(&n->slots[i].xfer);
+	for (unsigned int i = 0; i < n->nr_legs; i++)
+		cc_http_xfer_destroy(&n->legs[i].xfer);
 	curl_multi_cleanup(n->multi);
-	free(n->slots);
+	free(n->legs);
+	if (n->wake >= 0)
+		close(n->wake);
+	if (n->epoll >= 0)
+		close(n->epoll);
+}
+
+static int open_descriptors(struct cc_fetch_net *n)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	n->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	n->epoll = epoll_create1(EPOLL_CLOEXEC);
+	e.data.fd = n->wake;
+	if (n->wake < 0 || n->epoll < 0 || epoll_ctl(n->epoll, EPOLL_CTL_ADD, n->wake, &e))
+		return -errno;
+	return 0;
+}
+
+static void make_legs(struct cc_fetch_net *n)
+{
+	cc_list_init(&n->free);
+	cc_list_init(&n->busy);
+	for (unsigned int i = 0; i < n->nr_legs; i++)
+		cc_list_add_tail(&n->free, &n->legs[i].node);
+	n->nr_free = n->nr_legs;
+}
+
+static void set_multi(struct cc_fetch_net *n)
+{
+	curl_multi_setopt(n->multi, CURLMOPT_MAXCONNECTS, (long)n->nr_legs);
+	curl_multi_setopt(n->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(n->multi, CURLMOPT_SOCKETDATA, n);
+	curl_multi_setopt(n->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(n->multi, CURLMOPT_TIMERDATA, n);
 }
 
 static int open_net(struct cc_fetch *f, struct cc_fetch_net *n, unsigned int index,
 		    unsigned int slots)
 {
 	struct cc_http_xfer first;
+	int r = -ENOMEM;
 
+	n->fetch = f;
+	n->index = index;
+	n->curl_due_ns = UINT64_MAX;
+	n->nr_slots = slots;
+	n->epoll = n->wake = -1;
 	/* Initialises curl, too, which has to come before any multi handle. */
 	if (cc_http_xfer_init(&first))
 		return -ENOMEM;
-	n->fetch = f;
-	n->index = index;
+	cc_http_xfer_destroy(&first);
 	n->multi = curl_multi_init();
-	n->slots = calloc(slots, sizeof(*n->slots));
-	if (!n->multi || !n->slots) {
-		curl_multi_cleanup(n->multi);
-		free(n->slots);
-		cc_http_xfer_destroy(&first);
-		return -ENOMEM;
-	}
-	n->slots[0].xfer = first;
-	n->nr_slots = slots;
-	curl_multi_setopt(n->multi, CURLMOPT_MAXCONNECTS, (long)slots);
+	n->legs = calloc(slots + slots / 4 + 4, sizeof(*n->legs));
+	if (!n->multi || !n->legs)
+		goto close;
+	n->nr_legs = slots + slots / 4 + 4;
+	make_legs(n);
+	r = open_descriptors(n);
+	if (r)
+		goto close;
+	set_multi(n);
 	return 0;
+
+close:
+	close_net(n);
+	return r;
 }
 
 int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slots)
@@ -403,9 +326,7 @@ int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slo
 	return 0;
 
 join_threads:
-	pthread_mutex_lock(&f->lock);
 	f->stop = true;
-	pthread_mutex_unlock(&f->lock);
 	while (started--) {
 		cc_fetch_net_wake(f, started);
 		pthread_join(f->net[started].thread, NULL);

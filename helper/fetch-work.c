@@ -14,24 +14,26 @@
 
 /* ---- where bytes go, and whether they are right ---- */
 
-int cc_fetch_begin(struct cc_fetch_priv *p, char ret_name[CC_OBJECT_NAME_MAX], void **ret_buf,
-		   size_t *ret_max)
+void cc_fetch_object_name(const struct cc_fetch_req *req, char ret_name[CC_OBJECT_NAME_MAX])
 {
-	struct cc_fetch_req *req = p->req;
-
 	if (req->manifest)
 		cc_manifest_name(req->id, ret_name);
 	else
 		cc_chunk_name(req->id, req->encoding, ret_name);
-	*ret_buf = req->buf;
-	*ret_max = req->buf_size;
-	if (req->manifest || req->encoding == CC_ENCODING_RAW)
-		return 0;
-	*ret_max = cc_compressed_max(req->buf_size);
+}
+
+size_t cc_fetch_object_max(const struct cc_fetch_req *req)
+{
+	return cc_fetch_is_plain(req) ? req->buf_size : cc_compressed_max(req->buf_size);
+}
+
+void *cc_fetch_base(struct cc_fetch *f, struct cc_fetch_priv *p)
+{
+	if (cc_fetch_is_plain(p->req))
+		return p->req->buf;
 	if (!p->staging)
-		p->staging = malloc(*ret_max);
-	*ret_buf = p->staging;
-	return p->staging ? 0 : -ENOMEM;
+		p->staging = cc_bufpool_get(f->bufs, cc_fetch_object_max(p->req));
+	return p->staging;
 }
 
 /* Returns 0 and the size of what is in the request's buffer, or -EILSEQ, -ENOMEM with a line. */
@@ -75,8 +77,11 @@ static void check(struct cc_fetch *f, struct cc_fetch_priv *p)
 	if (r)
 		snprintf(o.reason, sizeof(o.reason), "%s%s", err, p->note);
 	pthread_mutex_lock(&f->lock);
-	if (r == -EILSEQ)
+	if (r == -EILSEQ) {
 		f->stats.hash_mismatches++;
+		if (p->at->kind == CC_STORE_KIND_HTTP)
+			cc_endpoint_corrupt(&p->at->endpoint, p->landed, cc_now_ns());
+	}
 	if (r) {
 		cc_fetch_attempt_failed(f, p, &o);
 	} else {
@@ -142,22 +147,21 @@ static enum cc_retry_class class_of(enum cc_store_result result)
 	}
 }
 
-static void read_file(struct cc_fetch_priv *p, struct cc_http_outcome *o)
+static void read_file(struct cc_fetch *f, struct cc_fetch_priv *p, struct cc_http_outcome *o)
 {
 	struct cc_fetch_req *req = p->req;
 	char name[CC_OBJECT_NAME_MAX];
 	uint64_t start = cc_now_ns();
-	size_t max;
-	void *buf;
+	void *buf = cc_fetch_base(f, p);
 
-	if (!p->attempts++)
-		req->queued_ns = start - p->submit_ns;
 	*o = (struct cc_http_outcome){ CC_STORE_ERROR, CC_RETRY_TRANSIENT, 0, "out of memory" };
+	p->attempts++;
 	p->landed = 0;
-	if (cc_fetch_begin(p, name, &buf, &max))
+	if (!buf)
 		return;
-	o->result = cc_store_file_read(req->store, name, buf, max, &p->cancelled, &p->landed,
-				       o->reason, sizeof(o->reason));
+	cc_fetch_object_name(req, name);
+	o->result = cc_store_file_read(req->store, name, buf, cc_fetch_object_max(req), &p->cancelled,
+				       &p->landed, o->reason, sizeof(o->reason));
 	if (o->result == CC_STORE_TOOBIG && !req->manifest)
 		o->result = CC_STORE_CORRUPT;
 	o->class = class_of(o->result);
@@ -169,7 +173,7 @@ static void serve_file(struct cc_fetch *f, struct cc_fetch_priv *p)
 {
 	struct cc_http_outcome o;
 
-	read_file(p, &o);
+	read_file(f, p, &o);
 	pthread_mutex_lock(&f->lock);
 	f->stats.gets++;
 	f->stats.bytes += p->landed;

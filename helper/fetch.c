@@ -14,11 +14,13 @@
 
 #define FILE_THREADS 2
 
+/* ---- lists ---- */
+
 static struct cc_list *list_of(struct cc_fetch *f, const struct cc_fetch_priv *p)
 {
 	switch (p->state) {
 	case CC_FETCH_QUEUED:
-		return &f->queue[p->priority];
+		return &p->req->store->queue[p->priority];
 	case CC_FETCH_DELAYED:
 		return &f->delayed;
 	case CC_FETCH_LANDED:
@@ -30,19 +32,59 @@ static struct cc_list *list_of(struct cc_fetch *f, const struct cc_fetch_priv *p
 	}
 }
 
-static void count(struct cc_fetch *f, const struct cc_fetch_priv *p, int n)
+/* What orders its list; the others are first in, first out. */
+static uint64_t key_of(const struct cc_fetch_priv *p)
+{
+	switch (p->state) {
+	case CC_FETCH_QUEUED:
+		return p->deadline_ns;
+	case CC_FETCH_DELAYED:
+		return p->due_ns;
+	default:
+		return 0;
+	}
+}
+
+static struct cc_fetch_priv *priv_of(struct cc_list *node)
+{
+	return cc_list_entry(node, struct cc_fetch_priv, node);
+}
+
+/* Nearly always at the end: deadlines are the time of the submit and what the store gives. */
+static void insert(struct cc_list *list, struct cc_fetch_priv *p)
+{
+	struct cc_list *next = list;
+
+	while (next->prev != list && key_of(priv_of(next->prev)) > key_of(p))
+		next = next->prev;
+	cc_list_add_tail(next, &p->node);
+}
+
+static void count_queued(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
+{
+	struct cc_store *s = p->req->store;
+
+	f->stats.queued[p->priority] += n;
+	s->nr_queued += n;
+	if (!s->nr_queued)
+		cc_list_del(&s->queued);
+	else if (cc_list_empty(&s->queued))
+		cc_list_add_tail(&f->stores, &s->queued);
+}
+
+static void count(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
 {
 	if (p->state == CC_FETCH_QUEUED)
-		f->stats.queued[p->priority] += n;
+		count_queued(f, p, n);
 	if (p->state == CC_FETCH_ACTIVE) {
 		f->stats.in_flight += n;
-		p->req->store->active += n;
+		if (p->req->store->kind == CC_STORE_KIND_FILE)
+			p->req->store->active += n;
 	}
 }
 
 void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state)
 {
-	bool first = p->state == CC_FETCH_DELAYED;
 	struct cc_list *list;
 
 	count(f, p, -1);
@@ -50,9 +92,8 @@ void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fet
 	p->state = state;
 	count(f, p, 1);
 	list = list_of(f, p);
-	/* Who has waited for a retry does not queue up behind those that came since. */
 	if (list)
-		cc_list_add_tail(first && state == CC_FETCH_QUEUED ? list->next : list, &p->node);
+		insert(list, p);
 }
 
 /* ---- completion ---- */
@@ -61,6 +102,9 @@ static void ring(struct cc_fetch *f)
 {
 	const uint64_t one = 1;
 
+	if (f->rung)
+		return;
+	f->rung = true;
 	/* It can only fail when the counter is full, and then the descriptor is readable. */
 	if (write(f->eventfd, &one, sizeof(one)) < 0)
 		return;
@@ -74,12 +118,38 @@ static void say(struct cc_fetch_req *req, const char *reason)
 		 name ? ": " : "", reason);
 }
 
+static struct cc_negative_key negative_key(const struct cc_fetch_req *req)
+{
+	struct cc_negative_key key = { .store = req->store };
+
+	memcpy(key.id, req->id, sizeof(key.id));
+	key.kind = req->manifest ? UINT32_MAX : req->encoding;
+	return key;
+}
+
+/* What the end means for the store that was asked. */
+static void settle(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result)
+{
+	struct cc_fetch_req *req = p->req;
+
+	if (req->store->kind != CC_STORE_KIND_HTTP)
+		return;
+	if (result == CC_STORE_OK)
+		cc_endpoint_repay(&(p->payer ? p->payer : p->at)->endpoint, p->spent);
+	if (result == CC_STORE_NOTFOUND && req->store->config->negative_ttl_ms) {
+		const struct cc_negative_key key = negative_key(req);
+
+		cc_negative_add(&f->negative, &key,
+				cc_now_ns() + req->store->config->negative_ttl_ms * 1000000ULL);
+	}
+}
+
 void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
 		       const char *reason)
 {
 	struct cc_fetch_req *req = p->req;
 
-	free(p->staging);
+	cc_bufpool_put(f->bufs, p->staging);
 	p->staging = NULL;
 	req->result = result;
 	req->attempts = p->attempts;
@@ -89,33 +159,48 @@ void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_stor
 		req->size = 0;
 		say(req, reason);
 	}
+	settle(f, p, result);
 	f->stats.errors[result]++;
 	cc_fetch_set_state(f, p, CC_FETCH_DONE);
 	ring(f);
+}
+
+/* ---- after a failure ---- */
+
+static void enqueue(struct cc_fetch *f, struct cc_fetch_priv *p)
+{
+	cc_fetch_set_state(f, p, CC_FETCH_QUEUED);
+	cc_fetch_net_alarm(f, p->deadline_ns);
+	if (p->req->store->kind == CC_STORE_KIND_FILE)
+		pthread_cond_signal(&f->file_work);
+	else
+		cc_fetch_net_wake_idlest(f);
 }
 
 void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns)
 {
 	p->due_ns = due_ns;
 	cc_fetch_set_state(f, p, CC_FETCH_DELAYED);
-	if (due_ns < f->next_event_ns) {
-		f->next_event_ns = 0;
-		cc_fetch_net_wake(f, 0);
-	}
+	cc_fetch_net_alarm(f, due_ns);
 }
 
-void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
-			     const struct cc_http_outcome *o)
+static bool pay_retry(struct cc_fetch_priv *p, enum cc_retry_class class)
+{
+	if (p->at->kind != CC_STORE_KIND_HTTP)
+		return true;
+	if (p->payer != p->at)
+		p->spent = 0;
+	p->payer = p->at;
+	return cc_endpoint_pay_retry(&p->at->endpoint, class, &p->spent);
+}
+
+static void retry(struct cc_fetch *f, struct cc_fetch_priv *p, const struct cc_http_outcome *o)
 {
 	uint64_t now = cc_now_ns();
 	unsigned int delay;
 
-	if (p->cancelled) {
-		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
-		return;
-	}
 	if (!cc_retry_next(&p->retry, o->class, o->retry_after_ms, &delay, &p->fresh) ||
-	    now + delay * 1000000ULL >= p->deadline_ns) {
+	    now + delay * 1000000ULL >= p->deadline_ns || !pay_retry(p, o->class)) {
 		cc_fetch_complete(f, p, o->result, o->reason);
 		return;
 	}
@@ -123,78 +208,137 @@ void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 	cc_fetch_delay(f, p, now + delay * 1000000ULL);
 }
 
-/* ---- time ---- */
-
-static void expire(struct cc_fetch *f, struct cc_list *list, uint64_t now, uint64_t *next)
+void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
+			     const struct cc_http_outcome *failure)
 {
-	cc_list_each_safe(node, list) {
-		struct cc_fetch_priv *p = cc_list_entry(node, struct cc_fetch_priv, node);
+	enum cc_route_verdict verdict = CC_ROUTE_RETRY;
+	struct cc_http_outcome o = *failure;
 
-		if (now >= p->deadline_ns)
-			cc_fetch_complete(f, p, CC_STORE_TIMEOUT, "not begun in time");
-		else if (p->deadline_ns < *next)
-			*next = p->deadline_ns;
+	if (p->cancelled) {
+		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
+		return;
+	}
+	if (p->at->kind == CC_STORE_KIND_HTTP)
+		verdict = cc_fetch_route_failed(f, p, p->at, &o);
+	if (verdict == CC_ROUTE_RETRY) {
+		retry(f, p, &o);
+	} else if (verdict == CC_ROUTE_FINAL || cc_now_ns() >= p->deadline_ns) {
+		cc_fetch_complete(f, p, o.result, o.reason);
+	} else {
+		p->fresh = false;
+		enqueue(f, p);
 	}
 }
 
-static void wake_all(struct cc_fetch *f)
+/* ---- time ---- */
+
+static void expire(struct cc_fetch *f, struct cc_list *queue, uint64_t now, uint64_t *next)
 {
-	for (unsigned int i = 0; i < f->nr_net; i++)
-		cc_fetch_net_wake(f, i);
-	pthread_cond_broadcast(&f->file_work);
+	while (!cc_list_empty(queue)) {
+		struct cc_fetch_priv *p = priv_of(queue->next);
+
+		if (now < p->deadline_ns) {
+			if (p->deadline_ns < *next)
+				*next = p->deadline_ns;
+			return;
+		}
+		cc_fetch_complete(f, p, CC_STORE_TIMEOUT, "not begun in time");
+	}
+}
+
+static void expire_all(struct cc_fetch *f, uint64_t now, uint64_t *next)
+{
+	/* A store whose last request this ends leaves the list. */
+	cc_list_each_safe(node, &f->stores) {
+		struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+
+		for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
+			expire(f, &s->queue[i], now, next);
+	}
 }
 
 uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns)
 {
 	uint64_t next = UINT64_MAX;
-	bool wake = false;
 
-	if (now_ns < f->next_event_ns)
-		return f->next_event_ns;
-	cc_list_each_safe(node, &f->delayed) {
-		struct cc_fetch_priv *p = cc_list_entry(node, struct cc_fetch_priv, node);
+	while (!cc_list_empty(&f->delayed)) {
+		struct cc_fetch_priv *p = priv_of(f->delayed.next);
 
-		if (now_ns >= p->due_ns) {
-			cc_fetch_set_state(f, p, CC_FETCH_QUEUED);
-			wake = true;
-		} else if (p->due_ns < next) {
+		if (now_ns < p->due_ns) {
 			next = p->due_ns;
+			break;
 		}
+		enqueue(f, p);
 	}
-	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
-		expire(f, &f->queue[i], now_ns, &next);
+	expire_all(f, now_ns, &next);
 	f->next_event_ns = next;
-	if (wake)
-		wake_all(f);
 	return next;
 }
 
 /* ---- queue ---- */
 
-/* Whatever is configured, an eighth of the network is left to other stores: one may be dead. */
-static unsigned int store_limit(const struct cc_fetch *f, const struct cc_store *s)
-{
-	unsigned int most = f->config.max_in_flight - f->config.max_in_flight / 8;
+#define LOOK_MAX 8			/* requests of a store, when the first ones have to wait */
 
-	return s->config->connections < most ? s->config->connections : most;
+static struct cc_store *room_for(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now)
+{
+	struct cc_store *s = p->req->store;
+
+	if (s->kind == CC_STORE_KIND_HTTP)
+		return cc_fetch_route(f, p, now);
+	return s->active < s->config->connections ? s : NULL;
+}
+
+/* Of those of a store, the first that somebody has room for. */
+static struct cc_fetch_priv *next_of(struct cc_fetch *f, struct cc_list *queue, uint64_t now)
+{
+	unsigned int n = 0;
+
+	cc_list_each(node, queue) {
+		struct cc_fetch_priv *p = priv_of(node);
+
+		p->at = room_for(f, p, now);
+		if (p->at)
+			return p;
+		if (++n == LOOK_MAX)
+			break;
+	}
+	return NULL;
 }
 
 struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind, unsigned int free,
 				    unsigned int slots)
 {
+	uint64_t now = cc_now_ns();
+
 	for (int i = 0; i < CC_FETCH_NR_PRIORITIES && free; i++) {
 		/* What nobody waits for never takes the last quarter: a demand finds a slot at once. */
 		if (i == CC_FETCH_PREFETCH && free <= slots / 4)
 			return NULL;
-		cc_list_each(node, &f->queue[i]) {
-			struct cc_fetch_priv *p = cc_list_entry(node, struct cc_fetch_priv, node);
-			struct cc_store *s = p->req->store;
+		cc_list_each(node, &f->stores) {
+			struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+			struct cc_fetch_priv *p;
 
-			if (s->kind == kind && s->active < store_limit(f, s))
-				return p;
+			p = s->kind == kind ? next_of(f, &s->queue[i], now) : NULL;
+			if (!p)
+				continue;
+			/* Stores take turns. */
+			cc_list_del(&s->queued);
+			cc_list_add_tail(&f->stores, &s->queued);
+			return p;
 		}
 	}
 	return NULL;
+}
+
+void cc_fetch_take(struct cc_fetch *f, struct cc_fetch_priv *p)
+{
+	struct cc_fetch_req *req = p->req;
+
+	if (!req->queued_ns) {
+		req->queued_ns = cc_now_ns() - p->submit_ns;
+		cc_hist_add(&f->stats.queue_time[p->priority], req->queued_ns / 1000);
+	}
+	cc_fetch_set_state(f, p, CC_FETCH_ACTIVE);
 }
 
 /* ---- interface ---- */
@@ -255,17 +399,14 @@ static bool is_valid(const struct cc_fetch_req *req)
 	       req->encoding == CC_ENCODING_ZSTD;
 }
 
-static void enqueue(struct cc_fetch *f, struct cc_fetch_priv *p)
+static bool is_known_missing(struct cc_fetch *f, const struct cc_fetch_priv *p)
 {
-	cc_fetch_set_state(f, p, CC_FETCH_QUEUED);
-	if (p->deadline_ns < f->next_event_ns) {
-		f->next_event_ns = 0;
-		cc_fetch_net_wake(f, 0);
-	}
-	if (p->req->store->kind == CC_STORE_KIND_FILE)
-		pthread_cond_signal(&f->file_work);
-	else
-		cc_fetch_net_wake_idlest(f);
+	const struct cc_negative_key key = negative_key(p->req);
+
+	if (!cc_negative_has(&f->negative, &key, p->submit_ns))
+		return false;
+	f->stats.negative_hits++;
+	return true;
 }
 
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
@@ -279,6 +420,8 @@ void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch
 		starve(f, req);
 	else if (!is_valid(req))
 		cc_fetch_complete(f, p, CC_STORE_ERROR, "encoding: expected 0 or 1");
+	else if (is_known_missing(f, p))
+		cc_fetch_complete(f, p, CC_STORE_NOTFOUND, "no such object, a moment ago");
 	else
 		enqueue(f, p);
 	pthread_mutex_unlock(&f->lock);
@@ -296,6 +439,7 @@ void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetc
 		if (queued)
 			cc_fetch_set_state(f, p, CC_FETCH_NEW);
 		p->priority = prio;
+		f->stats.promoted++;
 		if (queued)
 			enqueue(f, p);
 	}
@@ -349,9 +493,11 @@ struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f)
 	} else {
 		req = reap_starved(f);
 	}
-	/* Nothing to read means that there is nothing to clear. */
-	if (!req && read(f->eventfd, &rings, sizeof(rings)) < 0)
-		rings = 0;
+	if (!req && f->rung) {
+		f->rung = false;
+		if (read(f->eventfd, &rings, sizeof(rings)) < 0)
+			rings = 0; /* it cannot be: it was written to */
+	}
 	pthread_mutex_unlock(&f->lock);
 	return req;
 }
@@ -381,8 +527,8 @@ static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->file_work, NULL);
 	pthread_cond_init(&f->hash_work, NULL);
-	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
-		cc_list_init(&f->queue[i]);
+	f->next_event_ns = UINT64_MAX;
+	cc_list_init(&f->stores);
 	cc_list_init(&f->delayed);
 	cc_list_init(&f->landed);
 	cc_list_init(&f->done);
@@ -391,6 +537,7 @@ static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
 
 static void destroy(struct cc_fetch *f)
 {
+	cc_bufpool_free(f->bufs);
 	pthread_cond_destroy(&f->hash_work);
 	pthread_cond_destroy(&f->file_work);
 	pthread_mutex_destroy(&f->lock);
@@ -401,7 +548,9 @@ static void stop(struct cc_fetch *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->stop = true;
-	wake_all(f);
+	for (unsigned int i = 0; i < f->nr_net; i++)
+		cc_fetch_net_wake(f, i);
+	pthread_cond_broadcast(&f->file_work);
 	pthread_cond_broadcast(&f->hash_work);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -420,6 +569,11 @@ int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch)
 	if (!f)
 		return -ENOMEM;
 	init(f, c);
+	f->bufs = cc_bufpool_new(c->max_in_flight);
+	if (!f->bufs) {
+		r = -ENOMEM;
+		goto destroy;
+	}
 	f->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (f->eventfd < 0) {
 		r = -errno;
@@ -444,15 +598,25 @@ destroy:
 	return r;
 }
 
-static void drop_all(struct cc_list *list)
+static void drop_all(struct cc_fetch *f, struct cc_list *list)
 {
 	cc_list_each_safe(node, list) {
-		struct cc_fetch_priv *p = cc_list_entry(node, struct cc_fetch_priv, node);
+		struct cc_fetch_priv *p = priv_of(node);
 
-		cc_list_del(&p->node);
+		cc_fetch_set_state(f, p, CC_FETCH_NEW);
 		p->req->priv = NULL;
-		free(p->staging);
+		cc_bufpool_put(f->bufs, p->staging);
 		free(p);
+	}
+}
+
+static void drop_queued(struct cc_fetch *f)
+{
+	cc_list_each_safe(node, &f->stores) {
+		struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+
+		for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
+			drop_all(f, &s->queue[i]);
 	}
 }
 
@@ -465,11 +629,10 @@ void cc_fetch_close(struct cc_fetch *f)
 	cc_fetch_work_close(f);
 	while (reap_starved(f))
 		;
-	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
-		drop_all(&f->queue[i]);
-	drop_all(&f->delayed);
-	drop_all(&f->landed);
-	drop_all(&f->done);
+	drop_queued(f);
+	drop_all(f, &f->delayed);
+	drop_all(f, &f->landed);
+	drop_all(f, &f->done);
 	close(f->eventfd);
 	destroy(f);
 }

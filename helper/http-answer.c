@@ -79,6 +79,37 @@ bool cc_http_xml_text(const char *xml, size_t len, const char *tag, char *out, s
 	return true;
 }
 
+/* ---- headers ---- */
+
+bool cc_http_parse_range(const char *text, size_t len, struct cc_http_answer *a)
+{
+	unsigned long long from, to, total;
+	char copy[80];
+	int used = 0;
+
+	if (len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (sscanf(copy, "bytes %19llu-%19llu/%19llu%n", &from, &to, &total, &used) != 3 ||
+	    copy[used] || from > to || to >= total)
+		return false;
+	a->range_from = from;
+	a->range_to = to;
+	a->range_total = total;
+	return true;
+}
+
+int64_t cc_http_parse_date(const char *text)
+{
+	struct tm tm = { 0 };
+
+	if (strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		return timegm(&tm);
+	tm = (struct tm){ 0 };
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) : -1;
+}
+
 /* ---- judgement ---- */
 
 static void set(struct cc_http_outcome *o, enum cc_store_result result, enum cc_retry_class class)
@@ -113,6 +144,21 @@ static bool is_auth(const struct cc_http_answer *a)
 {
 	return a->status == 401 || !strncmp(a->code, "ExpiredToken", 12) ||
 	       is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired");
+}
+
+static bool is_skew(const struct cc_http_answer *a)
+{
+	return is_code(a, "RequestTimeTooSkewed") || is_code(a, "RequestExpired") ||
+	       is_code(a, "RequestInTheFuture");
+}
+
+/* A region is named, and has the form of one: it is going to be signed. */
+static bool is_other_region(const struct cc_http_target *t, const struct cc_http_answer *a)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+	return a->region[0] && strcmp(a->region, t->region) &&
+	       strspn(a->region, chars) == strlen(a->region);
 }
 
 static bool is_wrong_region(const struct cc_http_target *t, const struct cc_http_answer *a)
@@ -192,14 +238,14 @@ void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_a
 	say_generic(a, o->reason);
 	if (is_throttle(a)) {
 		set(o, CC_STORE_ERROR, CC_RETRY_THROTTLE);
-	} else if (is_code(a, "RequestTimeTooSkewed")) {
-		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+	} else if (is_skew(a)) {
+		set(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_CLOCK : CC_RETRY_FATAL);
 		say_skew(a, o->reason);
 	} else if (is_auth(a)) {
 		set(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_AUTH : CC_RETRY_FATAL);
 		say_denied(t, a, o->reason);
 	} else if (is_wrong_region(t, a)) {
-		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+		set(o, CC_STORE_DENIED, is_other_region(t, a) ? CC_RETRY_REGION : CC_RETRY_FATAL);
 		say_region(t, a, o->reason);
 	} else if (a->status / 100 == 3) {
 		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);

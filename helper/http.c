@@ -162,15 +162,45 @@ static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_htt
 	return r;
 }
 
+/* The store's word, if it has given one, counts more than the configuration and our clock. */
+static void get_told(struct cc_http_target *t, char region[64], char date[CC_SIGN_DATE_SIZE])
+{
+	pthread_mutex_lock(&t->lock);
+	snprintf(region, 64, "%s", t->told_region[0] ? t->told_region : t->region);
+	cc_sign_date(time(NULL) + t->clock_offset, date);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A range is not signed. */
+static int add_get_headers(struct cc_http_xfer *x)
+{
+	const char *bucket = x->target->config->cachey_bucket;
+	char range[64];
+	int r = 0;
+
+	if (bucket) {
+		/* It wants a range with an end, and takes one beyond the object's. */
+		snprintf(range, sizeof(range), "bytes=%zu-%zu", x->req.from, x->req.max - 1);
+		r = add_header(x, "C0-Bucket", bucket);
+	} else if (x->req.from) {
+		snprintf(range, sizeof(range), "bytes=%zu-", x->req.from);
+	}
+	if (!r && (bucket || x->req.from))
+		r = add_header(x, "Range", range);
+	if (!r && x->req.only_if_cached)
+		r = add_header(x, "Cache-Control", "only-if-cached");
+	return r;
+}
+
 static int make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 {
-	char date[CC_SIGN_DATE_SIZE], hash[2 * CC_ID_SIZE + 1] = EMPTY_HASH;
+	char date[CC_SIGN_DATE_SIZE], region[64], hash[2 * CC_ID_SIZE + 1] = EMPTY_HASH;
 	char *path = NULL, *key = NULL;
 	struct cc_sign_request s = {
 		.method = method_name(x->req.method),
 		.payload_hash = hash,
 		.date = date,
-		.region = x->target->region,
+		.region = region,
 	};
 	int r;
 
@@ -179,7 +209,7 @@ static int make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	if (!r)
 		r = make_url(x, &s);
 	if (!r && x->target->keyring) {
-		cc_sign_date(time(NULL), date);
+		get_told(x->target, region, date);
 		if (x->req.method == CC_HTTP_PUT) {
 			uint8_t digest[CC_ID_SIZE];
 
@@ -191,6 +221,8 @@ static int make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 		sign_header(&s, "x-amz-date", date);
 		r = sign(x, &s, o);
 	}
+	if (!r && x->req.method == CC_HTTP_GET && !x->req.grow)
+		r = add_get_headers(x);
 	/* Waiting for "100 Continue" costs a round trip, or a second if the server has none. */
 	if (!r && x->req.method == CC_HTTP_PUT)
 		r = add_header(x, "Expect", "") ? -ENOMEM : 0;
@@ -201,6 +233,24 @@ static int make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 
 /* ---- what curl calls ---- */
 
+/* From the place asked for to the end: nothing else is of use. */
+static bool is_wanted_range(const struct cc_http_xfer *x)
+{
+	const struct cc_http_answer *a = &x->answer;
+
+	if (!x->req.from && !x->target->config->cachey_bucket)
+		return false;
+	return a->range_total && a->range_from == x->req.from && a->range_to == a->range_total - 1 &&
+	       (!x->have_length || x->length == a->range_total - a->range_from);
+}
+
+uint64_t cc_http_xfer_object_size(const struct cc_http_xfer *x)
+{
+	if (x->answer.status == 206)
+		return x->answer.range_total;
+	return x->answer.status == 200 && x->have_length ? x->length : 0;
+}
+
 static bool is_success(const struct cc_http_xfer *x)
 {
 	long status = x->answer.status;
@@ -210,6 +260,8 @@ static bool is_success(const struct cc_http_xfer *x)
 		return status == 200 || status == 201 || status == 204;
 	case CC_HTTP_DELETE:
 		return status == 200 || status == 202 || status == 204;
+	case CC_HTTP_GET:
+		return status == 200 || (status == 206 && is_wanted_range(x));
 	default:
 		return status == 200;
 	}
@@ -272,8 +324,10 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 		return n;
 	if (!make_room(x, n))
 		return 0;
-	memcpy(x->body + x->body_size, data, n);
+	if (!x->discard)
+		memcpy(x->body + x->body_size, data, n);
 	x->body_size += n;
+	x->pieces++;
 	return n;
 }
 
@@ -350,14 +404,18 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 	value = header_value(line, n, "x-amz-retry-after", &len);
 	if (value)
 		a->retry_after_ms = parse_delay(value, len, 1);
+	value = header_value(line, n, "Content-Range", &len);
+	if (value)
+		cc_http_parse_range(value, len, a);
 }
 
 /* All headers are here: refuse a body that is known to be too large before it comes. */
 static size_t end_of_headers(struct cc_http_xfer *x, size_t n)
 {
-	if (!x->have_length || !is_success(x))
+	if (!is_success(x) || x->req.method != CC_HTTP_GET)
 		return n;
-	if (x->req.method != CC_HTTP_GET || x->length <= x->req.max)
+	x->body_size = x->answer.status == 206 ? x->req.from : 0;
+	if (cc_http_xfer_object_size(x) <= x->req.max)
 		return n;
 	x->stop = CC_HTTP_STOP_TOOBIG;
 	return 0;
@@ -609,12 +667,14 @@ uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x)
 	const struct cc_store_config *c = x->target->config;
 	uint64_t at = x->req.deadline_ns, next = UINT64_MAX;
 
+	if (!at || x->start_ns + c->attempt_timeout_ms * 1000000ULL < at)
+		at = x->start_ns + c->attempt_timeout_ms * 1000000ULL;
 	if (x->first_ns)
 		next = x->last_ns + c->stall_timeout_ms * 1000000ULL;
 	else if (x->sent_ns)
 		next = x->last_ns + c->first_byte_timeout_ms * 1000000ULL;
 	/* else curl watches over the connect */
-	return at && at < next ? at : next;
+	return at < next ? at : next;
 }
 
 bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns)
@@ -623,6 +683,8 @@ bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns)
 		return false;
 	if (x->req.deadline_ns && now_ns >= x->req.deadline_ns)
 		x->stop = CC_HTTP_STOP_DEADLINE;
+	else if (now_ns >= x->start_ns + x->target->config->attempt_timeout_ms * 1000000ULL)
+		x->stop = CC_HTTP_STOP_ATTEMPT;
 	else
 		x->stop = x->first_ns ? CC_HTTP_STOP_STALL : CC_HTTP_STOP_FIRST_BYTE;
 	return true;
@@ -664,6 +726,11 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 			 c->stall_timeout_ms, x->body_size);
 		outcome(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT, reason);
 		break;
+	case CC_HTTP_STOP_ATTEMPT:
+		snprintf(reason, sizeof(reason), "not done within %u ms, %zu bytes came",
+			 c->attempt_timeout_ms, x->body_size);
+		outcome(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT, reason);
+		break;
 	case CC_HTTP_STOP_DEADLINE:
 		snprintf(reason, sizeof(reason), "not done in time; %s, %zu bytes came",
 			 x->sent_ns ? "connected" : "not connected", x->body_size);
@@ -679,8 +746,31 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	}
 }
 
+/* What the answer says of clock and region holds for the requests that follow. */
+static void learn(struct cc_http_xfer *x, enum cc_retry_class class)
+{
+	struct cc_http_target *t = x->target;
+	int64_t date = class == CC_RETRY_CLOCK ? cc_http_parse_date(x->answer.date) : -1;
+
+	pthread_mutex_lock(&t->lock);
+	if (date >= 0)
+		t->clock_offset = date - time(NULL);
+	if (class == CC_RETRY_REGION)
+		snprintf(t->told_region, sizeof(t->told_region), "%s", x->answer.region);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void count_connection(struct cc_http_xfer *x)
+{
+	long made = 0;
+
+	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &made);
+	x->new_connection = made;
+}
+
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
 {
+	count_connection(x);
 	x->soiled = code || x->stop;
 	o->retry_after_ms = 0;
 	if (x->stop && x->stop != CC_HTTP_STOP_ENOUGH) {
@@ -689,11 +779,15 @@ void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outc
 		/* A status that came is the better reason even if the rest of the answer did not. */
 		read_error_text(x);
 		cc_http_judge_status(x->target, &x->answer, o);
+		if (x->req.only_if_cached && x->answer.status == 504)
+			outcome(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
 	} else if (code) {
 		cc_http_judge_curl(x->target, code, x->curl_error, o);
 	} else {
 		outcome(o, CC_STORE_OK, CC_RETRY_NONE, "");
 	}
+	if (o->class == CC_RETRY_CLOCK || o->class == CC_RETRY_REGION)
+		learn(x, o->class);
 	if (o->class == CC_RETRY_AUTH && x->creds)
 		cc_keyring_refuse(x->target->keyring, x->creds);
 	put_creds(x);

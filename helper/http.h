@@ -26,12 +26,14 @@ struct cc_http_target {
 	char *origin;			/* "https://host[:port]", no port if it is the default one */
 	const char *authority;		/* "host[:port]", points into origin */
 	char *bucket;			/* s3 only */
-	const char *region;		/* s3 only */
+	const char *region;		/* s3 only; as configured */
 	char *base;			/* raw path of the bucket: "" or "/bucket" */
 	char *prefix;			/* raw, below base: "" or "/a/b" */
 	struct cc_resolver *resolver;
 	struct cc_keyring *keyring;	/* NULL: requests are not signed */
 	pthread_mutex_t lock;		/* covers what follows */
+	char told_region[64];		/* the store's own word of where the bucket is, "": none */
+	int64_t clock_offset;		/* seconds that the store's clock is ahead of ours */
 	struct cc_sign_key key;
 	const struct cc_creds *key_creds; /* that key was made of, a reference, or NULL */
 };
@@ -60,6 +62,8 @@ struct cc_http_answer {
 	char location[128];
 	char encoding[32];		/* Content-Encoding */
 	unsigned int retry_after_ms;
+	/* Content-Range: of this many bytes these came; total is 0 without one that makes sense. */
+	uint64_t range_from, range_to, range_total;
 };
 
 struct cc_http_outcome {
@@ -73,6 +77,10 @@ struct cc_http_outcome {
 void cc_http_copy_text(char *dst, size_t size, const char *s, size_t len);
 /* The text of the first <tag>, entities decoded, into out; false if there is none that fits. */
 bool cc_http_xml_text(const char *xml, size_t len, const char *tag, char *out, size_t size);
+/* "bytes 0-9/100"; returns false, and changes nothing, if it is not such a range. */
+bool cc_http_parse_range(const char *text, size_t len, struct cc_http_answer *a);
+/* "Fri, 20 Nov 2026 14:00:00 GMT", "2026-11-20T14:00:00Z"; -1 if it is neither. */
+int64_t cc_http_parse_date(const char *text);
 /* An answer whose status is no success. */
 void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,
 			  struct cc_http_outcome *o);
@@ -94,6 +102,12 @@ struct cc_http_request {
 	void *buf;
 	bool grow;
 	size_t max;
+	/*
+	 * GET into buf: only the bytes from here on are wanted, and go to their place in buf.  The
+	 * answer may be the whole object all the same.
+	 */
+	size_t from;
+	bool only_if_cached;		/* a cache that lacks it says so */
 	uint64_t deadline_ns;		/* CLOCK_MONOTONIC */
 	bool fresh;			/* on a new connection */
 };
@@ -110,6 +124,7 @@ struct cc_http_xfer {
 		CC_HTTP_RUNNING,
 		CC_HTTP_STOP_FIRST_BYTE,
 		CC_HTTP_STOP_STALL,
+		CC_HTTP_STOP_ATTEMPT,
 		CC_HTTP_STOP_DEADLINE,
 		CC_HTTP_STOP_TOOBIG,
 		CC_HTTP_STOP_ENOUGH,	/* of an error's text */
@@ -117,13 +132,15 @@ struct cc_http_xfer {
 	} stop;				/* why we ended it, if we did */
 	uint64_t start_ns, sent_ns, first_ns, last_ns; /* 0: not yet; last: last byte either way */
 	uint8_t *body;			/* req.buf, or malloc()ed and owned if req.grow */
-	size_t body_size, body_room;
+	size_t body_size, body_room;	/* size: place of the next byte, so with req.from */
+	unsigned int pieces;		/* that the body came in, so far */
+	bool discard;			/* what else comes of the body is not wanted */
 	uint64_t received;		/* bytes of bodies, good or bad */
 	size_t sent;			/* PUT */
 	char *error_text;
 	size_t error_size;
 	uint64_t length;		/* what Content-Length says, if have_length */
-	bool have_length;
+	bool have_length, new_connection;
 	struct cc_http_answer answer;
 	char curl_error[CURL_ERROR_SIZE];
 };
@@ -143,6 +160,8 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x);
 /* True if a timer ran out: take it off the multi handle, end it with CURLE_OPERATION_TIMEDOUT. */
 bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns);
+/* The object's size, once the answer's headers have told it; else 0. */
+uint64_t cc_http_xfer_object_size(const struct cc_http_xfer *x);
 /* The transfer is off its multi handle, code is its result. */
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o);
 

@@ -20,6 +20,15 @@
 #define MAX_ADDRESSES	16
 #define FRESH_NS	(30 * 1000000000ULL)	/* addresses are good for */
 #define FAILED_NS	(1 * 1000000000ULL)	/* a failure is remembered for */
+#define PARKED_NS	(5 * 1000000000ULL)	/* so long an address that failed is left out */
+#define SLOW_FACTOR	2			/* slower than the next by so much: left out mostly ... */
+#define SLOW_TRIES	31			/* ... but for one turn in so many (a prime: all get one) */
+
+struct address {
+	char text[CC_ADDRESS_SIZE];
+	uint64_t parked_ns;		/* until then */
+	uint64_t us;			/* to the first byte, a mean that forgets; 0: not known */
+};
 
 struct cc_resolver {
 	pthread_mutex_t lock;		/* covers all below but host and literal */
@@ -28,8 +37,8 @@ struct cc_resolver {
 	bool literal;
 	bool busy;			/* a lookup is under way */
 	unsigned int refs;		/* the owner's and that of the lookup */
-	char addresses[MAX_ADDRESSES][CC_ADDRESS_SIZE];
-	unsigned int nr_addresses, next;
+	struct address addresses[MAX_ADDRESSES];
+	unsigned int nr_addresses, next, turns;
 	int error;			/* of getaddrinfo(), or 0 */
 	uint64_t until_ns;		/* the result, good or bad, is not asked for again before */
 };
@@ -85,19 +94,37 @@ void cc_resolver_free(struct cc_resolver *r)
 	put_and_unlock(r);
 }
 
+/* Called with the lock held. */
+static struct address *find(struct cc_resolver *r, const char *text)
+{
+	for (unsigned int i = 0; i < r->nr_addresses; i++)
+		if (!strcmp(r->addresses[i].text, text))
+			return &r->addresses[i];
+	return NULL;
+}
+
+/* What is known of an address that was there before is kept. */
 static void take_addresses(struct cc_resolver *r, const struct addrinfo *list)
 {
+	struct address new[MAX_ADDRESSES];
 	unsigned int n = 0;
 
 	for (; list && n < MAX_ADDRESSES; list = list->ai_next) {
 		char text[INET6_ADDRSTRLEN];
+		const struct address *old;
 
 		if (getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof(text), NULL, 0,
 				NI_NUMERICHOST))
 			continue;
-		snprintf(r->addresses[n++], CC_ADDRESS_SIZE,
+		new[n] = (struct address){ .us = 0 };
+		snprintf(new[n].text, CC_ADDRESS_SIZE,
 			 list->ai_family == AF_INET6 ? "[%s]" : "%s", text);
+		old = find(r, new[n].text);
+		if (old)
+			new[n] = *old;
+		n++;
 	}
+	memcpy(r->addresses, new, n * sizeof(new[0]));
 	r->nr_addresses = n;
 }
 
@@ -137,12 +164,47 @@ static void start_lookup(struct cc_resolver *r)
 	r->until_ns = cc_now_ns() + FAILED_NS;
 }
 
+/* ---- the choice ---- */
+
+/* The next one in turn that is not parked; or, if all are, the next one. */
+static struct address *in_turn(struct cc_resolver *r, const char *avoid, uint64_t now)
+{
+	struct address *a = NULL;
+
+	for (unsigned int i = 0; i < r->nr_addresses; i++) {
+		struct address *next = &r->addresses[r->next++ % r->nr_addresses];
+
+		if (avoid && !strcmp(next->text, avoid))
+			continue;
+		if (now >= next->parked_ns)
+			return next;
+		if (!a)
+			a = next;
+	}
+	return a ? a : &r->addresses[r->next++ % r->nr_addresses];
+}
+
+static const char *choose(struct cc_resolver *r, const char *avoid)
+{
+	uint64_t now = cc_now_ns();
+	struct address *a = in_turn(r, avoid, now), *b;
+
+	if (r->nr_addresses < 2 || !(r->turns++ % SLOW_TRIES))
+		return a->text;
+	b = &r->addresses[r->next % r->nr_addresses];
+	if (b->us && a->us > SLOW_FACTOR * b->us && now >= b->parked_ns &&
+	    (!avoid || strcmp(b->text, avoid)))
+		a = in_turn(r, avoid, now);
+	return a->text;
+}
+
 /* Called with the lock held. */
-static int get(struct cc_resolver *r, char *ret_address, char *err, unsigned int errlen)
+static int get(struct cc_resolver *r, const char *avoid, char *ret_address, char *err,
+	       unsigned int errlen)
 {
 	start_lookup(r);
 	if (r->nr_addresses) {
-		strcpy(ret_address, r->addresses[r->next++ % r->nr_addresses]);
+		strcpy(ret_address, choose(r, avoid));
 		return 0;
 	}
 	if (r->busy)
@@ -152,8 +214,8 @@ static int get(struct cc_resolver *r, char *ret_address, char *err, unsigned int
 	return -EHOSTUNREACH;
 }
 
-int cc_resolver_get(struct cc_resolver *r, char ret_address[CC_ADDRESS_SIZE], char *err,
-		    unsigned int errlen)
+int cc_resolver_get(struct cc_resolver *r, const char *avoid, char ret_address[CC_ADDRESS_SIZE],
+		    char *err, unsigned int errlen)
 {
 	int result;
 
@@ -162,12 +224,12 @@ int cc_resolver_get(struct cc_resolver *r, char ret_address[CC_ADDRESS_SIZE], ch
 		return 0;
 	}
 	pthread_mutex_lock(&r->lock);
-	result = get(r, ret_address, err, errlen);
+	result = get(r, avoid, ret_address, err, errlen);
 	pthread_mutex_unlock(&r->lock);
 	return result;
 }
 
-int cc_resolver_wait(struct cc_resolver *r, uint64_t deadline_ns,
+int cc_resolver_wait(struct cc_resolver *r, const char *avoid, uint64_t deadline_ns,
 		     char ret_address[CC_ADDRESS_SIZE], char *err, unsigned int errlen)
 {
 	const struct timespec until = {
@@ -177,10 +239,10 @@ int cc_resolver_wait(struct cc_resolver *r, uint64_t deadline_ns,
 	int result;
 
 	if (r->literal)
-		return cc_resolver_get(r, ret_address, err, errlen);
+		return cc_resolver_get(r, avoid, ret_address, err, errlen);
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		result = get(r, ret_address, err, errlen);
+		result = get(r, avoid, ret_address, err, errlen);
 		if (result != -EINPROGRESS)
 			break;
 		if (pthread_cond_timedwait(&r->changed, &r->lock, &until)) {
@@ -192,4 +254,42 @@ int cc_resolver_wait(struct cc_resolver *r, uint64_t deadline_ns,
 	}
 	pthread_mutex_unlock(&r->lock);
 	return result;
+}
+
+bool cc_resolver_has_other(struct cc_resolver *r, const char *address)
+{
+	bool has;
+
+	if (r->literal)
+		return false;
+	pthread_mutex_lock(&r->lock);
+	has = r->nr_addresses > (find(r, address) ? 1 : 0);
+	pthread_mutex_unlock(&r->lock);
+	return has;
+}
+
+/* ---- what is learned ---- */
+
+/* Called with the lock held. */
+static void learn(struct address *a, bool failed, uint64_t us)
+{
+	if (failed)
+		a->parked_ns = cc_now_ns() + PARKED_NS;
+	else if (!a->us)
+		a->us = us;
+	else
+		a->us += ((int64_t)us - (int64_t)a->us) / 8;
+}
+
+void cc_resolver_report(struct cc_resolver *r, const char *address, bool failed, uint64_t us)
+{
+	struct address *a;
+
+	if (r->literal)
+		return;
+	pthread_mutex_lock(&r->lock);
+	a = find(r, address);
+	if (a && (failed || us))
+		learn(a, failed, us);
+	pthread_mutex_unlock(&r->lock);
 }

@@ -21,6 +21,24 @@ static void init_source(struct cc_source *s, const struct cc_store_config *c)
 	cc_list_init(&s->retry);
 }
 
+static int link_stores(struct cc_sources *s, char *err, size_t errlen)
+{
+	struct cc_store *stores[CC_MAX_STORES];
+	char why[200];
+	int r;
+
+	for (unsigned int i = 0; i < s->nr; i++)
+		stores[i] = s->s[i].store;
+	for (unsigned int i = 0; i < s->nr; i++) {
+		r = cc_store_link(stores[i], stores, s->nr, why, sizeof(why));
+		if (r) {
+			snprintf(err, errlen, "store %s: %s", s->s[i].config->name, why);
+			return r;
+		}
+	}
+	return 0;
+}
+
 int cc_sources_open(const struct cc_config *c, struct cc_sources **ret_sources, char *err, size_t errlen)
 {
 	struct cc_sources *s = calloc(1, sizeof(*s));
@@ -41,6 +59,11 @@ int cc_sources_open(const struct cc_config *c, struct cc_sources **ret_sources, 
 			return r;
 		}
 		s->nr++;
+	}
+	r = link_stores(s, err, errlen);
+	if (r) {
+		cc_sources_close(s);
+		return r;
 	}
 	*ret_sources = s;
 	return 0;

@@ -473,9 +473,7 @@ int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_st
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	s->base.config = c;
-	s->base.kind = CC_STORE_KIND_FILE;
-	s->base.ops = &file_ops;
+	cc_store_init(&s->base, c, CC_STORE_KIND_FILE, &file_ops);
 	s->root = root;
 	*ret_store = &s->base;
 	return 0;

@@ -129,7 +129,7 @@ static void attempt(struct http_store *s, struct line *l, const struct cc_http_r
 	int r;
 
 	o->retry_after_ms = 0;
-	r = cc_resolver_wait(s->target.resolver, req->deadline_ns, address, o->reason,
+	r = cc_resolver_wait(s->target.resolver, NULL, req->deadline_ns, address, o->reason,
 			     sizeof(o->reason));
 	if (r) {
 		o->result = r == -ETIMEDOUT ? CC_STORE_TIMEOUT : CC_STORE_ERROR;
@@ -427,15 +427,12 @@ int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_st
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	s->base.config = c;
-	s->base.kind = CC_STORE_KIND_HTTP;
-	s->base.ops = &http_ops;
+	cc_store_init(&s->base, c, CC_STORE_KIND_HTTP, &http_ops);
 	r = cc_http_target_init(&s->target, c, err, errlen);
 	if (r) {
 		free(s);
 		return r;
 	}
-	cc_endpoint_init(&s->base.endpoint, c);
 	pthread_mutex_init(&s->lock, NULL);
 	*ret_store = &s->base;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include "endpoint.h"
+#include "list.h"
 #include "store.h"
 
 #define CC_STORE_NAME_MAX 512		/* bytes of an object's name */
@@ -31,14 +32,30 @@ struct cc_store_ops {
 	void (*close)(struct cc_store *s);
 };
 
+#define CC_STORE_MAX_REPLICAS	7
+#define CC_STORE_MAX_CACHES	4
+#define CC_STORE_QUEUES		3	/* one for each of the fetch engine's priorities */
+
 /* The first member of each kind's own structure. */
 struct cc_store {
 	const struct cc_store_config *config;
 	enum cc_store_kind kind;
 	const struct cc_store_ops *ops;
-	atomic_uint active;		/* requests that the fetch engine has under way */
-	struct cc_endpoint endpoint;	/* HTTP; the engine's */
+	/* set by cc_store_link(), constant then */
+	struct cc_store *replicas[CC_STORE_MAX_REPLICAS];
+	struct cc_store *caches[CC_STORE_MAX_CACHES];
+	unsigned int nr_replicas, nr_caches;
+	/* the fetch engine's, under its lock */
+	struct cc_endpoint endpoint;	/* HTTP */
+	struct cc_list queue[CC_STORE_QUEUES];
+	struct cc_list queued;		/* node of the engine's list of stores */
+	unsigned int nr_queued;
+	unsigned int active;		/* file: objects being read */
 };
+
+/* For the kinds: the members that are theirs to set are set. */
+void cc_store_init(struct cc_store *s, const struct cc_store_config *c, enum cc_store_kind kind,
+		   const struct cc_store_ops *ops);
 
 /* As cc_store_open(), for URLs of their kind. */
 int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_store,

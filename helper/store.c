@@ -109,6 +109,11 @@ int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
 	}
 	if (check_numbers(c, err, errlen))
 		return -EINVAL;
+	if (c->cachey_bucket && strncmp(c->url, "http", 4)) {
+		snprintf(err, errlen, "cachey_bucket: expected for http:// and https:// only, but url is "
+			 "\"%s\"", c->url);
+		return -EINVAL;
+	}
 	if (!strncmp(c->url, "file://", 7))
 		return cc_store_file_open(c, ret_store, err, errlen);
 	if (!strncmp(c->url, "http://", 7) || !strncmp(c->url, "https://", 8) ||
@@ -116,6 +121,93 @@ int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
 		return cc_store_http_open(c, ret_store, err, errlen);
 	snprintf(err, errlen, "url: expected file://, http://, https:// or s3://, not \"%s\"", c->url);
 	return -EINVAL;
+}
+
+void cc_store_init(struct cc_store *s, const struct cc_store_config *c, enum cc_store_kind kind,
+		   const struct cc_store_ops *ops)
+{
+	s->config = c;
+	s->kind = kind;
+	s->ops = ops;
+	cc_endpoint_init(&s->endpoint, c);
+	for (int i = 0; i < CC_STORE_QUEUES; i++)
+		cc_list_init(&s->queue[i]);
+	cc_list_init(&s->queued);
+}
+
+/* ---- stores that use others ---- */
+
+static struct cc_store *find(struct cc_store *const *all, unsigned int nr, const char *name)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		if (!strcmp(all[i]->config->name, name))
+			return all[i];
+	return NULL;
+}
+
+static int check_link(const struct cc_store *s, const struct cc_store *other, const char *key,
+		      const char *name, char *err, size_t errlen)
+{
+	const char *wrong = NULL;
+
+	if (!other)
+		wrong = "there is none of this name";
+	else if (other == s)
+		wrong = "that is this store itself";
+	else if (s->kind != CC_STORE_KIND_HTTP || other->kind != CC_STORE_KIND_HTTP)
+		wrong = "both have to be http, https or s3";
+	else if (other->config->cachey_bucket && !strcmp(key, "replicas"))
+		wrong = "a cachey is a cache";
+	if (!wrong)
+		return 0;
+	snprintf(err, errlen, "%s: expected names of other stores, not \"%s\": %s", key, name, wrong);
+	return -EINVAL;
+}
+
+static bool is_linked(const struct cc_store *s, const struct cc_store *other)
+{
+	for (unsigned int i = 0; i < s->nr_replicas; i++)
+		if (s->replicas[i] == other)
+			return true;
+	for (unsigned int i = 0; i < s->nr_caches; i++)
+		if (s->caches[i] == other)
+			return true;
+	return false;
+}
+
+static int link_all(struct cc_store *s, const char *key, const char *names,
+		    struct cc_store *const *all, unsigned int nr, struct cc_store **to,
+		    unsigned int *nr_to, unsigned int max, char *err, size_t errlen)
+{
+	char name[64];
+	int used;
+
+	for (*nr_to = 0; names && sscanf(names, " %63s%n", name, &used) == 1; names += used) {
+		struct cc_store *other = find(all, nr, name);
+
+		if (other && is_linked(s, other)) {
+			snprintf(err, errlen, "%s: expected each name once, not \"%s\" again", key, name);
+			return -EINVAL;
+		}
+		if (check_link(s, other, key, name, err, errlen))
+			return -EINVAL;
+		if (*nr_to == max) {
+			snprintf(err, errlen, "%s: expected at most %u names", key, max);
+			return -EINVAL;
+		}
+		to[(*nr_to)++] = other;
+	}
+	return 0;
+}
+
+int cc_store_link(struct cc_store *s, struct cc_store *const *all, unsigned int nr, char *err,
+		  size_t errlen)
+{
+	if (link_all(s, "replicas", s->config->replicas, all, nr, s->replicas, &s->nr_replicas,
+		     CC_STORE_MAX_REPLICAS, err, errlen))
+		return -EINVAL;
+	return link_all(s, "caches", s->config->caches, all, nr, s->caches, &s->nr_caches,
+			CC_STORE_MAX_CACHES, err, errlen);
 }
 
 void cc_store_close(struct cc_store *s)

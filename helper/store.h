@@ -93,6 +93,13 @@ int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
 		  char *err, size_t errlen);
 void cc_store_close(struct cc_store *s);
 const struct cc_store_config *cc_store_config(const struct cc_store *s);
+/*
+ * Finds what s's replicas and caches name among all, for the fetch engine; s may be one of
+ * them.  All live as long as s does.  -EINVAL with one line in err: there is none of that name, or
+ * it is of no use as such.
+ */
+int cc_store_link(struct cc_store *s, struct cc_store *const *all, unsigned int nr, char *err,
+		  size_t errlen);
 
 /*
  * Blocking object operations, with the store's retries and timeouts.  On failure a line for people

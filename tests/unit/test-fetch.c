@@ -84,6 +84,8 @@ static struct cc_store *open_store(struct cc_store_config *c, char *url)
 	c->stall_timeout_ms = 700;
 	c->total_timeout_ms = 10000;
 	c->attempts = 3;
+	c->negative_ttl_ms = 0;
+	c->stall_hedge_ms = 0;
 	if (cc_store_open(c, &s, err, sizeof(err)))
 		httpd_fatal(err);
 	return s;
@@ -367,6 +369,16 @@ static void test_times(struct cc_fetch *f)
 
 static struct job jobs[NR * 8];
 
+static void wait_in_flight(struct cc_fetch *f)
+{
+	struct cc_fetch_stats stats;
+
+	do {
+		nap_ms(5);
+		cc_fetch_get_stats(f, &stats);
+	} while (!stats.in_flight);
+}
+
 static void test_deadline_in_queue(void)
 {
 	struct cc_fetch *f = open_fetch(1, 1, 1);
@@ -379,6 +391,7 @@ static void test_deadline_in_queue(void)
 	prepare(&jobs[1], http_store, 1, 0);
 	jobs[1].req.deadline_ns = cc_now_ns() + 100 * MS;
 	cc_fetch_submit(f, &jobs[0].req, CC_FETCH_DEMAND);
+	wait_in_flight(f);
 	cc_fetch_submit(f, &jobs[1].req, CC_FETCH_DEMAND);
 	first = wait_one(f, 3000);
 	ok(first == &jobs[1] && first->req.result == CC_STORE_TIMEOUT && !first->req.attempts,
@@ -394,7 +407,6 @@ static void test_priorities(void)
 {
 	struct cc_fetch *f = open_fetch(1, 0, 1);
 	unsigned int order[6], n = 0;
-	struct cc_fetch_stats stats;
 
 	/* The first one takes its time, until all others are in the queue. */
 	config.first_byte_timeout_ms = 8000;
@@ -402,10 +414,7 @@ static void test_priorities(void)
 	for (unsigned int i = 0; i < 6; i++)
 		prepare(&jobs[i], http_store, i, 0);
 	cc_fetch_submit(f, &jobs[0].req, CC_FETCH_PREFETCH);
-	do {
-		nap_ms(5);
-		cc_fetch_get_stats(f, &stats);
-	} while (!stats.in_flight);
+	wait_in_flight(f);
 	cc_fetch_submit(f, &jobs[1].req, CC_FETCH_PREFETCH);
 	cc_fetch_submit(f, &jobs[2].req, CC_FETCH_PREFETCH);
 	cc_fetch_submit(f, &jobs[3].req, CC_FETCH_AHEAD);

@@ -355,15 +355,15 @@ static void test_s3_reasons(struct cc_store *s)
 	s3_trouble(s, "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, 1, "aws_access_key_id");
 	s3_trouble(s, "status=400 code=ExpiredToken", CC_STORE_DENIED, 2, "expired");
 	s3_trouble(s, "count=1 status=400 code=ExpiredToken", CC_STORE_OK, 2, "");
-	s3_trouble(s, "status=403 code=RequestTimeTooSkewed", CC_STORE_DENIED, 1,
+	s3_trouble(s, "status=403 code=RequestTimeTooSkewed", CC_STORE_DENIED, 2,
 		   "at the store; set this host's clock");
 	s3_trouble(s, "status=404 code=NoSuchBucket", CC_STORE_ERROR, 1,
 		   "bucket buck does not exist; set url");
 	s3_trouble(s, "status=404 code=NoSuchKey", CC_STORE_NOTFOUND, 1, "no such object");
-	s3_trouble(s, "status=400 code=AuthorizationHeaderMalformed region=eu-1", CC_STORE_DENIED, 1,
+	s3_trouble(s, "status=400 code=AuthorizationHeaderMalformed region=eu-1", CC_STORE_DENIED, 2,
 		   "set region = eu-1");
 	s3_trouble(s, "status=301 code=PermanentRedirect header=x-amz-bucket-region:eu-2",
-		   CC_STORE_DENIED, 1, "set region = eu-2");
+		   CC_STORE_DENIED, 2, "set region = eu-2");
 	s3_trouble(s, "status=307 location=http://evil.example/", CC_STORE_ERROR, 1, "refused");
 	s3_trouble(s, "status=403 code=AccessDenied", CC_STORE_DENIED, 1, "access denied");
 	s3_trouble(s, "count=1 status=400 code=RequestTimeout", CC_STORE_OK, 2, "");
@@ -459,27 +459,36 @@ static void test_xml(void)
 	   !cc_http_xml_text(xml, strlen(xml), "B", out, 4), "xml: what is not there or does not fit");
 }
 
+static void init_retry(struct cc_retry *r, unsigned int attempts)
+{
+	const struct cc_store_config c = {
+		.attempts = attempts, .backoff_ms = 50, .backoff_max_ms = 20000,
+	};
+
+	cc_retry_init(r, &c);
+}
+
 static void test_retry(void)
 {
 	struct cc_retry r;
 	unsigned int delay, worst = 0;
 	bool fresh, good = true;
 
-	cc_retry_init(&r, 4);
+	init_retry(&r, 4);
 	ok(cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && fresh && delay <= 50 &&
 	   cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && delay <= 100 &&
 	   cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh) && delay <= 200 &&
 	   !cc_retry_next(&r, CC_RETRY_TRANSIENT, 0, &delay, &fresh), "transient: 4 attempts");
-	cc_retry_init(&r, 4);
+	init_retry(&r, 4);
 	ok(!cc_retry_next(&r, CC_RETRY_FATAL, 0, &delay, &fresh), "fatal: one");
-	cc_retry_init(&r, 4);
+	init_retry(&r, 4);
 	ok(cc_retry_next(&r, CC_RETRY_AUTH, 0, &delay, &fresh) && !delay &&
 	   !cc_retry_next(&r, CC_RETRY_AUTH, 0, &delay, &fresh), "auth: two");
-	cc_retry_init(&r, 4);
+	init_retry(&r, 4);
 	ok(cc_retry_next(&r, CC_RETRY_INTEGRITY, 0, &delay, &fresh) && fresh && !delay &&
 	   !cc_retry_next(&r, CC_RETRY_INTEGRITY, 0, &delay, &fresh), "integrity: two");
 	for (int i = 0; i < 1000; i++) {
-		cc_retry_init(&r, 10);
+		init_retry(&r, 10);
 		good &= cc_retry_next(&r, CC_RETRY_THROTTLE, 100, &delay, &fresh) && !fresh &&
 			delay >= 100 && delay <= 1000;
 		worst = delay > worst ? delay : worst;
@@ -487,7 +496,7 @@ static void test_retry(void)
 			delay >= 5000 && delay <= 7000;
 	}
 	ok(good && worst > 800, "throttle: at least what is asked for, at most 5 s more; %u", worst);
-	cc_retry_init(&r, 100);
+	init_retry(&r, 100);
 	while (cc_retry_next(&r, CC_RETRY_THROTTLE, 0, &delay, &fresh))
 		good &= delay <= 20000;
 	ok(good, "never more than 20 s");
