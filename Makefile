@@ -25,6 +25,10 @@ LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out helper/main.c,$(HELPER_SR
 CTL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 TTOOL_SRC  := $(wildcard tests/tools/*.c)
 TTOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/%,$(TTOOL_SRC))
+# The simulator of replacement policies, with the module's own one in it, and its traces.
+SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/policy-sim*.c) \
+		drivers/md/dm-chunkcache/policy.c)
+SIM        := $(BUILD)/policy-sim $(BUILD)/trace-gen
 UNIT_SRC   := $(wildcard tests/unit/test-*.c)
 UNITS      := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 
@@ -34,7 +38,7 @@ UNITS      := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 all: user module
 
 user: $(if $(wildcard helper/main.c),$(BUILD)/chunkcached) \
-      $(if $(CTL_OBJ),$(BUILD)/chunkctl) $(TTOOLS)
+      $(if $(CTL_OBJ),$(BUILD)/chunkctl) $(TTOOLS) $(SIM)
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -60,11 +64,17 @@ $(BUILD)/chunkctl: $(CTL_OBJ) $(BUILD)/libchunkcache.a
 $(TTOOLS): $(BUILD)/%: $(BUILD)/tests/tools/%.o $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/policy-sim: $(SIM_OBJ)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/trace-gen: $(BUILD)/tests/bench/trace-gen.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+
 $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-unit: $(UNITS) $(BUILD)/cc-httpd
+unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)
 
 # The module is built in a copy of its sources, one directory per kernel, so
 # that several kernels can be built side by side and the tree stays clean.

@@ -729,6 +729,7 @@ static int do_slot_done(struct cc_cmd *c)
 	if (!r)
 		r = cc_slots_done(&c->pool->slots, cc_session_owner(c->session),
 				  cc_slot(slot.slot), slot.gen,
+				  nla_get_u64(c->info->attrs[CHUNKCACHE_A_KEY]),
 				  c->info->attrs[CHUNKCACHE_A_PREFETCH], make_mappings, &d);
 	kvfree(d.maps);
 	return r ? r : batch_end(c);

@@ -4,14 +4,32 @@
 
 #ifdef __KERNEL__
 #include <linux/compiler.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
 #else
+#include <string.h>
 #define READ_ONCE(x)		(x)
 #define WRITE_ONCE(x, v)	((x) = (v))
+#define min(a, b)		((a) < (b) ? (a) : (b))
+#define max(a, b)		((a) > (b) ? (a) : (b))
+#define clamp(x, a, b)		min(max(x, a), b)
 #endif
 
-enum { LIST_NONE, LIST_MAIN, LIST_AHEAD };
+/* The policy's byte of a slot: which list, and in main how much it was used lately. */
+enum { LIST_NONE, LIST_FRESH, LIST_SMALL, LIST_MAIN, LIST_AHEAD, LIST_MASK = 7 };
+#define USED		8
+#define MAX_USED	(3 * USED)
 
+/* By whom a ghost was dropped; the low bit of its entry. */
+enum { BY_SMALL, BY_MAIN };
+
+/*
+ * Hits may set bytes as fast as we clear them, and the caller holds a lock: after so many
+ * second chances the next one goes whatever it was.
+ */
 #define MAX_CHANCES	1024
+
+/* ---- lists ---- */
 
 void cc_list_init(struct cc_list *l)
 {
@@ -48,23 +66,23 @@ void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, 
 	l->nr--;
 }
 
-void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx)
-{
-	p->ops = ops;
-	p->ctx = ctx;
-	cc_list_init(&p->main);
-	cc_list_init(&p->ahead);
-}
-
 static struct cc_list *list_of(struct cc_policy *p, u32 n)
 {
-	return *p->ops->list(p->ctx, n) == LIST_AHEAD ? &p->ahead : &p->main;
+	switch (*p->ops->list(p->ctx, n) & LIST_MASK) {
+	case LIST_FRESH:
+		return &p->fresh;
+	case LIST_SMALL:
+		return &p->small;
+	case LIST_AHEAD:
+		return &p->ahead;
+	}
+	return &p->main;
 }
 
-void cc_policy_insert(struct cc_policy *p, u32 n, bool prefetched)
+/* Put n, which is in no list, at the head of one. */
+static void enter(struct cc_policy *p, u32 n, u8 list)
 {
-	WRITE_ONCE(*p->ops->hit(p->ctx, n), 0);
-	*p->ops->list(p->ctx, n) = prefetched ? LIST_AHEAD : LIST_MAIN;
+	*p->ops->list(p->ctx, n) = list;
 	cc_list_add_head(list_of(p, n), p->ops, p->ctx, n);
 }
 
@@ -74,7 +92,7 @@ void cc_policy_remove(struct cc_policy *p, u32 n)
 	*p->ops->list(p->ctx, n) = LIST_NONE;
 }
 
-/* True and cleared if n was hit since it came here or was last looked at. */
+/* True and cleared if n was hit since it was last looked at. */
 static bool was_hit(struct cc_policy *p, u32 n)
 {
 	u8 *hit = p->ops->hit(p->ctx, n);
@@ -85,31 +103,242 @@ static bool was_hit(struct cc_policy *p, u32 n)
 	return true;
 }
 
-/* The oldest of the list that was not hit; hit ones go to the head of main. */
-static u32 evict_from(struct cc_policy *p, struct cc_list *l)
-{
-	/*
-	 * Hits may set bytes as fast as we clear them, and the caller holds a lock: after so
-	 * many second chances the next one goes whatever it was.
-	 */
-	u32 left = l->nr < MAX_CHANCES ? l->nr : MAX_CHANCES;
+/* ---- ghosts ---- */
 
-	while (l->nr) {
-		u32 n = l->tail;
+/* 32 well mixed bits, not 0 (the finaliser of SplitMix64). */
+static u32 fold(u64 key)
+{
+	key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9ULL;
+	key = (key ^ key >> 27) * 0x94d049bb133111ebULL;
+	return (u32)(key >> 32) ?: 1;
+}
+
+/* The high bits choose the set, the low ones tell keys of a set apart: one in 1000 is wrong. */
+static u16 *ghost_set(struct cc_policy *p, u32 key)
+{
+	u32 nr_sets = max(p->nr / CC_GHOST_WAYS, 1u);
+
+	return p->ops->ghosts(p->ctx, (u64)key * nr_sets >> 32);
+}
+
+static u16 ghost_entry(u32 key, unsigned int by)
+{
+	return ((key & 0x7fff) ?: 1) << 1 | by;
+}
+
+static u32 nr_ways(const struct cc_policy *p)
+{
+	return min(p->nr, (u32)CC_GHOST_WAYS);
+}
+
+static void forget(struct cc_policy *p, u16 entry)
+{
+	/* After a resize the numbers are estimates. */
+	if (entry && p->nr_ghosts[entry & 1])
+		p->nr_ghosts[entry & 1]--;
+}
+
+/* Remember n; the oldest of its set is forgotten. */
+static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
+{
+	u32 key = *p->ops->key(p->ctx, n), last = nr_ways(p) - 1;
+	u16 *set = ghost_set(p, key);
+
+	forget(p, set[last]);
+	memmove(set + 1, set, last * sizeof(*set));
+	set[0] = ghost_entry(key, by);
+	p->nr_ghosts[by]++;
+}
+
+
+/* ---- sizes ---- */
+
+static u64 slots256(const struct cc_policy *p)
+{
+	return (u64)p->nr << 8;
+}
+
+static void set_target(struct cc_policy *p, u64 target)
+{
+	u64 low = max(slots256(p) / 10, (u64)256);
+
+	p->target = clamp(target, low, max(slots256(p) / 10 * 9, low));
+}
+
+/* A chunk came back that small, or main, had dropped: that one should have been larger. */
+static void adapt(struct cc_policy *p, unsigned int by)
+{
+	/* The fewer ghosts there are of its kind, the more a hit of one says. */
+	u64 step = max(p->nr / 2, 1u);	/* a 512th of the slots */
+	u64 weighed = max(step, step * p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u));
+
+	if (by == BY_SMALL)
+		set_target(p, p->target + weighed);
+	else
+		set_target(p, p->target - min(weighed, p->target));
+}
+
+/* Is there a ghost of this key, and whose?  The target follows; the ghost goes. */
+static bool ghost_take(struct cc_policy *p, u32 key, unsigned int *ret_by)
+{
+	u16 *set = ghost_set(p, key), entry = ghost_entry(key, 0);
+	u32 i, ways = nr_ways(p);
+
+	for (i = 0; i < ways && (set[i] & ~1) != entry; i++)
+		;
+	if (i == ways)
+		return false;
+	*ret_by = set[i] & 1;
+	adapt(p, *ret_by);
+	forget(p, set[i]);
+	memmove(set + i, set + i + 1, (ways - 1 - i) * sizeof(*set));
+	set[ways - 1] = 0;
+	return true;
+}
+
+static u32 nr_small(const struct cc_policy *p)
+{
+	return p->fresh.nr + p->small.nr;
+}
+
+/* Fills during which touches of a fresh slot don't count. */
+static u32 grace(const struct cc_policy *p)
+{
+	return min(max(p->nr / 50, 4u), (u32)(p->target >> 9));
+}
+
+void cc_policy_resize(struct cc_policy *p, u32 nr)
+{
+	u64 was = p->nr;
+
+	p->nr = nr;
+	set_target(p, was ? p->target * nr / was : slots256(p) / 4);
+	if (nr < was) {
+		p->nr_ghosts[BY_SMALL] = p->nr_ghosts[BY_SMALL] * nr / was;
+		p->nr_ghosts[BY_MAIN] = p->nr_ghosts[BY_MAIN] * nr / was;
+	}
+}
+
+void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx, u32 nr)
+{
+	memset(p, 0, sizeof(*p));
+	p->ops = ops;
+	p->ctx = ctx;
+	cc_list_init(&p->fresh);
+	cc_list_init(&p->small);
+	cc_list_init(&p->main);
+	cc_list_init(&p->ahead);
+	cc_policy_resize(p, nr);
+}
+
+/* ---- fill and eviction ---- */
+
+void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
+{
+	u32 folded = fold(key);
+	unsigned int by;
+
+	WRITE_ONCE(*p->ops->hit(p->ctx, n), 0);
+	*p->ops->key(p->ctx, n) = folded;
+	if (prefetched) {
+		enter(p, n, LIST_AHEAD);
+		return;
+	}
+	/*
+	 * What main dropped has to prove itself again: a loop larger than the cache would
+	 * otherwise push all of main around.
+	 */
+	if (ghost_take(p, folded, &by) && by == BY_SMALL)
+		enter(p, n, LIST_MAIN);
+	else
+		enter(p, n, LIST_FRESH);
+	while (p->fresh.nr > grace(p)) {
+		n = p->fresh.tail;
+		cc_policy_remove(p, n);
+		was_hit(p, n);
+		enter(p, n, LIST_SMALL);
+	}
+}
+
+/* The oldest prefetched one that nobody read; those that were read are fresh from now on. */
+static u32 evict_ahead(struct cc_policy *p, u32 *chances)
+{
+	while (p->ahead.nr) {
+		u32 n = p->ahead.tail;
 
 		cc_policy_remove(p, n);
-		if (!left || !was_hit(p, n))
+		if (!*chances || !was_hit(p, n))
 			return n;
-		left--;
-		*p->ops->list(p->ctx, n) = LIST_MAIN;
-		cc_list_add_head(&p->main, p->ops, p->ctx, n);
+		--*chances;
+		enter(p, n, LIST_FRESH);
 	}
 	return CC_NIL;
 }
 
+/*
+ * The oldest of small that was not hit; those that were go to main.  CC_NIL if small is below
+ * its target by that, and there is something in main.
+ */
+static u32 evict_small(struct cc_policy *p, u32 *chances)
+{
+	while (nr_small(p)) {
+		bool is_fresh = !p->small.nr;
+		u32 n = is_fresh ? p->fresh.tail : p->small.tail;
+
+		cc_policy_remove(p, n);
+		if (is_fresh || !*chances || !was_hit(p, n)) {
+			ghost_add(p, n, BY_SMALL);
+			return n;
+		}
+		--*chances;
+		enter(p, n, LIST_MAIN);
+		if ((u64)nr_small(p) << 8 <= p->target)
+			break;
+	}
+	return CC_NIL;
+}
+
+/* CLOCK: the first that was not hit since the hand's last round, nor more than once before. */
+static u32 evict_main(struct cc_policy *p, u32 *chances)
+{
+	while (p->main.nr) {
+		u32 n = p->main.tail;
+		int used = *p->ops->list(p->ctx, n) & ~LIST_MASK;
+		bool hit = was_hit(p, n);
+
+		cc_policy_remove(p, n);
+		if (!*chances || (!hit && used <= USED)) {
+			ghost_add(p, n, BY_MAIN);
+			return n;
+		}
+		--*chances;
+		enter(p, n, LIST_MAIN | (hit ? min(used + USED, MAX_USED) : used - USED));
+	}
+	return CC_NIL;
+}
+
+/* Is it time to look at the oldest of small, whatever the target?  Twice in as many fills as slots. */
+static bool small_is_due(struct cc_policy *p)
+{
+	p->age += 2 * (u64)nr_small(p);
+	if (p->age < p->nr)
+		return false;
+	p->age -= p->nr;
+	return true;
+}
+
 u32 cc_policy_evict(struct cc_policy *p)
 {
-	u32 n = evict_from(p, &p->ahead);
+	u32 chances = MAX_CHANCES;
+	u32 n = evict_ahead(p, &chances);
+	bool due = n == CC_NIL && small_is_due(p);
 
-	return n == CC_NIL ? evict_from(p, &p->main) : n;
+	while (n == CC_NIL && (nr_small(p) || p->main.nr)) {
+		if (due || (u64)nr_small(p) << 8 > p->target || !p->main.nr)
+			n = evict_small(p, &chances);
+		else
+			n = evict_main(p, &chances);
+		due = false;
+	}
+	return n;
 }

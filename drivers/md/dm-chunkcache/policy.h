@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Replacement policy: which VALID slot goes next.  Pure code: no kernel services, so that it
- * also builds in user space.  The caller serialises all calls (the pool's slot lock).
+ * also builds in user space (build/policy-sim).  The caller serialises all calls (the pool's
+ * slot lock).  Slots are linked by their numbers, not by pointers.
  *
- * A hit only sets a byte, and only if it is clear; the policy looks at the bytes when it needs a
- * victim.  Slots are linked by their numbers, not by pointers.
+ * A hit only sets a byte, and only if it is clear; all else happens at fills and evictions.
+ * The way of a slot:
+ *
+ *   fill --> fresh --> small --not hit--> out, its key to the ghosts
+ *              ^         +-----hit------> main --not hit for long--> out, its key to the ghosts
+ *              |                           ^
+ *              +-- key among main's ghosts |
+ *   fill, key among small's ghosts --------+
+ *
+ * It is S3-FIFO (small queue, main CLOCK, ghosts) with three changes that block traces want:
+ *
+ *   fresh   The first touches of a chunk come at once: one read of a file by small reads.  They
+ *           must not count as use.  The hit byte is cleared when a slot leaves fresh.
+ *   target  How large fresh and small together may be follows the ghosts, as in ARC: a fill
+ *           whose key small dropped says that small is too small, one that main dropped says
+ *           the opposite.  So it is near LRU where use is recent, near LFU where it is not.
+ *   age     What is in small leaves after so many fills, also if small is below its target:
+ *           or fills that all go to main would leave it full of what nobody wants.
+ *
+ * Prefetched slots that nobody has read leave before all others.
  */
 #ifndef CC_POLICY_H
 #define CC_POLICY_H
@@ -14,7 +33,9 @@
 #else
 #include <stdbool.h>
 #include <stdint.h>
+typedef uint64_t u64;
 typedef uint32_t u32;
+typedef uint16_t u16;
 typedef uint8_t u8;
 #endif
 
@@ -25,11 +46,20 @@ struct cc_link {
 	u32 prev, next;
 };
 
+/*
+ * Ghosts: what is remembered of chunks that were evicted, one per slot, two bytes each: 15
+ * bits of the key and where it was dropped.  A set of them is one cache line, newest first.
+ */
+#define CC_GHOST_WAYS	32
+
 /* Where the caller keeps what the policy knows of slot n. */
 struct cc_policy_ops {
 	struct cc_link *(*link)(void *ctx, u32 n);
 	u8 *(*hit)(void *ctx, u32 n);	/* set by hits without a lock, cleared by the policy */
-	u8 *(*list)(void *ctx, u32 n);	/* the policy's own: which list it is in */
+	u8 *(*list)(void *ctx, u32 n);	/* the policy's own: which list it is in, how often used */
+	u32 *(*key)(void *ctx, u32 n);	/* the policy's own while it has the slot; never 0 */
+	/* Set 0 to max(nr / CC_GHOST_WAYS, 1) - 1; zeros at first. */
+	u16 *(*ghosts)(void *ctx, u32 set);
 };
 
 struct cc_list {
@@ -41,20 +71,22 @@ void cc_list_init(struct cc_list *l);
 void cc_list_add_head(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n);
 void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n);
 
-/*
- * CLOCK: slots leave in the order they came, but one that was hit since goes round again.
- * Slots that were prefetched and never hit leave before all others.
- */
 struct cc_policy {
 	const struct cc_policy_ops *ops;
 	void *ctx;
-	struct cc_list main;
+	u32 nr;			/* slots of the pool */
+	struct cc_list fresh, small, main;
 	struct cc_list ahead;	/* prefetched */
+	u32 nr_ghosts[2];	/* dropped by small, by main */
+	u64 target;		/* of fresh and small together, in 1/256 of a slot */
+	u64 age;		/* see there: evictions since, weighed by fresh and small */
 };
 
-void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx);
-/* n became VALID. */
-void cc_policy_insert(struct cc_policy *p, u32 n, bool prefetched);
+void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx, u32 nr);
+/* The pool has nr slots now.  Ghosts may be forgotten. */
+void cc_policy_resize(struct cc_policy *p, u32 nr);
+/* n became VALID and holds a chunk that is always named by this key. */
+void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched);
 /* n leaves for another reason than eviction. */
 void cc_policy_remove(struct cc_policy *p, u32 n);
 /* Takes the next victim out; CC_NIL if there is none. */

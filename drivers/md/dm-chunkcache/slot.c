@@ -39,11 +39,34 @@ static u8 *op_list(void *ctx, u32 nr)
 	return &info_nr(ctx, nr)->policy_list;
 }
 
+static u32 *op_key(void *ctx, u32 nr)
+{
+	return &info_nr(ctx, nr)->key;
+}
+
+/* Ghosts are as many as slots and live beside them: they come and go with the leaves. */
+static u16 *op_ghosts(void *ctx, u32 set)
+{
+	struct cc_slots *s = ctx;
+	u32 nr = set * CC_GHOST_WAYS;
+
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->ghosts[nr & (CC_LEAF_SLOTS - 1)];
+}
+
 static const struct cc_policy_ops policy_ops = {
 	.link = op_link,
 	.hit = op_hit,
 	.list = op_list,
+	.key = op_key,
+	.ghosts = op_ghosts,
 };
+
+/* Of the present or last use. */
+static u32 gen_nr(struct cc_slots *s, u32 nr)
+{
+	return info_nr(s, nr)->state == CHUNKCACHE_SLOT_VALID ? *word_nr(s, nr) :
+								info_nr(s, nr)->gen;
+}
 
 static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
@@ -96,7 +119,7 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 	if (WARN_ONCE(!transition_ok(info->state, to), "chunkcache: slot %u: %u -> %u",
 		      nr, info->state, to))
 		return;
-	trace_chunkcache_slot(nr, info->gen, info->state, to);
+	trace_chunkcache_slot(nr, gen_nr(s, nr), info->state, to);
 	if (l)
 		slot_unlink(s, l, nr);
 	s->count[info->state]--;
@@ -122,6 +145,7 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		smp_store_release(word_nr(s, nr), info->gen);
 		break;
 	case CHUNKCACHE_SLOT_DYING:
+		info->gen = *word_nr(s, nr);
 		/* Ordered before the new epoch by the release in switch_epoch(). */
 		WRITE_ONCE(*word_nr(s, nr), 0);
 		slot_link(s, &s->dying, nr);
@@ -349,7 +373,7 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 	cc_list_init(&s->filling);
 	cc_list_init(&s->dying);
 	cc_list_init(&s->draining);
-	cc_policy_init(&s->policy, &policy_ops, s);
+	cc_policy_init(&s->policy, &policy_ops, s, nr);
 	s->count[CHUNKCACHE_SLOT_FREE] = nr;
 	for (i = 0; i < nr; i++) {
 		slot_link(s, &s->free, i);
@@ -524,8 +548,8 @@ void cc_slots_release_owner(struct cc_slots *s, u8 owner)
 	kick(s);
 }
 
-int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool prefetched,
-		  void (*made_valid)(void *arg), void *arg)
+int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key,
+		  bool prefetched, void (*made_valid)(void *arg), void *arg)
 {
 	bool low;
 
@@ -537,7 +561,7 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool pr
 	set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_VALID);
 	s->nr_fills++;
 	made_valid(arg);
-	cc_policy_insert(&s->policy, cc_slot_nr(slot), prefetched);
+	cc_policy_insert(&s->policy, cc_slot_nr(slot), key, prefetched);
 	low = to_evict(s);
 	spin_unlock(&s->lock);
 	/* Demand may wait for just this one. */
@@ -554,7 +578,7 @@ static bool is_valid(struct cc_slots *s, cc_slot_t slot, u32 gen)
 	if (cc_slot_nr(slot) >= s->nr)
 		return false;
 	info = info_nr(s, cc_slot_nr(slot));
-	return info->state == CHUNKCACHE_SLOT_VALID && info->gen == gen;
+	return info->state == CHUNKCACHE_SLOT_VALID && gen_nr(s, cc_slot_nr(slot)) == gen;
 }
 
 int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
@@ -603,7 +627,7 @@ bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slo
 	memset(ret, 0, sizeof(*ret));
 	spin_lock(&s->lock);
 	ret->slot = cc_slot_nr(slot);
-	ret->gen = info->gen;
+	ret->gen = gen_nr(s, cc_slot_nr(slot));
 	ret->state = info->state;
 	ret->flags = READ_ONCE(*op_hit(s, cc_slot_nr(slot))) ? CHUNKCACHE_SLOT_HIT : 0;
 	*ret_owner = info->state == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;

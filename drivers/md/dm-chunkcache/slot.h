@@ -48,7 +48,10 @@
 /* Covered by cc_slots.lock; state is also read without it. */
 struct cc_slot_info {
 	struct cc_link link;
-	u32 gen;		/* of the present or last use; 0: never handed out */
+	union {
+		u32 gen;	/* of the present or last use; 0: never handed out */
+		u32 key;	/* VALID: the policy's; the generation is in the word then */
+	};
 	u8 owner;		/* of a FILLING slot: low bits of the session number, not 0 */
 	u8 state;		/* enum chunkcache_slot_state */
 	u8 policy_list;		/* enum of policy.c */
@@ -62,6 +65,7 @@ struct cc_slot_info {
 struct cc_slot_leaf {
 	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
 	u8 hit[CC_LEAF_SLOTS];
+	u16 ghosts[CC_LEAF_SLOTS] __aligned(CC_GHOST_WAYS * sizeof(u16));	/* the policy's */
 	struct cc_slot_info info[CC_LEAF_SLOTS];
 };
 
@@ -128,11 +132,11 @@ void cc_slots_release_owner(struct cc_slots *s, u8 owner);
 
 /*
  * FILLING -> VALID.  made_valid() runs under the slot lock when the word is set and before
- * the evictor can see the slot: the place to make mappings and pin waiting bios.
- * -ESTALE as above.
+ * the evictor can see the slot: the place to make mappings and pin waiting bios.  The key is
+ * the chunk's, see cc_policy_insert().  -ESTALE as above.
  */
-int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool prefetched,
-		  void (*made_valid)(void *arg), void *arg);
+int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key,
+		  bool prefetched, void (*made_valid)(void *arg), void *arg);
 
 /*
  * Run use() under the slot lock if the slot is VALID at this generation: it can't be evicted
