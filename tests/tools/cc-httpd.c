@@ -996,6 +996,7 @@ int main(int argc, char **argv)
 		if (log_fd < 0)
 			die(log_file);
 	}
+	signal(SIGPIPE, SIG_IGN); /* who has read enough may close */
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);

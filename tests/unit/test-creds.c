@@ -26,7 +26,7 @@ static struct cc_creds creds;
 
 static struct route {
 	const char *request;		/* "GET /path " */
-	const char *needs;		/* must be in the request, else 403; or NULL */
+	const char *needs, *lacks;	/* must be in the request, must not; or NULL */
 	int status;
 	const char *body;
 	atomic_uint served;
@@ -56,20 +56,19 @@ static void answer(int fd, const char *text)
 	struct route *r = NULL;
 	char head[256];
 	const char *body = "";
-	int n, status = 404;
+	int n, status = 403;
 
 	for (int i = 0; i < MAX_ROUTES && !r; i++)
-		if (routes[i].request && !strncmp(text, routes[i].request, strlen(routes[i].request)))
+		if (routes[i].request && !strncmp(text, routes[i].request, strlen(routes[i].request)) &&
+		    (!routes[i].needs || strstr(text, routes[i].needs)) &&
+		    (!routes[i].lacks || !strstr(text, routes[i].lacks)))
 			r = &routes[i];
-	if (!r) {
-		strangers++;
-	} else if (r->needs && !strstr(text, r->needs)) {
-		status = 403;
-		strangers++;
-	} else {
+	if (r) {
 		status = r->status;
 		body = r->body;
 		r->served++;
+	} else {
+		strangers++;
 	}
 	n = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n"
 		     "Location: http://127.0.0.1:1/\r\n\r\n", status, strlen(body));
@@ -287,6 +286,27 @@ static void process(const char *command)
 	write_text("main.aws", text);
 }
 
+/* The process whose number is in the file child; one that nobody has waited for has no command line. */
+static bool child_is_dead(void)
+{
+	char path[160], c;
+	int pid = 0;
+	FILE *f;
+
+	nap_ms(100);
+	f = fopen(in_dir("child"), "re");
+	if (!f || fscanf(f, "%d", &pid) != 1)
+		httpd_fatal("child");
+	fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return true;
+	c = fread(&c, 1, 1, f);
+	fclose(f);
+	return !c;
+}
+
 static void test_process(const char *where)
 {
 	struct cc_store_config c = store();
@@ -313,10 +333,12 @@ static void test_process(const char *where)
 	fails(&c, "ended with status 127", where);
 	process("head -c 70000 /dev/zero");
 	fails(&c, "too large", where);
+	snprintf(command, sizeof(command), "sleep 30 & echo $! >%s/child; sleep 30", dir);
 	start = cc_now_ns();
 	*err = '\0';
-	ok(cc_spawn("sleep 30 & sleep 30", 300, command, sizeof(command), &(size_t){ 0 }, err,
-		    sizeof(err)) == -ETIMEDOUT && cc_now_ns() - start < 10000000000, "%s: %s", where, err);
+	ok(cc_spawn(command, 500, command, sizeof(command), &(size_t){ 0 }, err, sizeof(err)) == -ETIMEDOUT &&
+	   cc_now_ns() - start < 10000000000, "%s: %s", where, err);
+	ok(child_is_dead(), "%s: and all that it started is gone", where);
 	ok(cc_spawn("exec >&-; sleep 30", 300, command, sizeof(command), &(size_t){ 0 }, err,
 		    sizeof(err)) == -ETIMEDOUT, "%s: closes its output and stays: %s", where, err);
 	process("cat; printf '{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"S\"}'");
@@ -564,6 +586,96 @@ static void test_no_keys(void)
 	ok(true, "a keyring that nobody asked");
 }
 
+/* ---- requests ---- */
+
+#define SIGNED(headers) "SignedHeaders=host;x-amz-content-sha256;x-amz-date;" headers ",Signature="
+
+static struct cc_store *open_bucket(struct cc_store_config *c)
+{
+	static char endpoint[64];
+	struct cc_store *s;
+
+	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", port);
+	c->url = (char *)"s3://bucket";
+	c->endpoint = endpoint;
+	c->path_style = true;
+	if (cc_store_open(c, &s, err, sizeof(err)))
+		httpd_fatal(err);
+	return s;
+}
+
+static bool gets(struct cc_store *s)
+{
+	void *data = NULL;
+	size_t size = 0;
+	bool good = !cc_store_get(s, "obj", 100, &data, &size, err, sizeof(err)) && size == 4;
+
+	free(data);
+	return good;
+}
+
+/* One get of the bucket; the request must have this text, or not that. */
+static void request(const char *what, struct cc_store_config c, const char *needs, const char *lacks)
+{
+	struct cc_store *s = open_bucket(&c);
+
+	clear_routes();
+	route(0, "GET /bucket/obj ", needs, 200, "data");
+	routes[0].lacks = lacks;
+	ok(gets(s) && !strangers, "%s %s", what, err);
+	cc_store_close(s);
+}
+
+static void test_requests(void)
+{
+	struct cc_store_config c = store();
+
+	nothing();
+	c.anonymous = true;
+	request("anonymous: no signature", c, NULL, "uthorization:");
+	c.anonymous = false;
+	setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
+	request("signed", c, "SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=", "hush");
+	setenv("AWS_SESSION_TOKEN", "tok1", 1);
+	request("the session token is signed", c, SIGNED("x-amz-security-token"), NULL);
+	request("and sent", c, "\r\nx-amz-security-token: tok1\r\n", NULL);
+	c.requester_pays = true;
+	request("requester pays is signed", c, SIGNED("x-amz-request-payer;x-amz-security-token"), NULL);
+	request("and sent", c, "\r\nx-amz-request-payer: requester\r\n", NULL);
+}
+
+/* The token that the keys came with is refused at some moment: those who ask for objects never know. */
+static void test_expiry(void)
+{
+	static const char expired[] = "<Error><Code>ExpiredToken</Code></Error>";
+	static char one[256], two[256];
+	struct cc_store_config c = store();
+	struct cc_store *s;
+
+	nothing();
+	set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/c");
+	expiring(one, "ONE", 3600);
+	expiring(two, "TWO", 3600);
+	route(0, "GET /c ", NULL, 200, one);
+	route(1, "GET /bucket/obj ", "Credential=ONE/", 200, "data");
+	route(2, "GET /bucket/obj ", "Credential=TWO/", 200, "data");
+	s = open_bucket(&c);
+	ok(gets(s) && gets(s) && routes[1].served == 2 && routes[0].served == 1, "keys are used again %s", err);
+	nap_ms(1100);
+	routes[0].body = two;
+	routes[1].body = expired;
+	routes[1].status = 400;
+	ok(gets(s) && routes[1].served == 3 && routes[2].served == 1 && routes[0].served == 2,
+	   "refused once, loaded once, asked again %s", err);
+	routes[2].body = expired;
+	routes[2].status = 400;
+	nap_ms(1100);
+	ok(!gets(s) && strstr(err, "session token has expired") && routes[2].served == 3,
+	   "and not for ever: %s", err);
+	cc_store_close(s);
+}
+
 static bool stop_server(pthread_t thread)
 {
 	return !shutdown(listener, SHUT_RDWR) && !pthread_join(thread, NULL) && !close(listener);
@@ -592,6 +704,8 @@ int main(void)
 	test_renewal();
 	test_refusal();
 	test_no_keys();
+	test_requests();
+	test_expiry();
 	ok(stop_server(thread), "the end");
 	remove_tree(dir);
 	return tap_done();
