@@ -652,6 +652,15 @@ int cc_channel_slot_get(struct cc_channel *c, cc_channel_slot_fn *fn, void *arg)
 	return request(c, begin_cmd(c, CHUNKCACHE_CMD_SLOT_GET, NLM_F_DUMP), on_slot_info, &s);
 }
 
+int cc_channel_slot_get_of(struct cc_channel *c, const char *pool, cc_channel_slot_fn *fn, void *arg)
+{
+	struct nlmsghdr *nlh = begin_cmd(c, CHUNKCACHE_CMD_SLOT_GET, NLM_F_DUMP);
+	struct slot_info_sink s = { fn, arg };
+
+	mnl_attr_put_strz(nlh, CHUNKCACHE_A_POOL_NAME, pool);
+	return request(c, nlh, on_slot_info, &s);
+}
+
 int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr,
 		   struct cc_refusals *ret_refusals)
 {

@@ -84,6 +84,8 @@ int cc_channel_slot_keep(struct cc_channel *c, const struct chunkcache_slot *slo
 
 typedef void cc_channel_slot_fn(void *arg, const struct chunkcache_slot_info *s);
 int cc_channel_slot_get(struct cc_channel *c, cc_channel_slot_fn *fn, void *arg);
+/* The same of any pool, without a session. */
+int cc_channel_slot_get_of(struct cc_channel *c, const char *pool, cc_channel_slot_fn *fn, void *arg);
 
 int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr,
 		   struct cc_refusals *ret_refusals);

@@ -28,6 +28,10 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_up,
 	&ctl_cmd_down,
 	&ctl_cmd_stat,
+	&ctl_cmd_top,
+	&ctl_cmd_map,
+	&ctl_cmd_explain,
+	&ctl_cmd_cost,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -209,8 +213,9 @@ static void list_commands(FILE *out)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out,
 		"\n`chunkctl COMMAND --help' tells more of one.\n\n"
-		"Exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong arguments, nothing\n"
-		"was done, 3 verification found damage or only a part could be shown.\n");
+		"Exit status: 0 done; 1 failed, the reason is on stderr; 2 wrong arguments,\n"
+		"nothing was done; 3 trouble was found: damage, a disk that is not well, or\n"
+		"only a part could be shown.\n");
 }
 
 static const struct ctl_command *find_command(const char *name)

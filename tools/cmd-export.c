@@ -28,8 +28,8 @@ struct export {
 };
 
 static const char help[] =
-	"Writes the image to FILE, which must not exist and becomes sparse, or with - to standard\n"
-	"output.  If it fails, FILE is removed.\n"
+	"Writes the image to FILE, which must not exist and becomes sparse, or with - to\n"
+	"standard output.  If it fails, FILE is removed.\n"
 	"\n"
 	CTL_STORE_HELP;
 

@@ -34,13 +34,15 @@ struct format {
 };
 
 static const char help[] =
-	"DEVICE becomes a pool: a block device, or a regular file of its final size.  What it\n"
-	"held before is lost.  A device in use is refused, always; one with a known file system,\n"
-	"partition table or other signature, or with a pool, unless forced.\n"
+	"DEVICE becomes a pool: a block device, or a regular file of its final size.\n"
+	"What it held before is lost.  A device in use is refused, always; one with a\n"
+	"known file system, partition table or other signature, or with a pool, unless\n"
+	"forced.\n"
 	"\n"
-	"  --slot-size SIZE     power of two from 64K to 16M, default 1M; the chunk size of the\n"
-	"                       images that this pool shall cache\n"
-	"  --manifest-area SIZE room for manifests of images, default by the device's size\n"
+	"  --slot-size SIZE     power of two from 64K to 16M, default 1M; the chunk size\n"
+	"                       of the images that this pool shall cache\n"
+	"  --manifest-area SIZE room for manifests of images, default by the device's\n"
+	"                       size\n"
 	"  --uuid UUID          instead of a random one\n"
 	"  --no-discard         leave the slots' old content where it is\n"
 	"  --force              overwrite signatures\n"

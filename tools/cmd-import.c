@@ -64,15 +64,17 @@ struct import {
 };
 
 static const char help[] =
-	"IMAGE is a raw file or a block device.  Holes and chunks of zeros are not stored; chunks\n"
-	"that the store has already are not uploaded again.  Prints the image's digest.\n"
+	"IMAGE is a raw file or a block device.  Holes and chunks of zeros are not\n"
+	"stored; chunks that the store has already are not uploaded again.  Prints the\n"
+	"image's digest.\n"
 	"\n"
 	"  --name N             name of the image: 1 to 128 of [a-zA-Z0-9._-]\n"
-	"  --chunk-size SIZE    power of two from 64K to 16M, default 1M; must equal the slot size\n"
-	"                       of the pools that shall cache it\n"
+	"  --chunk-size SIZE    power of two from 64K to 16M, default 1M; must equal the\n"
+	"                       slot size of the pools that shall cache it\n"
 	"  --compress[=LEVEL]   store chunks as zstd frames, LEVEL 1 to 19, default 3\n"
 	"  --jobs N             chunks in work at once, default 16\n"
-	"  --replace            let the name mean this image from now on, whatever it meant before\n"
+	"  --replace            let the name mean this image from now on, whatever it\n"
+	"                       meant before\n"
 	"  --json               print a summary as JSON instead of the digest\n"
 	"\n"
 	CTL_STORE_HELP;

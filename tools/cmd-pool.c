@@ -18,14 +18,15 @@
 #include "table.h"
 
 static const char up_help[] =
-	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a pool that\n"
-	"is up on the same device already is fine.\n";
+	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
+	"pool that is up on the same device already is fine.\n";
 
 static const char down_help[] =
 	"Refused while disks use the pool or its helper runs.\n"
 	"\n"
-	"  --force              cut the pool off, even if it can't be removed yet; disks go on from\n"
-	"                       the cache, what they miss waits until pool-up brings it back\n";
+	"  --force              cut the pool off, even if it can't be removed yet; disks\n"
+	"                       go on from the cache, what they miss waits until pool-up\n"
+	"                       brings it back\n";
 
 static int check_device(const char *path, struct stat *st, uint64_t *ret_bytes)
 {

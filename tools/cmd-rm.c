@@ -9,8 +9,8 @@
 #include "store-opts.h"
 
 static const char help[] =
-	"Only the name goes: manifest and chunks stay, because disks that are up and other images\n"
-	"may use them.\n"
+	"Only the name goes: manifest and chunks stay, because disks that are up and\n"
+	"other images may use them.\n"
 	"\n"
 	CTL_STORE_HELP;
 

@@ -32,18 +32,20 @@ struct up {
 };
 
 static const char up_help[] =
-	"The disk appears as /dev/mapper/NAME, read-only; the host's udev does not look for what is\n"
-	"on it.  Without --image or --digest it is made of what /etc/chunkcache/disks/NAME.conf says.\n"
+	"The disk appears as /dev/mapper/NAME, read-only; the host's udev does not look\n"
+	"for what is on it.  Without --image or --digest it is made of what\n"
+	"/etc/chunkcache/disks/NAME.conf says.\n"
 	"\n"
 	"  --image N            image of the store\n"
 	"  --digest sha256:D    manifest of the store, whatever its names mean today\n"
-	"  --size SIZE          with --digest: the image's size, so that the store is not asked\n"
+	"  --size SIZE          with --digest: the image's size, so that the store is\n"
+	"                       not asked\n"
 	"  --pool P             dm name of the pool\n"
-	"  --store S            name of a [store] section of the pool's configuration; may be left\n"
-	"                       out if there is just one\n"
+	"  --store S            name of a [store] section of the pool's configuration;\n"
+	"                       may be left out if there is just one\n"
 	"  --config FILE        that configuration, default /etc/chunkcache/P.conf\n"
-	"  --feature 'WORD...'  arguments for the table line, such as 'miss_timeout_ms 5000';\n"
-	"                       may be repeated\n"
+	"  --feature 'WORD...'  arguments for the table line, such as 'miss_timeout_ms\n"
+	"                       5000'; may be repeated\n"
 	"  --from-config[=FILE] read FILE, default /etc/chunkcache/disks/NAME.conf\n"
 	"\n"
 	"A disk that is up already with the same pool, store and digest is fine.\n";
@@ -51,8 +53,8 @@ static const char up_help[] =
 static const char down_help[] =
 	"Refused while the disk is open.\n"
 	"\n"
-	"  --force              reads that wait for data fail first, and all reads from then on;\n"
-	"                       the disk goes as soon as nobody has it open\n";
+	"  --force              reads that wait for data fail first, and all reads from\n"
+	"                       then on; the disk goes as soon as nobody has it open\n";
 
 /* ---- up ---- */
 

@@ -35,9 +35,10 @@ struct verify {
 };
 
 static const char help[] =
-	"Fetches every chunk of an image and compares it with its SHA-256.  Reports each one that is\n"
-	"missing or wrong, with the first place in the image where it is used.  Exit status 3 if\n"
-	"there is such a chunk, 1 if the store could not be asked for some.\n"
+	"Fetches every chunk of an image and compares it with its SHA-256.  Reports each\n"
+	"one that is missing or wrong, with the first place in the image where it is\n"
+	"used.  Exit status 3 if there is such a chunk, 1 if the store could not be\n"
+	"asked for some.\n"
 	"\n"
 	"  --jobs N             chunks in work at once, default 16\n"
 	"  --json               print the result as JSON\n"

@@ -40,10 +40,12 @@ enum {
 /* For a subcommand's help text. */
 #define CTL_STORE_HELP \
 	"The store:\n" \
-	"  --store S            file:///DIR, s3://BUCKET[/PREFIX], http[s]://HOST/PREFIX (read only),\n" \
-	"                       or the name of a [store] section of the configuration;\n" \
-	"                       may be left out if the configuration has just one\n" \
-	"  --config FILE        configuration to look in instead of /etc/chunkcache/*.conf\n" \
+	"  --store S            file:///DIR, s3://BUCKET[/PREFIX], http[s]://HOST/PREFIX\n" \
+	"                       (read only), or the name of a [store] section of the\n" \
+	"                       configuration; may be left out if the configuration has\n" \
+	"                       just one\n" \
+	"  --config FILE        configuration to look in instead of\n" \
+	"                       /etc/chunkcache/*.conf\n" \
 	"With a URL only:\n" \
 	"  --endpoint URL       of the S3 service, default AWS's for the region\n" \
 	"  --region NAME        default us-east-1\n" \

@@ -62,9 +62,11 @@ random() { head -c "$1" /dev/urandom; }
 # ---- usage ----
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
-for command in format import export images verify rm pool-up pool-down up down stat; do
+for command in format import export images verify rm pool-up pool-down up down stat top map explain \
+	cost; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
+	check "fits into 80 columns" [ -z "$(awk 'length > 80' out)" ]
 done
 refuse 2 "'frob': no such command" frob
 refuse 2 "expected one IMAGE, got 0" import
@@ -72,6 +74,16 @@ refuse 2 "--bogus: no such option" verify --bogus
 refuse 2 "--name: needs an argument" import --name
 refuse 2 "--json=1: takes no argument" images --json=1
 refuse 2 "expected at most one" stat a b
+refuse 2 "expected one DISK, got 0" explain
+refuse 2 "'a/b': expected a name" explain a/b
+refuse 2 "--json and --svg exclude each other" map d --json --svg x
+refuse 2 "expected no argument, got 1" top x
+refuse 2 "--delay: expected seconds from 0.2 to 3600, got '0.1'" top -d 0.1
+refuse 2 "--delay: expected seconds" top -d 1s
+refuse 2 "--iterations: expected a number from 1 to" top -n 0
+refuse 2 "--sort: expected misses, hits" top -s size
+refuse 2 "--price-gib: expected a price such as 0.0004, got '-1'" cost --price-gib -1
+refuse 2 "--currency: expected 1 to 8 characters" cost --currency ''
 
 # ---- format ----
 truncate -s 64M pool

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Looking at all disks and reckoning rates; see top-sample.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "chunkctl.h"
+#include "top-sample.h"
+
+#define ANSWER_SECONDS 1		/* the screen must not stand still for long */
+
+/* ---- one look ---- */
+
+static void take_accounts(struct ctl_top_pool *p, struct ctl_top_disk *disks, size_t nr,
+			  const json_t *answer)
+{
+	const json_t *a, *rest = json_object_get(answer, "rest");
+	size_t i, j;
+
+	p->gets = ctl_number(rest, "gets");
+	p->bytes = ctl_number(rest, "bytes");
+	json_array_foreach(json_object_get(answer, "accounts"), i, a) {
+		p->gets += ctl_number(a, "gets");
+		p->bytes += ctl_number(a, "bytes");
+		for (j = 0; j < nr; j++)
+			if (!strcmp(disks[j].name, ctl_string(a, "disk")))
+				disks[j].gets += ctl_number(a, "gets");
+	}
+}
+
+static void ask_helper(struct ctl_top_pool *p, struct ctl_top_disk *disks, size_t nr)
+{
+	struct ctl_asked asked;
+	json_t *answer = ctl_ask(p->name, "costs", NULL, ANSWER_SECONDS, &asked);
+	const json_t *store;
+	size_t i;
+
+	if (!answer) {
+		if (asked.result == CTL_ASK_SILENT)
+			strcpy(p->helper, "silent");
+		return;
+	}
+	take_accounts(p, disks, nr, answer);
+	json_array_foreach(json_object_get(answer, "stores"), i, store)
+		if (json_is_true(json_object_get(store, "down")))
+			snprintf(p->down, sizeof(p->down), "%s", ctl_string(store, "name"));
+	json_decref(answer);
+}
+
+static void take_disk(struct ctl_top_disk *d, const char *pool, const json_t *disk)
+{
+	memset(d, 0, sizeof(*d));
+	snprintf(d->name, sizeof(d->name), "%s", ctl_string(disk, "name"));
+	snprintf(d->pool, sizeof(d->pool), "%s", pool);
+	d->fast = ctl_number(disk, "hits") + ctl_number(disk, "holes");
+	d->slow = ctl_number(disk, "misses") + ctl_number(disk, "coalesced");
+	d->sectors = ctl_number(disk, "read_sectors");
+	d->errors = ctl_number(disk, "errors");
+	d->waiting = ctl_number(disk, "waiting");
+	d->oldest_ms = ctl_number(disk, "oldest_wait_ms");
+	d->refused = !strcmp(ctl_string(disk, "manifest"), "refused");
+	d->suspended = json_is_true(json_object_get(disk, "suspended"));
+	ctl_wait_histogram(disk, d->wait);
+}
+
+static void take_pool(struct ctl_top_pool *p, const json_t *pool)
+{
+	memset(p, 0, sizeof(*p));
+	snprintf(p->name, sizeof(p->name), "%s", ctl_string(pool, "name"));
+	p->slots = ctl_number(pool, "slots");
+	p->valid = ctl_number(pool, "valid");
+	p->slot_bytes = ctl_number(pool, "slot_bytes");
+	p->suspended = json_is_true(json_object_get(pool, "suspended"));
+	snprintf(p->helper, sizeof(p->helper), "%s",
+		 json_is_string(json_object_get(pool, "name")) ? ctl_string(pool, "helper_state") :
+								 "no pool");
+}
+
+static int fill(struct ctl_top_sample *s, json_t *pools)
+{
+	json_t *pool, *disk;
+	size_t i, j, nr = 0, first;
+
+	json_array_foreach(pools, i, pool)
+		nr += json_array_size(json_object_get(pool, "disks"));
+	s->disks = calloc(nr + 1, sizeof(*s->disks));
+	s->pools = calloc(json_array_size(pools) + 1, sizeof(*s->pools));
+	if (!s->disks || !s->pools)
+		return -1;
+	json_array_foreach(pools, i, pool) {
+		struct ctl_top_pool *p = &s->pools[s->nr_pools++];
+
+		take_pool(p, pool);
+		first = s->nr_disks;
+		json_array_foreach(json_object_get(pool, "disks"), j, disk)
+			take_disk(&s->disks[s->nr_disks++], p->name, disk);
+		if (strcmp(p->helper, "no pool"))
+			ask_helper(p, s->disks + first, s->nr_disks - first);
+	}
+	return 0;
+}
+
+/* ---- rates ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct ctl_top_disk *x = a, *y = b;
+	int r = strcmp(x->pool, y->pool);
+
+	return r ? r : strcmp(x->name, y->name);
+}
+
+/* Counters that were cleared or began anew have gone back. */
+static double rate(uint64_t now, uint64_t before, double seconds)
+{
+	return now > before ? (now - before) / seconds : 0;
+}
+
+static void reckon_disk(struct ctl_top_disk *d, const struct ctl_top_disk *b, double seconds)
+{
+	double fast = rate(d->fast, b->fast, seconds);
+	uint64_t wait[CTL_NR_WAIT];
+
+	d->misses_rate = rate(d->slow, b->slow, seconds);
+	d->reads_rate = fast + d->misses_rate;
+	d->bytes_rate = rate(d->sectors, b->sectors, seconds) * 512;
+	d->gets_rate = rate(d->gets, b->gets, seconds);
+	d->errors_rate = rate(d->errors, b->errors, seconds);
+	d->hit_share = d->reads_rate > 0 ? fast / d->reads_rate : -1;
+	for (unsigned int i = 0; i < CTL_NR_WAIT; i++)
+		wait[i] = d->wait[i] > b->wait[i] ? d->wait[i] - b->wait[i] : 0;
+	d->wait_us = ctl_wait_quantile(wait, 0.5);
+}
+
+static void reckon(struct ctl_top_sample *s, const struct ctl_top_sample *b)
+{
+	double seconds = (s->at_ns - b->at_ns) / 1e9;
+	const struct ctl_top_disk *old;
+	size_t i, j;
+
+	for (i = 0; i < s->nr_disks && seconds > 0; i++) {
+		old = bsearch(&s->disks[i], b->disks, b->nr_disks, sizeof(*b->disks), by_name);
+		if (old)
+			reckon_disk(&s->disks[i], old, seconds);
+	}
+	for (i = 0; i < s->nr_pools && seconds > 0; i++)
+		for (j = 0; j < b->nr_pools; j++)
+			if (!strcmp(s->pools[i].name, b->pools[j].name)) {
+				s->pools[i].gets_rate = rate(s->pools[i].gets, b->pools[j].gets, seconds);
+				s->pools[i].bytes_rate = rate(s->pools[i].bytes, b->pools[j].bytes,
+							      seconds);
+			}
+}
+
+int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret_sample)
+{
+	struct ctl_top_sample s = { .at_ns = ctl_now_ns() };
+	bool unreadable = false;
+	json_t *pools;
+	int r = ctl_scan(&pools, &unreadable);
+
+	if (r) {
+		ctl_err("device-mapper: %s", ctl_dm_reason(r));
+		return CTL_FAILED;
+	}
+	ctl_scan_sysfs(pools);
+	r = fill(&s, pools);
+	json_decref(pools);
+	if (r) {
+		ctl_top_free(&s);
+		ctl_err("out of memory");
+		return CTL_FAILED;
+	}
+	for (size_t i = 0; i < s.nr_disks; i++)
+		s.disks[i].hit_share = -1;
+	qsort(s.disks, s.nr_disks, sizeof(*s.disks), by_name);
+	if (before)
+		reckon(&s, before);
+	*ret_sample = s;
+	return 0;
+}
+
+void ctl_top_free(struct ctl_top_sample *s)
+{
+	free(s->disks);
+	free(s->pools);
+	memset(s, 0, sizeof(*s));
+}
