@@ -12,7 +12,8 @@
 #define BREAKER_MAX_NS	(30 * SECOND)
 
 #define HALF_LIFE_NS	(46 * SECOND)	/* of what the means remember */
-#define MEAN_WEIGHT	0.05		/* of one GET */
+#define TIME_WEIGHT	0.05		/* of one GET in the means */
+#define ERROR_WEIGHT	0.015		/* one failure is not enough to change the preference */
 #define POSITION_US	100000.0	/* one place of preference is worth so much time ... */
 #define ERROR_US	5000000.0	/* ... and so is one of 50 answers */
 
@@ -103,7 +104,7 @@ double cc_endpoint_score(struct cc_endpoint *e, unsigned int position, uint64_t 
 static void learn_health(struct cc_endpoint *e, bool failed, uint64_t now_ns)
 {
 	forget(e, now_ns);
-	e->error_rate += MEAN_WEIGHT * (failed - e->error_rate);
+	e->error_rate += ERROR_WEIGHT * (failed - e->error_rate);
 }
 
 static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r)
@@ -116,7 +117,7 @@ static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r
 	if (!e->ttfb_us)
 		e->ttfb_us = r->ttfb_us;
 	else if (r->answered || r->ttfb_us > e->ttfb_us)
-		e->ttfb_us += MEAN_WEIGHT * (r->ttfb_us - e->ttfb_us);
+		e->ttfb_us += TIME_WEIGHT * (r->ttfb_us - e->ttfb_us);
 }
 
 /* ---- how many at a time: additive increase, multiplicative decrease ---- */
@@ -132,7 +133,9 @@ static void slow_down(struct cc_endpoint *e, uint64_t now_ns)
 	if (e->cut_ns && now_ns - e->cut_ns < CUT_PERIOD_NS)
 		return;
 	e->cut_ns = now_ns;
-	e->limit = (e->active < e->limit ? e->active : e->limit) * CUT;
+	if (e->active + 1 < e->limit)
+		e->limit = e->active + 1;	/* with the one that was told so */
+	e->limit *= CUT;
 	if (e->limit < 1)
 		e->limit = 1;
 }

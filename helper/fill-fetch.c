@@ -12,7 +12,6 @@
 #define DOWN_FAILURES	4		/* in a row: the store is down */
 #define PROBES		2		/* requests at a time that a store always gets */
 #define PROBE_PERIOD	CC_SECOND	/* of a store that does not answer */
-#define FAILED_TTL	(3 * CC_SECOND)	/* how long "not to be had" is remembered */
 #define MAX_FAILURES	4096		/* chunks in that memory */
 
 /* The chunk has a buffer. */
@@ -104,7 +103,7 @@ static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_s
 	}
 	*x = (struct cc_failure) {
 		.chunk = k, .source = source, .encoding = encoding, .class = class,
-		.until = cc_now_ns() + FAILED_TTL,
+		.until = cc_now_ns() + source->config->negative_ttl_ms * CC_MS,
 	};
 	k->failure = x;
 	cc_list_add_tail(&f->failures, &x->node);

@@ -648,7 +648,7 @@ static bool begin(struct conn *c, bool *ret_reset)
 		return !r;
 	c->rule = (struct rule){ .retry_after = -1, .at = -1 };
 	if (strcmp(c->file, SCRIPT_PATH) && strcmp(c->file, STATS_PATH)) {
-		c->rule = rules_match(c->method, c->path, c->address, now_ms());
+		c->rule = rules_match(c->method, c->path, c->in, c->address, now_ms());
 		stats.gets += !strcmp(c->method, "GET");
 	}
 	c->close_after = c->reset_after = c->stall_after = false;

@@ -25,7 +25,7 @@
 struct httpd {
 	char dir[64];			/* root/ is served; log and script are beside it */
 	pid_t pid;
-	unsigned int port;
+	unsigned int port;		/* on each of 127.0.0.1 to 127.0.0.4 */
 };
 
 static inline void httpd_fatal(const char *what)
@@ -110,7 +110,8 @@ static inline void httpd_start(struct httpd *h)
 	if (!h->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, program, "--root", root, "--port-file", port, "--log", log,
-		      "--writable", (char *)NULL);
+		      "--writable", "--address", "127.0.0.1", "--address", "127.0.0.2",
+		      "--address", "127.0.0.3", "--address", "127.0.0.4", (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 500 && !f; i++) {

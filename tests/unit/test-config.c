@@ -83,6 +83,20 @@ static void test_refusals(void)
 	refused(STORE "price_gib = 1.\n", 3, "price_gib");
 	refused(STORE "price_1000_gets = -1\n", 3, "price_1000_gets");
 	refused(STORE "bogus = 1\n", 3, "bogus: expected a known key");
+	refused(STORE "hedge_quantile = 49\n", 3, "hedge_quantile: expected 50 to 99.9");
+	refused(STORE "hedge_quantile = 100\n", 3, "hedge_quantile");
+	refused(STORE "hedge_quantile = 98.25\n", 3, "hedge_quantile");
+	refused(STORE "hedge_budget = 101\n", 3, "hedge_budget: expected 0 to 100");
+	refused(STORE "hedge_min = 3s\n", 2, "hedge_max: expected 3000 to 3600000, not 2000");
+	refused(STORE "backoff = 30s\n", 2, "backoff_max: expected 30000");
+	refused(STORE "cache_mode = write\n", 3, "cache_mode: expected get-only, read-only or off");
+	refused(STORE "cachey_bucket = b\n", 2, "cachey_bucket: expected for http");
+	refused(STORE "replicas = a/b\n", 3, "replicas: expected names");
+	refused(STORE "replicas = x\n", 2, "replicas: expected names of other stores, not \"x\": there");
+	refused(STORE "caches = main\n", 2, "caches: expected names of other stores, not \"main\": that");
+	refused(STORE "caches = f\n[store f]\nurl = file:///f\n", 2, "both have to be http");
+	refused(STORE "caches = a\nreplicas = a\n[store a]\nurl = http://a\n", 2, "each name once");
+	refused(STORE "replicas = a a\n[store a]\nurl = http://a\n", 2, "replicas: expected each name");
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "[pool]\n#", 8);
 	strcpy(line + 390, "\n");
@@ -120,7 +134,10 @@ static void test_values(void)
 		"region = eu-1\nstyle = path\nanonymous = yes\nca_file = /c\nconnections = 5\n"
 		"stall_timeout = 700\ntotal_timeout = 90s\nattempts = 1\n"
 		"[store b]\nurl = http://[::1]:8080/x%20y\nfirst_byte_timeout = 250ms\n"
-		"price_1000_gets = 0.0004\nprice_gib = 12\n";
+		"price_1000_gets = 0.0004\nprice_gib = 12\n"
+		"[store c]\nurl = s3://b-c\nhedge_quantile = 99.5\nhedge_budget = off\n"
+		"replicas = b  a\ncaches = d\n"
+		"[store d]\nurl = http://d/fetch/k\ncachey_bucket = buck\ncache_mode = read-only\n";
 	const struct cc_store_config *s;
 	char err[400] = "";
 	struct cc_config c;
@@ -138,6 +155,12 @@ static void test_values(void)
 	s = cc_config_store(&c, "b");
 	ok(s && s->first_byte_timeout_ms == 250 && s->price_gib == 12 &&
 	   s->price_1000_gets > 0.00039 && s->price_1000_gets < 0.00041, "values of the other");
+	s = cc_config_store(&c, "c");
+	ok(s && s->hedge_quantile == 995 && !s->hedge_budget && !strcmp(s->replicas, "b  a") &&
+	   !strcmp(s->caches, "d"), "values of one that uses others");
+	s = cc_config_store(&c, "d");
+	ok(s && s->cache_mode == CC_CACHE_READ_ONLY && !strcmp(s->cachey_bucket, "buck"),
+	   "values of a cache");
 	cc_config_free(&c);
 }
 

@@ -12,7 +12,7 @@
 const char rule_usage[] =
 "A rule is a line of words; the first one that matches and is not used up counts:\n"
 "  path=TEXT       the path has TEXT in it             method=NAME\n"
-"  address=A       the request came to that address\n"
+"  address=A       the request came to that address     has=TEXT  its head has TEXT in it\n"
 "  skip=N          not for the first N matches         count=N  for N matches only\n"
 "  prob=P          with probability P, 0 to 1\n"
 "  from=MS until=MS  only so long after the rules came\n"
@@ -79,7 +79,7 @@ static const struct word {
 #define WORD(name, type, field) \
 	{ name, type, offsetof(struct rule, field), sizeof(((struct rule *)0)->field) }
 	WORD("path", WORD_TEXT, path), WORD("method", WORD_TEXT, method),
-	WORD("address", WORD_TEXT, address), WORD("code", WORD_TEXT, code),
+	WORD("address", WORD_TEXT, address), WORD("has", WORD_TEXT, has), WORD("code", WORD_TEXT, code),
 	WORD("region", WORD_TEXT, region), WORD("location", WORD_TEXT, location),
 	WORD("header", WORD_TEXT, header), WORD("file", WORD_TEXT, file),
 	WORD("skip", WORD_LONG, skip), WORD("count", WORD_LONG, count),
@@ -176,13 +176,13 @@ static bool over_rate(struct rule *r, uint64_t now_ms)
 	return false;
 }
 
-static bool matches(struct rule *r, const char *method, const char *path, const char *address,
-		    uint64_t now_ms)
+static bool matches(struct rule *r, const char *method, const char *path, const char *head,
+		    const char *address, uint64_t now_ms)
 {
 	long age = now_ms - start_ms;
 
 	if ((*r->path && !strstr(path, r->path)) || (*r->method && strcmp(r->method, method)) ||
-	    (*r->address && strcmp(r->address, address)))
+	    (*r->address && strcmp(r->address, address)) || (*r->has && !strstr(head, r->has)))
 		return false;
 	if (age < r->from_ms || (r->until_ms && age >= r->until_ms) || !r->count)
 		return false;
@@ -195,12 +195,13 @@ static bool matches(struct rule *r, const char *method, const char *path, const 
 	return r->prob >= 1 || next_random() < r->prob;
 }
 
-struct rule rules_match(const char *method, const char *path, const char *address, uint64_t now_ms)
+struct rule rules_match(const char *method, const char *path, const char *head, const char *address,
+			uint64_t now_ms)
 {
 	for (unsigned int i = 0; i < nr_rules; i++) {
 		struct rule *r = &rules[i];
 
-		if (!matches(r, method, path, address, now_ms))
+		if (!matches(r, method, path, head, address, now_ms))
 			continue;
 		if (r->count > 0)
 			r->count--;

@@ -18,7 +18,7 @@ enum fault {
 };
 
 struct rule {
-	char path[128], method[8], address[16], code[48], region[32], location[200], header[200], file[200];
+	char path[128], method[8], address[16], has[64], code[48], region[32], location[200], header[200], file[200];
 	long skip, count;		/* count: left, -1 without end */
 	double prob;
 	long from_ms, until_ms;		/* since the rules came; until 0: without end */
@@ -36,7 +36,8 @@ extern const char rule_usage[];
 void rules_seed(uint64_t seed);
 /* Replaces all rules; text is changed.  On a mistake the old ones stay, and false is returned. */
 bool rules_parse(char *text, uint64_t now_ms);
-/* The rule for a request that came to address, counted as used; or an empty one. */
-struct rule rules_match(const char *method, const char *path, const char *address, uint64_t now_ms);
+/* The rule for a request with this head that came to address, counted as used; or an empty one. */
+struct rule rules_match(const char *method, const char *path, const char *head, const char *address,
+			uint64_t now_ms);
 
 #endif
