@@ -98,9 +98,9 @@ static int unhex(char c)
 
 /*
  * A path of a URL, decoded, as a prefix: "" or "/a/b", without slashes at the end.  -EINVAL if it
- * holds what could not be an object's name.
+ * holds what could not be an object's name; S3's may have empty components.
  */
-static int parse_prefix(const char *path, char **ret_prefix)
+static int parse_prefix(const char *path, bool s3, char **ret_prefix)
 {
 	size_t len = strlen(path), n = 0;
 	char *prefix;
@@ -132,7 +132,7 @@ static int parse_prefix(const char *path, char **ret_prefix)
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)prefix[i] < ' ' || prefix[i] == 127)
 			goto bad;
-	if (strstr(prefix, "//") || strstr(prefix, "/../") || strstr(prefix, "/./") ||
+	if ((!s3 && strstr(prefix, "//")) || strstr(prefix, "/../") || strstr(prefix, "/./") ||
 	    (n >= 3 && !strcmp(prefix + n - 3, "/..")) || (n >= 2 && !strcmp(prefix + n - 2, "/.")))
 		goto bad;
 	*ret_prefix = prefix;
@@ -167,7 +167,7 @@ static int init_plain(struct cc_http_target *t, char *err, size_t errlen)
 
 	r = parse_url(t->config->url, &p);
 	if (!r)
-		r = parse_prefix(p.path, &t->prefix);
+		r = parse_prefix(p.path, false, &t->prefix);
 	if (r == -EINVAL) {
 		snprintf(err, errlen, "url: expected http[s]://host[:port][/prefix] without user, "
 			 "query or fragment, not \"%s\"", t->config->url);
@@ -194,7 +194,7 @@ static int parse_s3_url(struct cc_http_target *t, char *err, size_t errlen)
 	size_t len = strcspn(bucket, "/");
 	int r;
 
-	r = bucket_ok(bucket, len) ? parse_prefix(bucket + len, &t->prefix) : -EINVAL;
+	r = bucket_ok(bucket, len) ? parse_prefix(bucket + len, true, &t->prefix) : -EINVAL;
 	if (r == -EINVAL) {
 		snprintf(err, errlen, "url: expected s3://bucket[/prefix], a bucket's name being 3 to 63 "
 			 "of a-z 0-9 . _ -, not \"%s\"", t->config->url);

@@ -4,7 +4,7 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
-	check-kcsan check-mutants lint demo bench
+	check-kcsan check-mutants check-s3 lint demo bench
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
@@ -29,6 +29,10 @@ check-unit:
 		SANITIZE="$(SANITIZERS)" unit $(BUILD)/asan/chunkctl
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
+
+## make check-s3        signed requests to a real S3 server, radosgw on the loopback
+check-s3: user
+	$(call run-part,build s3,tests/s3/run)
 
 ## make check-vm        black-box cases in a VM with Debian's 6.12
 check-vm:
