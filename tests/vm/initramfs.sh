@@ -8,7 +8,7 @@
 # Real programs that go to /sbin and are found before busybox's of that name.
 BASE_PROGRAMS="dmsetup losetup mke2fs e2fsck tune2fs debugfs blockdev blkid wipefs
 	kmod ip setpriv unshare nsenter mount umount findmnt prlimit mkfs.xfs
-	mkfs.erofs fsck.erofs thin_dump"
+	mkfs.erofs fsck.erofs thin_dump openssl"
 # dm tools and loop need these names beside the program's own.
 BASE_LINKS="modprobe:kmod insmod:kmod rmmod:kmod lsmod:kmod depmod:kmod modinfo:kmod
 	mkfs.ext4:mke2fs fsck.ext4:e2fsck"
