@@ -260,7 +260,7 @@ helper_run() {
 
 helper_start() {
 	helper_run
-	wait_until 20 pool_has_helper || { tail -n 20 $HELPER_LOG; fail "the helper did not attach"; }
+	wait_until 90 pool_has_helper || { tail -n 20 $HELPER_LOG; fail "the helper did not attach"; }
 }
 
 helper_stop() {
