@@ -3,7 +3,7 @@
 #
 # setup.sh [GROUP...]: installs with apt what building and testing need on
 # Debian 12 and is not there yet; says what before it does.  Groups: build vm
-# kernels debug lint s3 demo; default build vm kernels.  No server of a package is
+# kernels debug lint s3 demo fetch; default build vm kernels.  No server of a package is
 # started, no kernel is installed (`kernels` unpacks images and headers into
 # ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}).  Does nothing when nothing is missing.
 
@@ -30,7 +30,8 @@ packages() {
 			git shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
-	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo" ;;
+	fetch)   echo nginx-light curl openssl valgrind ;;
+	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo fetch" ;;
 	esac
 }
 
@@ -42,6 +43,7 @@ purpose() {
 	debug)   echo "to build kernels with KASAN, lockdep and the like" ;;
 	lint)    echo "to check sources and manuals" ;;
 	s3)      echo "to run an S3 server on the loopback" ;;
+	fetch)   echo "to measure the fetch engine against a web server" ;;
 	demo)    echo "to make a root file system out of Debian packages" ;;
 	esac
 }

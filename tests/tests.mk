@@ -4,7 +4,7 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
-	check-kcsan check-mutants check-s3 lint demo bench
+	check-kcsan check-mutants check-s3 lint demo bench bench-fetch
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
@@ -81,6 +81,10 @@ lint:
 demo:
 	$(call run-part,build vm kernels demo $(filter s3,$(STORE)),tests/demo/run)
 
+## make bench-fetch     the fetch engine against a store like S3, curl and openssl
+bench-fetch:
+	$(call run-part,build fetch vm kernels,tests/bench/fetch/run)
+
 ## make bench           instructions per read
 bench:
 	$(call run-part,build vm kernels,tests/bench/run)
@@ -89,7 +93,7 @@ bench:
 HTTPD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/httpd/*.c))
 $(BUILD)/cc-httpd: $(HTTPD_OBJ)
 $(BUILD)/unit/test-store-model: $(BUILD)/tests/tools/httpd/model.o
-$(BUILD)/cc-httpd $(BUILD)/unit/test-store-model: LDLIBS += -lm
+$(BUILD)/cc-httpd $(BUILD)/cc-quantiles $(BUILD)/unit/test-store-model: LDLIBS += -lm
 
 # The kernel's side in user space: readers, and what makes a helper talk to them.
 $(BUILD)/cc-kernel: $(BUILD)/tests/tools/kernel/stub.o $(BUILD)/tests/tools/kernel/stub-netlink.o
