@@ -55,8 +55,11 @@ CONTENT_HELP
 "  fail DISK CHUNK COOKIE notfound|corrupt|timeout|other|NUMBER\n"
 "  slots [POOL]           prints all; sets slots_free .. slots_bad, gen_of_N state_of_N\n"
 "  stats                  prints pools and disks\n"
-"  serve MS [slots|data] [all] [max=N]   be a helper for so long, or until N misses were\n"
-"                         answered; all: also what was given to this session before\n"
+"  serve MS [slots|data|bare] [all] [max=N]   be a helper for so long, or until N misses were\n"
+"                         answered; all: also what was given to this session before;\n"
+"                         bare: slots are mapped with what they hold\n"
+"  churn DISK CHUNK COUNT [shuffle]   a slot for each of these chunks, with what it holds\n"
+"  spread DISK CHUNK COUNT SLOT GEN   map all of these chunks to one slot\n"
 "  raw CMD [dump] [ATTR=TYPE:VALUE]...   CMD, ATTR: name or number; TYPE: u8 u16 u32 u64 str hex\n"
 "                         flag zeros (VALUE bytes) nest (empty nested attribute of VALUE bytes)\n"
 "  is VALUE VALUE         fails if they differ\n"
@@ -952,27 +955,39 @@ static int serve_data(const struct chunkcache_miss *m, const char *chunk)
 }
 
 /* 1: no slot to be had. */
-static int serve_slot(const struct chunkcache_miss *m, const char *chunk)
+static int alloc_slot(struct chunkcache_slot *ret)
 {
 	struct nlmsghdr *nlh = command(CHUNKCACHE_CMD_SLOT_ALLOC, 0);
-	struct chunkcache_map map = { .disk = m->disk, .chunk = m->chunk, .count = 1 };
-	struct chunkcache_slot slot;
+	const struct nlattr *a;
 	int err;
 
 	mnl_attr_put_u32(nlh, CHUNKCACHE_A_COUNT, 1);
 	err = transact(nlh, NULL);
 	if (err)
 		return err;
-	if (!reply.tb[CHUNKCACHE_A_SLOTS] ||
-	    mnl_attr_get_payload_len(reply.tb[CHUNKCACHE_A_SLOTS]) < sizeof(slot))
+	a = reply.tb[CHUNKCACHE_A_SLOTS];
+	if (!a || mnl_attr_get_payload_len(a) < sizeof(*ret))
 		return 1;
-	memcpy(&slot, mnl_attr_get_payload(reply.tb[CHUNKCACHE_A_SLOTS]), sizeof(slot));
-	err = write_slot(slot.slot, chunk);
+	memcpy(ret, mnl_attr_get_payload(a), sizeof(*ret));
+	return 0;
+}
+
+/* chunk: its bytes, or NULL to leave the slot as it is.  1: no slot to be had. */
+static int serve_slot(uint64_t disk, uint64_t chunk_nr, const char *chunk)
+{
+	struct chunkcache_map map = { .disk = disk, .chunk = chunk_nr, .count = 1 };
+	struct chunkcache_slot slot;
+	int err = alloc_slot(&slot);
+
+	if (err)
+		return err;
+	if (chunk)
+		err = write_slot(slot.slot, chunk);
 	if (err)
 		return err;
 	map.slot = slot.slot;
 	map.gen = slot.gen;
-	err = send_done(slot, &map, 1, m->chunk, false);
+	err = send_done(slot, &map, 1, content_mix(disk << 40 ^ chunk_nr), false);
 	return err ? err : reply.nr_refused ? 1 : 0;
 }
 
@@ -984,17 +999,24 @@ static int serve_miss(const struct chunkcache_miss *m, bool slots)
 	char *chunk = slot_buffer();
 	int err = 1;
 
-	if (m->flags & CHUNKCACHE_MISS_HINT)
-		return 0;
 	if (!content_number(&content, m->chunk) && m->chunk < content_nr_chunks(&content))
 		return send_map(&hole);
 	content_fill(&content, m->chunk * content.chunk, chunk, content.chunk);
 	if (slots && !(m->flags & CHUNKCACHE_MISS_DATA))
-		err = serve_slot(m, chunk);
+		err = serve_slot(m->disk, m->chunk, chunk);
 	if (err > 0)
 		err = serve_data(m, chunk);
-	/* the miss may have ended meanwhile */
-	return err == -ENOENT || err == -ESTALE ? 0 : err;
+	return err;
+}
+
+/* As fast as can be: neither bytes nor a write.  What finds no slot is given again later. */
+static int serve_bare(const struct chunkcache_miss *m)
+{
+	int err, tries = 0;
+
+	while ((err = serve_slot(m->disk, m->chunk, NULL)) == 1 && tries++ < 1000)
+		sleep_ms(1);
+	return err == 1 ? -ENOSPC : err;
 }
 
 static int load_disks(void)
@@ -1015,7 +1037,20 @@ static int load_disks(void)
 	return err;
 }
 
-static int serve_batch(bool slots, bool all, uint64_t *served, bool *idle)
+enum serve_how { SERVE_SLOTS, SERVE_DATA, SERVE_BARE };
+
+static int serve_one(const struct chunkcache_miss *m, enum serve_how how)
+{
+	int err;
+
+	if (m->flags & CHUNKCACHE_MISS_HINT)
+		return 0;
+	err = how == SERVE_BARE ? serve_bare(m) : serve_miss(m, how == SERVE_SLOTS);
+	/* the miss may have ended meanwhile */
+	return err == -ENOENT || err == -ESTALE ? 0 : err;
+}
+
+static int serve_batch(enum serve_how how, bool all, uint64_t *served, bool *idle)
 {
 	struct chunkcache_miss batch[32];
 	const struct chunkcache_miss *m;
@@ -1030,7 +1065,7 @@ static int serve_batch(bool slots, bool all, uint64_t *served, bool *idle)
 	if (pending & CHUNKCACHE_PENDING_DISK)
 		err = load_disks();
 	for (i = 0; !err && i < n; i++, (*served)++)
-		err = serve_miss(&batch[i], slots);
+		err = serve_one(&batch[i], how);
 	*idle = !n && !pending;
 	return err;
 }
@@ -1040,9 +1075,11 @@ static int cmd_serve(int argc, char **argv)
 	uint64_t end = now_ms() + number(argv[1]), served = 0;
 	const char *max = option(argc, argv, "max");
 	bool idle = false, all = has(argc, argv, "all");
+	enum serve_how how = has(argc, argv, "data") ? SERVE_DATA :
+			     has(argc, argv, "bare") ? SERVE_BARE : SERVE_SLOTS;
 	int err;
 
-	if (1ULL << geometry.slot_shift != content.chunk)
+	if (how != SERVE_BARE && 1ULL << geometry.slot_shift != content.chunk)
 		die("serve", "--chunk must be the pool's slot size");
 	err = load_disks();
 	while (!err && now_ms() < end && (!max || served < number(max))) {
@@ -1052,10 +1089,69 @@ static int cmd_serve(int argc, char **argv)
 				err = 0;
 		}
 		if (!err)
-			err = serve_batch(!has(argc, argv, "data"), all, &served, &idle);
+			err = serve_batch(how, all, &served, &idle);
 		all = false;
 	}
 	set_u64("served", served);
+	return err;
+}
+
+/* ---- many at once ---- */
+
+/* 0..n-1 in an order that is always the same. */
+static uint64_t *permutation(uint64_t n, bool shuffle)
+{
+	uint64_t *p = calloc(n, sizeof(*p)), i, k, t;
+
+	if (!p)
+		die("churn", "no memory");
+	for (i = 0; i < n; i++)
+		p[i] = i;
+	for (i = n; shuffle && i > 1; i--) {
+		k = content_mix(i) % i;
+		t = p[i - 1];
+		p[i - 1] = p[k];
+		p[k] = t;
+	}
+	return p;
+}
+
+static int cmd_churn(int argc, char **argv)
+{
+	uint64_t count = number(argv[3]), first = number(argv[2]), i;
+	uint64_t *order = permutation(count, has(argc, argv, "shuffle"));
+	struct chunkcache_miss m = { .disk = disk_id(argv[1]) };
+	int err = 0;
+
+	for (i = 0; !err && i < count; i++) {
+		m.chunk = first + order[i];
+		err = serve_bare(&m);
+	}
+	free(order);
+	return err;
+}
+
+static int cmd_spread(int argc, char **argv)
+{
+	static struct chunkcache_map maps[CHUNKCACHE_MAP_BATCH_MAX];
+	uint64_t chunk = number(argv[2]), end = chunk + number(argv[3]);
+	struct chunkcache_map map = {
+		.disk = disk_id(argv[1]), .count = 1, .slot = number(argv[4]),
+		.gen = number(argv[5]),
+	};
+	struct nlmsghdr *nlh;
+	unsigned int n;
+	int err = 0;
+
+	while (!err && !reply.nr_refused && chunk < end) {
+		for (n = 0; n < CHUNKCACHE_MAP_BATCH_MAX && chunk < end; n++) {
+			map.chunk = chunk++;
+			maps[n] = map;
+		}
+		nlh = command(CHUNKCACHE_CMD_MAP, 0);
+		mnl_attr_put(nlh, CHUNKCACHE_A_MAPS, n * sizeof(map), maps);
+		err = transact(nlh, NULL);
+	}
 	return err;
 }
 
@@ -1243,7 +1339,8 @@ static const struct {
 	{ "write", cmd_write, 3 }, { "fill", cmd_fill, 2 }, { "done", cmd_done, 2 },
 	{ "release", cmd_release, 2 }, { "map", cmd_map, 4 }, { "hole", cmd_hole, 3 },
 	{ "data", cmd_data, 7 }, { "fail", cmd_fail, 4 }, { "slots", cmd_slots, 0 },
-	{ "stats", cmd_stats, 0 }, { "serve", cmd_serve, 1 }, { "raw", cmd_raw, 1 },
+	{ "stats", cmd_stats, 0 }, { "serve", cmd_serve, 1 }, { "churn", cmd_churn, 3 },
+	{ "spread", cmd_spread, 5 }, { "raw", cmd_raw, 1 },
 	{ "session", cmd_session, 1 }, { "reopen", cmd_reopen, 0 }, { "netns", cmd_netns, 0 },
 	{ "dropcap", cmd_dropcap, 1 }, { "rcvbuf", cmd_rcvbuf, 1 }, { "sleep", cmd_sleep, 1 },
 	{ "is", cmd_is, 2 }, { "echo", cmd_echo, 0 },
