@@ -3,8 +3,8 @@
 #
 # setup.sh [GROUP...]: installs with apt what building and testing need on
 # Debian 12 and is not there yet; says what before it does.  Groups: build vm
-# kernels debug lint s3 demo fetch; default build vm kernels.  No server of a package is
-# started, no kernel is installed (`kernels` unpacks images and headers into
+# kernels debug lint s3 demo fetch bench; default build vm kernels.  No server of a
+# package is started, no kernel is installed (`kernels` unpacks images and headers into
 # ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}).  Does nothing when nothing is missing.
 
 set -eu
@@ -31,7 +31,8 @@ packages() {
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
 	fetch)   echo nginx-light curl openssl valgrind ;;
-	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo fetch" ;;
+	bench)   echo nbdkit nbd-client thin-provisioning-tools bcache-tools python3 ;;
+	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo fetch bench" ;;
 	esac
 }
 
@@ -45,6 +46,7 @@ purpose() {
 	s3)      echo "to run an S3 server on the loopback" ;;
 	fetch)   echo "to measure the fetch engine against a web server" ;;
 	demo)    echo "to make a root file system out of Debian packages" ;;
+	bench)   echo "to measure other block caches beside this one" ;;
 	esac
 }
 

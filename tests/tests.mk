@@ -85,9 +85,9 @@ demo:
 bench-fetch:
 	$(call run-part,build fetch vm kernels,tests/bench/fetch/run)
 
-## make bench           instructions per read
+## make bench           costs of a hit beside other systems; writes build/bench.json
 bench:
-	$(call run-part,build vm kernels,tests/bench/run)
+	$(call run-part,build vm kernels bench,tests/bench/run)
 
 # The scripted server is more than one file.
 HTTPD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/httpd/*.c))
