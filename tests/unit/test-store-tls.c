@@ -77,8 +77,8 @@ static bool read_port(struct server *s)
 	return false;
 }
 
-/* Serves dir; false: there is no openssl command. */
-static bool start(struct server *s, const char *cert)
+/* Serves dir with one more option, "" for none; false: there is no openssl command. */
+static bool start(struct server *s, const char *cert, const char *option)
 {
 	char pem[128];
 	int fds[2];
@@ -94,7 +94,8 @@ static bool start(struct server *s, const char *cert)
 		dup2(fds[1], STDOUT_FILENO);
 		if (!chdir(dir))
 			execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", pem,
-			       "-key", pem, "-WWW", (char *)NULL);
+			       "-key", pem, "-WWW", "-cipher", "ALL:@SECLEVEL=0",
+			       *option ? option : (char *)NULL, (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -109,6 +110,9 @@ static void stop(struct server *s)
 	fclose(s->out);
 }
 
+/* What the next servers are told besides. */
+static const char *server_option = "";
+
 /* One get from the server with cert by a client that believes in ca (NULL: the system's). */
 static void expect(const char *what, const char *cert, const char *ca, const char *host,
 		   enum cc_store_result result, const char *words)
@@ -121,7 +125,7 @@ static void expect(const char *what, const char *cert, const char *ca, const cha
 	void *data = NULL;
 	size_t size = 0;
 
-	if (!start(&server, cert)) {
+	if (!start(&server, cert, server_option)) {
 		if (tap_count)
 			httpd_fatal("openssl s_server");
 		printf("# no openssl command to serve with\n");
@@ -162,6 +166,10 @@ int main(void)
 	expect("expired", "expired", "expired.pem", "127.0.0.1", CC_STORE_ERROR, "expired");
 	expect("ca_file is missing", "good", "missing.pem", "127.0.0.1", CC_STORE_ERROR, "missing.pem");
 	expect("ca_file is empty", "good", "empty.pem", "127.0.0.1", CC_STORE_ERROR, "empty.pem");
+	server_option = "-tls1_2";
+	expect("TLS 1.2", "good", "good.pem", "127.0.0.1", CC_STORE_OK, "");
+	server_option = "-tls1_1";
+	expect("TLS 1.1", "good", "good.pem", "127.0.0.1", CC_STORE_ERROR, "");
 	remove_tree(dir);
 	return tap_done();
 }
