@@ -4,6 +4,7 @@
 # What the fetch benchmarks share: images, a pool file, stores and the helper, all in RAM and on the
 # loopback, outside the VM.  Sourced by run; needs $top, $build and $work (a directory in RAM).
 #
+# With $helper_under, words, the helper is run by that command.
 # With `clock=1` store, helper and readers are on a clock of their own (tests/tools/clock/clock.h).
 
 addresses="127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7 127.0.0.8"
@@ -203,8 +204,9 @@ readers() {
 		--digest "$image_digest" "$@" >"$work/out.json" 2>"$work/kernel.log" &
 	kernel_pid=$!
 	wait_file "$work/kernel" $kernel_pid
+	# shellcheck disable=SC2086 # $helper_under is a list of words
 	preload=$build/cc-shim.so CC_KERNEL=$work/kernel CC_HOSTS=$addresses \
-		on_clock "$build/chunkcached" -c "$work/cache0.conf" >"$work/helper.log" 2>&1 &
+		on_clock ${helper_under:-} "$build/chunkcached" -c "$work/cache0.conf" >"$work/helper.log" 2>&1 &
 	helper_pid=$!
 	until grep -q p9999 "$work/out.json"; do
 		kill -0 $kernel_pid 2>/dev/null || grep -q p9999 "$work/out.json" || {
@@ -217,7 +219,8 @@ readers() {
 	helper_cpu=$(calc "$(helper_ticks) / 100")
 	helper_switched=$(helper_switches)
 	ask_helper fetch >"$work/$name.fetch.json"
-	stop $helper_pid KILL
+	# one that is profiled writes its profile; others may need time that does not pass any more
+	stop $helper_pid "$([ -n "${helper_under:-}" ] && echo TERM || echo KILL)"
 	stop $kernel_pid
 	mv "$work/out.json" "$work/$name.json"
 	[ "$(field "$work/$name.json" wrong)" = 0 ] || die "$name: wrong bytes were read"

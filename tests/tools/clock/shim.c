@@ -136,6 +136,7 @@ static int wait_for(const struct wait *w, int64_t timeout_ns)
 	}
 }
 
+/* What the program would have called; without a clock only, so a look-up each time does no harm. */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 int poll(struct pollfd *fds, nfds_t nr, int timeout)

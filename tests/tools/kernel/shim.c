@@ -38,7 +38,13 @@ static uint32_t port_of(int fd)
 	return (uint32_t)getpid() << 10 | (uint32_t)fd;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+/* What the program would have called; looked up once. */
+#define REAL(name) ({							\
+	static __typeof__(&name) real_##name;				\
+	if (!real_##name)						\
+		real_##name = (__typeof__(&name))dlsym(RTLD_NEXT, #name); \
+	real_##name;							\
+})
 
 static int connect_stub(int type)
 {
