@@ -143,7 +143,7 @@ static bool all_sleep(void)
 /* Processes on the clock; slots of the dead are freed. */
 static unsigned int count_processes(void)
 {
-	int pids[CLOCK_SLOTS];
+	int pids[CLOCK_SLOTS] = { 0 };
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < CLOCK_SLOTS; i++) {

@@ -422,7 +422,7 @@ static int do_miss_data(struct request *q)
 {
 	const struct nlattr *data = q->tb[CHUNKCACHE_A_DATA];
 	uint64_t disk, chunk, cookie;
-	uint32_t offset, len = data ? mnl_attr_get_payload_len(data) : 0;
+	uint32_t offset = 0, len = data ? mnl_attr_get_payload_len(data) : 0;
 	struct stub_miss *m;
 	int r;
 
