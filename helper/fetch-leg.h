@@ -35,7 +35,7 @@ struct cc_fetch_net {
 	pthread_t thread;
 	CURLM *multi;
 	int epoll, wake;		/* wake: eventfd, in epoll */
-	atomic_bool woken;		/* wake was written to, or the thread does not sleep */
+	atomic_bool woken;		/* wake was written to, or need not be */
 	_Atomic uint64_t sleeps_until_ns;
 	uint64_t curl_due_ns;		/* curl wants to be called */
 	uint64_t look_due_ns;		/* a leg wants to be looked at */

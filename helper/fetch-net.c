@@ -143,7 +143,6 @@ static void on_event(struct cc_fetch_net *n, const struct epoll_event *e)
 	if (e->data.fd == n->wake) {
 		if (read(n->wake, &count, sizeof(count)) < 0)
 			count = 0; /* it cannot be: it was written to */
-		n->look_due_ns = 0; /* something may have been cancelled */
 		return;
 	}
 	what = (e->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
@@ -165,9 +164,14 @@ static void sleep_until(struct cc_fetch_net *n, uint64_t until)
 		until = n->fetch->next_event_ns;
 	count = epoll_wait(n->epoll, events, MAX_EVENTS, sleep_ms(until, cc_now_ns()));
 	n->sleeps_until_ns = 0;
-	n->woken = false;
 	for (int i = 0; i < count; i++)
 		on_event(n, &events[i]);
+	/*
+	 * After wake was read: who wakes the thread from now on writes again.  Who did before has queued
+	 * or cancelled something that the thread is going to see.
+	 */
+	if (atomic_exchange(&n->woken, false))
+		n->look_due_ns = 0;
 }
 
 static void *run(void *arg)

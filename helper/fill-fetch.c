@@ -92,6 +92,17 @@ static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
 		s->next_retry = fill->due;
 }
 
+/* Stores differ in how long it is; mostly it is the last one that is forgotten. */
+static void insert_failure(struct cc_fills *f, struct cc_failure *x)
+{
+	struct cc_list *next = &f->failures;
+
+	while (next->prev != &f->failures &&
+	       cc_list_entry(next->prev, struct cc_failure, node)->until > x->until)
+		next = next->prev;
+	cc_list_add_tail(next, &x->node);
+}
+
 static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_source *source,
 			     uint32_t encoding, uint32_t class)
 {
@@ -106,7 +117,7 @@ static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_s
 		.until = cc_now_ns() + source->config->negative_ttl_ms * CC_MS,
 	};
 	k->failure = x;
-	cc_list_add_tail(&f->failures, &x->node);
+	insert_failure(f, x);
 	f->nr_failures++;
 }
 

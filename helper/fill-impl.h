@@ -50,7 +50,7 @@ struct cc_fills {
 	struct cc_waiters *waiters;
 	struct cc_list adoptable;	/* fills whose chunk may be in a slot already */
 	struct cc_list fetched;		/* fills that wait for a slot, oldest first */
-	struct cc_list failures;	/* oldest first */
+	struct cc_list failures;	/* by when they are forgotten */
 	unsigned int nr_failures;
 	unsigned int nr_fetched;
 	unsigned int nr_fills;

@@ -351,6 +351,27 @@ static void test_many(unsigned int hash_threads, const char *name, const char *r
 	cc_fetch_close(f);
 }
 
+/* Each submit wakes a network thread that is about to sleep: none may be overslept. */
+static void test_wakes(void)
+{
+	struct cc_fetch *f = open_fetch(1, 0, 8);
+	unsigned int done = 0, good = 0;
+	struct job *j;
+
+	httpd_script(&h, "");
+	for (unsigned int i = 0; i < 3; i++) {
+		prepare(&jobs[i], http_store, i, 0);
+		cc_fetch_submit(f, &jobs[i].req, CC_FETCH_DEMAND);
+	}
+	for (; done < 3000 && (j = wait_one(f, 5000)); done++) {
+		good += !j->req.result;
+		j->done = 0;
+		cc_fetch_submit(f, &j->req, CC_FETCH_DEMAND);
+	}
+	ok(done == 3000 && good == done, "3000 submits, each as one ends: %u, %u right", done, good);
+	cc_fetch_close(f);
+}
+
 /* ---- cancellation ---- */
 
 static void test_cancel(void)
@@ -634,6 +655,7 @@ int main(void)
 	test_many(2, "no faults", "");
 	test_many(1, "faults", "prob=0.05 fault=reset\nprob=0.05 status=500\nprob=0.05 fault=short-body\n"
 		  "prob=0.02 fault=wrong-bytes\nprob=0.05 fault=truncate");
+	test_wakes();
 	test_cancel();
 	test_buffer_after_cancel();
 	test_cancel_storm();
