@@ -74,6 +74,8 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/unit/test-policy: $(BUILD)/drivers/md/dm-chunkcache/policy.o
+
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)
 
 # The module is built in a copy of its sources, one directory per kernel, so

@@ -42,12 +42,21 @@ static u16 *op_ghosts(void *ctx, u32 set)
 	return &((struct sim *)ctx)->ghosts[(size_t)set * CC_GHOST_WAYS];
 }
 
+/* Nothing is charged to anybody. */
+static u16 *op_share(void *ctx, u32 n)
+{
+	static u16 none;
+
+	return &none;
+}
+
 static const struct cc_policy_ops policy_ops = {
 	.link = op_link,
 	.hit = op_hit,
 	.list = op_list,
 	.key = op_key,
 	.ghosts = op_ghosts,
+	.share = op_share,
 };
 
 static void *open_sim(const struct trace *t, uint32_t slots)
@@ -73,6 +82,7 @@ static bool request(void *sim, uint32_t chunk)
 {
 	struct sim *s = sim;
 	uint32_t n = s->slot_of[chunk];
+	bool again;
 
 	if (n != CC_NIL) {
 		s->hit[n] = 1;
@@ -81,7 +91,7 @@ static bool request(void *sim, uint32_t chunk)
 	if (s->used < s->slots) {
 		n = s->used++;
 	} else {
-		n = cc_policy_evict(&s->policy);
+		n = cc_policy_evict(&s->policy, &again);
 		s->slot_of[s->holds[n]] = CC_NIL;
 	}
 	s->holds[n] = chunk;

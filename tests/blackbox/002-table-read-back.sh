@@ -8,7 +8,8 @@
 
 standard "--seed 2 --size 8M --chunk 64K"
 for features in "" "2 miss_timeout_ms 5000" "2 suspend_timeout_ms 1000" "2 max_misses 64" \
-	"6 miss_timeout_ms 5000 suspend_timeout_ms 1000 max_misses 64"; do
+	"2 min_slots 7" "1 pin" "8 miss_timeout_ms 5000 suspend_timeout_ms 1000 max_misses 64 min_slots 9" \
+	"7 miss_timeout_ms 5000 suspend_timeout_ms 1000 max_misses 64 pin"; do
 	disk_up vm2 a "$features"
 	table=$(dmsetup table vm2)
 	case $table in
@@ -37,7 +38,7 @@ equal "pool table made from itself" "$(dmsetup table $POOL)" "$table"
 helper_start
 disk_up vm1 a
 
-disk_grammar='^0 [0-9]+ chunkcache [0-9]+ 128 [0-9]+/128 [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ (new|loaded|refused) (hard|soft) [0-9]+( [a-z_]+ [0-9]+)* *$'
+disk_grammar='^0 [0-9]+ chunkcache [0-9]+ 128 [0-9]+/128 [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ (new|loaded|refused) (hard|soft) [0-9]+( [a-z_]+( [0-9]+)?)* *$'
 pool_grammar='^0 [0-9]+ chunkcache-pool 128 [0-9]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+ of [0-9]+ [0-9]+ [0-9]+ (none|attached|draining) [0-9]+ (normal|suspended) [0-9]+( [a-z_]+)* *$'
 start_read vm1 a --bs 4K-64K --depth 8 --seconds 600
 for _ in $(seq 100); do

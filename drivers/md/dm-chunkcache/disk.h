@@ -46,6 +46,9 @@ struct cc_disk {
 	bool announced;
 	u32 state;			/* enum chunkcache_disk_state */
 	char reason[CHUNKCACHE_REASON_MAX + 1];
+	/* Of its device's promises; cc_pools_lock. */
+	struct list_head promise;
+	u32 promised;			/* slots */
 	/* The bell's list of disks with NEW misses; its lock. */
 	struct list_head ready;
 };

@@ -591,6 +591,7 @@ static void map_valid(void *arg)
 	struct map_one *m = arg;
 
 	set_entry(m->disk, m->chunk, m->entry);
+	cc_slots_charge(m->disk->slots, cc_entry_slot(m->entry), m->disk->dev->share_id);
 	cc_miss_mapped(m->disk, m->chunk, m->entry);
 }
 

@@ -16,7 +16,8 @@
 #endif
 
 /* The policy's byte of a slot: which list, and in main how much it was used lately. */
-enum { LIST_NONE, LIST_FRESH, LIST_SMALL, LIST_MAIN, LIST_AHEAD, LIST_MASK = 7 };
+enum { LIST_NONE, LIST_FRESH, LIST_SMALL, LIST_MAIN, LIST_AHEAD, LIST_PARKED,
+       LIST_MASK = 7 };
 #define USED		8
 #define MAX_USED	(3 * USED)
 
@@ -28,6 +29,8 @@ enum { BY_SMALL, BY_MAIN };
  * second chances the next one goes whatever it was.
  */
 #define MAX_CHANCES	1024
+/* Likewise: after so many that had to be spared the caller gives up the lock. */
+#define MAX_SPARED	1024
 
 /* ---- lists ---- */
 
@@ -66,6 +69,14 @@ void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, 
 	l->nr--;
 }
 
+/* NULL if n is charged to none. */
+static struct cc_share *share_of(struct cc_policy *p, u32 n)
+{
+	u16 id = *p->ops->share(p->ctx, n);
+
+	return id ? p->ops->find_share(p->ctx, id) : NULL;
+}
+
 static struct cc_list *list_of(struct cc_policy *p, u32 n)
 {
 	switch (*p->ops->list(p->ctx, n) & LIST_MASK) {
@@ -75,6 +86,8 @@ static struct cc_list *list_of(struct cc_policy *p, u32 n)
 		return &p->small;
 	case LIST_AHEAD:
 		return &p->ahead;
+	case LIST_PARKED:
+		return &share_of(p, n)->parked;
 	}
 	return &p->main;
 }
@@ -86,7 +99,7 @@ static void enter(struct cc_policy *p, u32 n, u8 list)
 	cc_list_add_head(list_of(p, n), p->ops, p->ctx, n);
 }
 
-void cc_policy_remove(struct cc_policy *p, u32 n)
+static void leave(struct cc_policy *p, u32 n)
 {
 	cc_list_del(list_of(p, n), p->ops, p->ctx, n);
 	*p->ops->list(p->ctx, n) = LIST_NONE;
@@ -254,22 +267,41 @@ void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 		enter(p, n, LIST_FRESH);
 	while (p->fresh.nr > grace(p)) {
 		n = p->fresh.tail;
-		cc_policy_remove(p, n);
+		leave(p, n);
 		was_hit(p, n);
 		enter(p, n, LIST_SMALL);
 	}
 }
 
-/* The oldest prefetched one that nobody read; those that were read are fresh from now on. */
-static u32 evict_ahead(struct cc_policy *p, u32 *chances)
+/* One search for a victim. */
+struct search {
+	u32 chances, spared;	/* left */
+};
+
+/* n was found, and has left its list.  Parked if the promise to its share says so. */
+static bool spare(struct cc_policy *p, struct search *s, u32 n)
 {
-	while (p->ahead.nr) {
+	struct cc_share *share = share_of(p, n);
+
+	if (!share || share->used > share->promised)
+		return false;
+	enter(p, n, LIST_PARKED);
+	s->spared--;
+	return true;
+}
+
+/* The oldest prefetched one that nobody read; those that were read are fresh from now on. */
+static u32 evict_ahead(struct cc_policy *p, struct search *s)
+{
+	while (p->ahead.nr && s->spared) {
 		u32 n = p->ahead.tail;
 
-		cc_policy_remove(p, n);
-		if (!*chances || !was_hit(p, n))
+		leave(p, n);
+		if (spare(p, s, n))
+			continue;
+		if (!s->chances || !was_hit(p, n))
 			return n;
-		--*chances;
+		s->chances--;
 		enter(p, n, LIST_FRESH);
 	}
 	return CC_NIL;
@@ -279,18 +311,20 @@ static u32 evict_ahead(struct cc_policy *p, u32 *chances)
  * The oldest of small that was not hit; those that were go to main.  CC_NIL if small is below
  * its target by that, and there is something in main.
  */
-static u32 evict_small(struct cc_policy *p, u32 *chances)
+static u32 evict_small(struct cc_policy *p, struct search *s)
 {
-	while (nr_small(p)) {
+	while (nr_small(p) && s->spared) {
 		bool is_fresh = !p->small.nr;
 		u32 n = is_fresh ? p->fresh.tail : p->small.tail;
 
-		cc_policy_remove(p, n);
-		if (is_fresh || !*chances || !was_hit(p, n)) {
+		leave(p, n);
+		if (spare(p, s, n))
+			continue;
+		if (is_fresh || !s->chances || !was_hit(p, n)) {
 			ghost_add(p, n, BY_SMALL);
 			return n;
 		}
-		--*chances;
+		s->chances--;
 		enter(p, n, LIST_MAIN);
 		if ((u64)nr_small(p) << 8 <= p->target)
 			break;
@@ -299,25 +333,28 @@ static u32 evict_small(struct cc_policy *p, u32 *chances)
 }
 
 /* CLOCK: the first that was not hit since the hand's last round, nor more than once before. */
-static u32 evict_main(struct cc_policy *p, u32 *chances)
+static u32 evict_main(struct cc_policy *p, struct search *s)
 {
-	while (p->main.nr) {
+	while (p->main.nr && s->spared) {
 		u32 n = p->main.tail;
 		int used = *p->ops->list(p->ctx, n) & ~LIST_MASK;
-		bool hit = was_hit(p, n);
+		bool hit;
 
-		cc_policy_remove(p, n);
-		if (!*chances || (!hit && used <= USED)) {
+		leave(p, n);
+		if (spare(p, s, n))
+			continue;
+		hit = was_hit(p, n);
+		if (!s->chances || (!hit && used <= USED)) {
 			ghost_add(p, n, BY_MAIN);
 			return n;
 		}
-		--*chances;
+		s->chances--;
 		enter(p, n, LIST_MAIN | (hit ? min(used + USED, MAX_USED) : used - USED));
 	}
 	return CC_NIL;
 }
 
-/* Is it time to look at the oldest of small, whatever the target?  Twice in as many fills as slots. */
+/* Is it time to look at the oldest of small, whatever the target?  Each is twice in nr fills. */
 static bool small_is_due(struct cc_policy *p)
 {
 	p->age += 2 * (u64)nr_small(p);
@@ -327,18 +364,79 @@ static bool small_is_due(struct cc_policy *p)
 	return true;
 }
 
-u32 cc_policy_evict(struct cc_policy *p)
+u32 cc_policy_evict(struct cc_policy *p, bool *ret_again)
 {
-	u32 chances = MAX_CHANCES;
-	u32 n = evict_ahead(p, &chances);
+	struct search s = { .chances = MAX_CHANCES, .spared = MAX_SPARED };
+	u32 n = evict_ahead(p, &s);
 	bool due = n == CC_NIL && small_is_due(p);
 
-	while (n == CC_NIL && (nr_small(p) || p->main.nr)) {
+	while (n == CC_NIL && (nr_small(p) || p->main.nr) && s.spared) {
 		if (due || (u64)nr_small(p) << 8 > p->target || !p->main.nr)
-			n = evict_small(p, &chances);
+			n = evict_small(p, &s);
 		else
-			n = evict_main(p, &chances);
+			n = evict_main(p, &s);
 		due = false;
 	}
+	*ret_again = n == CC_NIL && !s.spared;
+	if (n != CC_NIL)
+		cc_policy_uncharge(p, n, *p->ops->share(p->ctx, n));
 	return n;
+}
+
+void cc_policy_remove(struct cc_policy *p, u32 n)
+{
+	leave(p, n);
+	cc_policy_uncharge(p, n, *p->ops->share(p->ctx, n));
+}
+
+/* ---- shares ---- */
+
+void cc_share_init(struct cc_share *share)
+{
+	cc_list_init(&share->parked);
+	share->used = share->promised = 0;
+}
+
+/* n, which was spared, queues like all others. */
+static void unpark(struct cc_policy *p, u32 n)
+{
+	leave(p, n);
+	enter(p, n, LIST_SMALL);
+}
+
+void cc_policy_charge(struct cc_policy *p, u32 n, u16 id)
+{
+	struct cc_share *share;
+
+	if (!id || *p->ops->share(p->ctx, n))
+		return;
+	share = p->ops->find_share(p->ctx, id);
+	*p->ops->share(p->ctx, n) = id;
+	share->used++;
+	/* One more than before can go, the oldest: what the share keeps changes with what it reads. */
+	if (share->used > share->promised && share->parked.nr)
+		unpark(p, share->parked.tail);
+}
+
+void cc_policy_uncharge(struct cc_policy *p, u32 n, u16 id)
+{
+	struct cc_share *share = share_of(p, n);
+
+	if (!share || *p->ops->share(p->ctx, n) != id)
+		return;
+	if ((*p->ops->list(p->ctx, n) & LIST_MASK) == LIST_PARKED)
+		unpark(p, n);
+	*p->ops->share(p->ctx, n) = 0;
+	share->used--;
+}
+
+bool cc_policy_promise(struct cc_policy *p, struct cc_share *share, u32 slots)
+{
+	u32 batch = MAX_SPARED;
+
+	WRITE_ONCE(share->promised, slots);
+	/* Who is parked stays for ever, unless it is among those that are promised. */
+	while (share->parked.nr > slots && --batch)
+		unpark(p, share->parked.tail);
+	return !batch;
 }

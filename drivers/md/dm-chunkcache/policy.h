@@ -24,6 +24,10 @@
  *           or fills that all go to main would leave it full of what nobody wants.
  *
  * Prefetched slots that nobody has read leave before all others.
+ *
+ * A slot may be charged to a share, which is promised that it keeps at least so many: while it
+ * has no more than that, its slots are spared.  Who is found and spared is parked, out of the
+ * way of the next search, and comes back when the share has more than it was promised.
  */
 #ifndef CC_POLICY_H
 #define CC_POLICY_H
@@ -60,11 +64,20 @@ struct cc_policy_ops {
 	u32 *(*key)(void *ctx, u32 n);	/* the policy's own while it has the slot; never 0 */
 	/* Set 0 to max(nr / CC_GHOST_WAYS, 1) - 1; zeros at first. */
 	u16 *(*ghosts)(void *ctx, u32 set);
+	u16 *(*share)(void *ctx, u32 n);	/* ID, 0: none.  The policy's while it has the slot */
+	struct cc_share *(*find_share)(void *ctx, u16 id);	/* never fails: they outlive charges */
 };
 
 struct cc_list {
 	u32 head, tail;		/* CC_NIL if empty; entries leave at the tail */
 	u32 nr;
+};
+
+/* The caller's; zeroed but for cc_share_init(). */
+struct cc_share {
+	struct cc_list parked;
+	u32 used;		/* slots charged */
+	u32 promised;
 };
 
 void cc_list_init(struct cc_list *l);
@@ -85,11 +98,27 @@ struct cc_policy {
 void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx, u32 nr);
 /* The pool has nr slots now.  Ghosts may be forgotten. */
 void cc_policy_resize(struct cc_policy *p, u32 nr);
-/* n became VALID and holds a chunk that is always named by this key. */
+/* n became VALID and holds a chunk that this key always names.  It may be charged already. */
 void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched);
 /* n leaves for another reason than eviction. */
 void cc_policy_remove(struct cc_policy *p, u32 n);
-/* Takes the next victim out; CC_NIL if there is none. */
-u32 cc_policy_evict(struct cc_policy *p);
+/*
+ * Takes the next victim out.  CC_NIL: there is none, or (*ret_again) so many had to be spared
+ * that the caller should let others have the lock first.
+ */
+u32 cc_policy_evict(struct cc_policy *p, bool *ret_again);
+
+/* ---- shares ---- */
+
+void cc_share_init(struct cc_share *share);
+/*
+ * n, which is VALID but need not be inserted yet, is charged to a share, unless it is to
+ * another one.
+ */
+void cc_policy_charge(struct cc_policy *p, u32 n, u16 id);
+/* If n is charged to this share it no longer is. */
+void cc_policy_uncharge(struct cc_policy *p, u32 n, u16 id);
+/* Another promise.  True if the caller should call again, after letting others have the lock. */
+bool cc_policy_promise(struct cc_policy *p, struct cc_share *share, u32 slots);
 
 #endif

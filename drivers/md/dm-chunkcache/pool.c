@@ -4,6 +4,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "pool.h"
+#include "share.h"
 
 /* Covers the lists of pools and of their disks; see the lock order in pool.h. */
 DEFINE_MUTEX(cc_pools_lock);
@@ -281,6 +282,7 @@ static struct cc_dev *dev_make(struct cc_pool *pool, struct mapped_device *md)
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
 	kobject_init(&dev->kobj, &cc_dev_ktype);
+	INIT_LIST_HEAD(&dev->promises);
 	dev->pool = pool;
 	dev->devt = disk_devt(dm_disk(md));
 	dm_copy_name_and_uuid(md, dev->name, NULL);
@@ -348,6 +350,7 @@ void cc_dev_put(struct cc_dev *dev)
 	mutex_unlock(&cc_pools_lock);
 	if (!last)
 		return;
+	cc_share_end(dev);
 	say_goodbye(dev);
 	kobject_put(&dev->kobj);
 }

@@ -60,6 +60,7 @@ struct cc_pool {
 	struct kref ref;
 	struct list_head node;
 	struct list_head devs;
+	u32 promised;			/* slots, to all devs */
 
 	struct kobject kobj;		/* lives on while sysfs files are open */
 	struct dentry *debugfs;
@@ -67,6 +68,9 @@ struct cc_pool {
 
 struct cc_dev {
 	struct cc_stats stats;
+	struct cc_share share;		/* if share_id; see share.h */
+	u16 share_id;			/* 0: none; written once, under cc_pools_lock */
+	struct list_head promises;	/* of disks; cc_pools_lock */
 	struct cc_pool *pool;		/* reference, by way of the disks */
 	dev_t devt;
 	char name[DM_NAME_LEN];

@@ -53,12 +53,26 @@ static u16 *op_ghosts(void *ctx, u32 set)
 	return &s->leaves[nr >> CC_LEAF_SHIFT]->ghosts[nr & (CC_LEAF_SLOTS - 1)];
 }
 
+static u16 *op_share(void *ctx, u32 nr)
+{
+	return &info_nr(ctx, nr)->share;
+}
+
+static struct cc_share *op_find_share(void *ctx, u16 id)
+{
+	struct cc_slots *s = ctx;
+
+	return xa_load(&s->shares, id);
+}
+
 static const struct cc_policy_ops policy_ops = {
 	.link = op_link,
 	.hit = op_hit,
 	.list = op_list,
 	.key = op_key,
 	.ghosts = op_ghosts,
+	.share = op_share,
+	.find_share = op_find_share,
 };
 
 /* Of the present or last use. */
@@ -138,6 +152,7 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		slot_link(s, &s->filling, nr);
 		break;
 	case CHUNKCACHE_SLOT_VALID:
+		info->share = 0;
 		/*
 		 * The bytes were written before the helper said so, through a system call:
 		 * the release orders what else was set up for readers of this word.
@@ -246,25 +261,42 @@ static void reap(struct cc_slots *s)
 }
 
 /*
- * Up to a batch of victims, for demand and reserve or all of them; readers under way keep
- * what they have.  False when no more are wanted or to be had.
+ * Up to a batch of victims, for demand and reserve; readers under way keep what they have.
+ * False when no more are wanted or to be had.
  */
-static bool evict_some(struct cc_slots *s, bool all)
+static bool evict_some(struct cc_slots *s)
 {
+	bool again = false;
 	unsigned int n;
-	u32 nr = CC_NIL;
 
 	spin_lock(&s->lock);
-	for (n = 0; n < BATCH && (all || to_evict(s)); n++) {
-		nr = cc_policy_evict(&s->policy);
+	for (n = 0; n < BATCH && to_evict(s); n++) {
+		u32 nr = cc_policy_evict(&s->policy, &again);
+
 		if (nr == CC_NIL)
 			break;
 		set_state(s, nr, CHUNKCACHE_SLOT_DYING);
-		s->nr_evictions += !all;
+		s->nr_evictions++;
 	}
 	spin_unlock(&s->lock);
 	cond_resched();
-	return n == BATCH;
+	return n == BATCH || again;
+}
+
+/* Calls fn for each slot that is VALID, under the lock, which is given up now and then. */
+static void for_each_valid(struct cc_slots *s, void (*fn)(struct cc_slots *s, u32 nr, u16 arg),
+			   u16 arg)
+{
+	u32 nr;
+
+	spin_lock(&s->lock);
+	for (nr = 0; nr < s->nr; nr++) {
+		if (info_nr(s, nr)->state == CHUNKCACHE_SLOT_VALID)
+			fn(s, nr, arg);
+		if (!((nr + 1) % BATCH))
+			cond_resched_lock(&s->lock);
+	}
+	spin_unlock(&s->lock);
 }
 
 /* Let the readers that may have seen the words of the dying slots run out. */
@@ -298,7 +330,7 @@ static void cc_slots_reclaim(struct work_struct *work)
 	spin_unlock(&s->lock);
 	if (!serve)
 		return;
-	while (evict_some(s, false))
+	while (evict_some(s))
 		;
 	switch_epoch(s);
 
@@ -374,6 +406,7 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 	cc_list_init(&s->dying);
 	cc_list_init(&s->draining);
 	cc_policy_init(&s->policy, &policy_ops, s, nr);
+	xa_init_flags(&s->shares, XA_FLAGS_ALLOC1);
 	s->count[CHUNKCACHE_SLOT_FREE] = nr;
 	for (i = 0; i < nr; i++) {
 		slot_link(s, &s->free, i);
@@ -610,11 +643,64 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 	kick(s);
 }
 
+static void drop(struct cc_slots *s, u32 nr, u16 unused)
+{
+	cc_policy_remove(&s->policy, nr);
+	set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+}
+
 void cc_slots_drop_all(struct cc_slots *s)
 {
-	while (evict_some(s, true))
-		;
+	for_each_valid(s, drop, 0);
 	kick(s);
+}
+
+/* ---- shares ---- */
+
+/* An eighth is for all, and a slot is always free to go. */
+u32 cc_slots_max_promise(struct cc_slots *s)
+{
+	u32 nr = READ_ONCE(s->nr), rest = nr / 8 + 2;
+
+	return nr > rest ? nr - rest : 0;
+}
+
+int cc_slots_add_share(struct cc_slots *s, struct cc_share *share, u16 *ret_id)
+{
+	u32 id;
+	int r;
+
+	cc_share_init(share);
+	r = xa_alloc(&s->shares, &id, share, XA_LIMIT(1, U16_MAX), GFP_KERNEL);
+	if (!r)
+		*ret_id = id;
+	return r;
+}
+
+static void uncharge(struct cc_slots *s, u32 nr, u16 id)
+{
+	cc_policy_uncharge(&s->policy, nr, id);
+}
+
+void cc_slots_del_share(struct cc_slots *s, struct cc_share *share, u16 id)
+{
+	if (READ_ONCE(share->used))
+		for_each_valid(s, uncharge, id);
+	xa_erase(&s->shares, id);
+}
+
+void cc_slots_promise(struct cc_slots *s, struct cc_share *share, u32 slots)
+{
+	spin_lock(&s->lock);
+	while (cc_policy_promise(&s->policy, share, slots))
+		cond_resched_lock(&s->lock);
+	spin_unlock(&s->lock);
+}
+
+void cc_slots_charge(struct cc_slots *s, cc_slot_t slot, u16 id)
+{
+	lockdep_assert_held(&s->lock);
+	cc_policy_charge(&s->policy, cc_slot_nr(slot), id);
 }
 
 bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,

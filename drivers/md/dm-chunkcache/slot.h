@@ -39,6 +39,7 @@
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include "policy.h"
 #include "types.h"
 
@@ -52,10 +53,15 @@ struct cc_slot_info {
 		u32 gen;	/* of the present or last use; 0: never handed out */
 		u32 key;	/* VALID: the policy's; the generation is in the word then */
 	};
-	u8 owner;		/* of a FILLING slot: low bits of the session number, not 0 */
 	u8 state;		/* enum chunkcache_slot_state */
 	u8 policy_list;		/* enum of policy.c */
-	u8 flags;		/* CC_SLOT_* */
+	union {
+		struct {
+			u8 owner;	/* of a FILLING slot: low bits of the session number, not 0 */
+			u8 flags;	/* CC_SLOT_* */
+		};
+		u16 share;	/* VALID: the policy's */
+	};
 };
 
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
@@ -90,6 +96,7 @@ struct cc_slots {
 	struct cc_list dying;		/* words cleared, epoch not yet switched */
 	struct cc_list draining;	/* wait for the killed epoch */
 	struct cc_policy policy;
+	struct xarray shares;		/* of disks that were promised slots, by ID */
 	u32 prefetching;		/* FILLING for prefetch */
 	u32 wanted;			/* demand that found no free slot */
 	bool stopped;			/* pool suspended, or without a table */
@@ -148,6 +155,19 @@ int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *
 /* VALID -> DYING if it still has this generation; failed: quarantine it.  Process context. */
 void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed);
 void cc_slots_drop_all(struct cc_slots *s);
+
+/* ---- shares, see policy.h ---- */
+
+/* Slots that may be promised in all: demand must always find one that can go. */
+u32 cc_slots_max_promise(struct cc_slots *s);
+/* May sleep.  -ENOMEM; -EBUSY: there are 65535. */
+int cc_slots_add_share(struct cc_slots *s, struct cc_share *share, u16 *ret_id);
+/* Nobody charges it any more.  May sleep. */
+void cc_slots_del_share(struct cc_slots *s, struct cc_share *share, u16 id);
+/* May sleep. */
+void cc_slots_promise(struct cc_slots *s, struct cc_share *share, u32 slots);
+/* Only in made_valid() or use(), of that slot.  id 0: nothing happens. */
+void cc_slots_charge(struct cc_slots *s, cc_slot_t slot, u16 id);
 
 /* False for a slot that was never handed out. */
 bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,

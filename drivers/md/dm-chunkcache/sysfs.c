@@ -14,7 +14,15 @@ struct cc_sysfs_attr {
 	int stat;			/* enum chunkcache_stat, or one of these: */
 };
 
-enum { ATTR_HIT_RATE = -1, ATTR_INSTANCE = -2, ATTR_UUID = -3, ATTR_SESSION = -4, ATTR_WAIT = -5 };
+enum {
+	ATTR_HIT_RATE = -1,
+	ATTR_INSTANCE = -2,
+	ATTR_UUID = -3,
+	ATTR_SESSION = -4,
+	ATTR_WAIT = -5,
+	ATTR_PROMISED = -6,
+	ATTR_CHARGED = -7,
+};
 
 #define CC_ATTR(_name, _stat)							\
 	static struct cc_sysfs_attr attr_##_name = {					\
@@ -51,6 +59,8 @@ CC_ATTR(wait_histogram_us, ATTR_WAIT);
 CC_ATTR(instance, ATTR_INSTANCE);
 CC_ATTR(uuid, ATTR_UUID);
 CC_ATTR(session, ATTR_SESSION);
+CC_ATTR(slots_promised, ATTR_PROMISED);
+CC_ATTR(slots_charged, ATTR_CHARGED);
 
 static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
 {
@@ -88,6 +98,8 @@ static ssize_t pool_show(struct kobject *kobj, struct attribute *attr, char *buf
 		session = pool->session ? pool->session->id : 0;
 		mutex_unlock(&pool->cmd);
 		return sysfs_emit(buf, "%llu\n", session);
+	case ATTR_PROMISED:
+		return sysfs_emit(buf, "%u\n", READ_ONCE(pool->promised));
 	}
 	cc_pool_stats(pool, n);
 	return show_stat(a, n, buf);
@@ -96,10 +108,17 @@ static ssize_t pool_show(struct kobject *kobj, struct attribute *attr, char *buf
 static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
 {
 	struct cc_dev *dev = container_of(kobj, struct cc_dev, kobj);
+	const struct cc_sysfs_attr *a = container_of(attr, struct cc_sysfs_attr, attr);
 	u64 n[CHUNKCACHE_STAT_MAX + 1];
 
+	switch (a->stat) {
+	case ATTR_PROMISED:
+		return sysfs_emit(buf, "%u\n", READ_ONCE(dev->share.promised));
+	case ATTR_CHARGED:
+		return sysfs_emit(buf, "%u\n", READ_ONCE(dev->share.used));
+	}
 	cc_dev_stats(dev, n);
-	return show_stat(container_of(attr, struct cc_sysfs_attr, attr), n, buf);
+	return show_stat(a, n, buf);
 }
 
 #define READ_ATTRS							\
@@ -111,7 +130,9 @@ static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
 	&attr_oldest_ms.attr, &attr_mapped.attr, &attr_hit_rate.attr,	\
 	&attr_wait_histogram_us.attr
 
-static struct attribute *dev_attrs[] = { READ_ATTRS, NULL };
+static struct attribute *dev_attrs[] = {
+	READ_ATTRS, &attr_slots_promised.attr, &attr_slots_charged.attr, NULL
+};
 ATTRIBUTE_GROUPS(dev);
 
 static struct attribute *pool_attrs[] = {
@@ -120,7 +141,7 @@ static struct attribute *pool_attrs[] = {
 	&attr_slots_dying.attr, &attr_slots_bad.attr, &attr_fills.attr,
 	&attr_evictions.attr, &attr_epochs.attr, &attr_doorbells.attr,
 	&attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
-	&attr_uuid.attr, &attr_session.attr,
+	&attr_uuid.attr, &attr_session.attr, &attr_slots_promised.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(pool);

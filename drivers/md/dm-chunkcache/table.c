@@ -43,7 +43,7 @@ bad:
 	return -EINVAL;
 }
 
-/* One "name value" feature; *seen has a bit for each one that was given. */
+/* One "name value" or "name" feature; *seen has a bit for each one that was given. */
 static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a,
 			 unsigned long *seen)
 {
@@ -58,9 +58,13 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 		  offsetof(struct cc_disk_args, suspend_timeout_ms) },
 		{ "max_misses", { 1, 1048576, "max_misses must be 1 to 1048576" },
 		  offsetof(struct cc_disk_args, max_misses) },
+		{ "min_slots", { 1, (1 << 30) - 1, "min_slots must be 1 to 1073741823" },
+		  offsetof(struct cc_disk_args, min_slots) },
+		/* without a value */
+		{ "pin", { 1, 0, NULL }, offsetof(struct cc_disk_args, pin) },
 	};
 	const char *name = dm_shift_arg(as);
-	unsigned int i, value;
+	unsigned int i, value = 1;
 
 	for (i = 0; i < ARRAY_SIZE(features); i++) {
 		if (strcmp(name, features[i].name))
@@ -69,7 +73,8 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 			ti->error = "Feature is given twice";
 			return -EINVAL;
 		}
-		if (dm_read_arg(&features[i].arg, as, &value, &ti->error))
+		if (features[i].arg.max &&
+		    dm_read_arg(&features[i].arg, as, &value, &ti->error))
 			return -EINVAL;
 		*(u32 *)((char *)a + features[i].offset) = value;
 		return 0;
@@ -89,7 +94,7 @@ static int no_more(struct dm_target *ti, const struct dm_arg_set *as)
 int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 			struct cc_disk_args *ret)
 {
-	static const struct dm_arg nr_features = { 0, 6, "Number of feature words must be 0 to 6" };
+	static const struct dm_arg nr_features = { 0, 8, "Number of feature words must be 0 to 8" };
 	struct dm_arg_set as = { argc, argv }, features;
 	struct cc_disk_args a = {
 		.suspend_timeout_ms = CC_SUSPEND_TIMEOUT_MS,
@@ -117,6 +122,10 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	if (no_more(ti, &as))
 		return -EINVAL;
+	if (a.pin && a.min_slots) {
+		ti->error = "pin promises more than min_slots: give one of them";
+		return -EINVAL;
+	}
 	*ret = a;
 	return 0;
 }
@@ -144,13 +153,17 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 	bool max = a->max_misses != CC_MAX_MISSES;
 	unsigned int sz = 0;
 
-	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max));
+	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots) + a->pin);
 	if (a->miss_timeout_ms)
 		DMEMIT(" miss_timeout_ms %u", a->miss_timeout_ms);
 	if (suspend)
 		DMEMIT(" suspend_timeout_ms %u", a->suspend_timeout_ms);
 	if (max)
 		DMEMIT(" max_misses %u", a->max_misses);
+	if (a->min_slots)
+		DMEMIT(" min_slots %u", a->min_slots);
+	if (a->pin)
+		DMEMIT(" pin");
 	return sz;
 }
 

@@ -6,7 +6,7 @@
  *   chunkcache <pool device> <store name> sha256:<64 hex> [<#features> <feature>...]
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
- * max_misses <1..1048576>.  Of a pool: none.  #features counts words.
+ * max_misses <1..1048576>, min_slots <1..1073741823> or pin.  Of a pool: none.  #features counts words.
  */
 #ifndef CC_TABLE_H
 #define CC_TABLE_H
@@ -21,6 +21,8 @@ struct cc_disk_args {
 	u32 miss_timeout_ms;		/* 0: hard, hold for ever */
 	u32 suspend_timeout_ms;
 	u32 max_misses;
+	u32 min_slots;			/* 0: none */
+	u32 pin;			/* 1: yes */
 };
 
 #define CC_SUSPEND_TIMEOUT_MS	30000

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <chunkcache/format.h>
 #include "pool.h"
+#include "share.h"
 #include "target.h"
 
 static atomic64_t next_disk_id;
@@ -117,9 +118,13 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	r = cc_missq_init(disk);
 	if (r)
 		goto exit_map;
-	r = cc_disk_reserve(disk);
+	r = cc_share_promise(disk, &ti->error);
 	if (r)
 		goto exit_missq;
+	ti->error = "No memory for disk";
+	r = cc_disk_reserve(disk);
+	if (r)
+		goto forget_share;
 
 	ti->error = NULL;
 	ti->per_io_data_size = sizeof(struct cc_bio);
@@ -127,6 +132,8 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->private = disk;
 	return 0;
 
+forget_share:
+	cc_share_forget(disk);
 exit_missq:
 	cc_missq_exit(disk);
 exit_map:
@@ -149,6 +156,7 @@ static void cc_disk_dtr(struct dm_target *ti)
 
 	/* No message finds it any more; then stop what it does by itself. */
 	cc_disk_withdraw(disk);
+	cc_share_forget(disk);
 	cc_missq_exit(disk);
 	/* The work may have rung since; a pull that took the disk off the list holds the mutex. */
 	mutex_lock(disk->cmd);

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A disk keeps the slots that it was promised (min_slots) whatever another one scans; beyond them, and
+# without a promise, what it read once goes.  The share survives a reload and ends with the disk.
+# catches: promised slots evicted, too many kept, charges that outlive their disk.
+# vm: -s 2 -n 64M
+. "${0%/*}/lib.sh"
+
+scan() {
+	verify vm1 a --seq --bs 256K
+	verify vm1 a --seq --bs 256K
+}
+
+# missed DISK IMAGE : chunks that a read of all of it has to wait for
+missed() {
+	before=$(($(disk_misses "$1") + $(disk_coalesced "$1")))
+	verify "$1" "$2" --seq --bs 64K
+	echo $(($(disk_misses "$1") + $(disk_coalesced "$1") - before))
+}
+
+standard "--seed 150 --size 16M --chunk 64K" 64
+image b --seed 151 --size 1280K --chunk 64K
+disk_up none b
+verify none b --seq --bs 64K
+scan
+at_least "chunks that are gone without a promise" "$(missed none b | tail -n 1)" 15
+disk_down none
+drop_pool
+
+disk_up some b "2 min_slots 12"
+equal "slots promised" "$(disk_counter some slots_promised)/$(pool_counter slots_promised)" 12/12
+verify some b --seq --bs 64K
+equal "slots charged" "$(disk_counter some slots_charged)" 20
+scan
+equal "slots that it kept" "$(disk_counter some slots_charged)" 12
+equal "chunks that are gone, of 20" "$(missed some b | tail -n 1)" 8
+
+note "what it keeps follows what it reads"
+verify some b --seq --bs 64K
+scan
+verify some b --seq --bs 64K
+at_least "slots charged" "$(disk_counter some slots_charged)" 12
+
+note "a reload to another promise"
+must dmsetup load -r some --table "$(disk_table b "2 min_slots 20")"
+equal "with two tables the larger promise counts" "$(pool_counter slots_promised)" 20
+must dmsetup suspend --noflush --nolockfs some
+must dmsetup resume some
+verify some b --seq --bs 64K
+scan
+equal "chunks that are gone, of 20" "$(missed some b | tail -n 1)" 0
+must dmsetup load -r some --table "$(disk_table b "2 min_slots 5")"
+must dmsetup suspend --noflush --nolockfs some
+must dmsetup resume some
+equal "slots promised" "$(disk_counter some slots_promised)/$(pool_counter slots_promised)" 5/5
+scan
+at_least "slots that it kept" "$(disk_counter some slots_charged)" 5
+
+note "without the disk nothing is promised or kept"
+disk_down some
+equal "slots promised" "$(pool_counter slots_promised)" 0
+drop_pool
+disk_up none b
+verify none b --seq --bs 64K
+scan
+at_least "chunks that are gone" "$(missed none b | tail -n 1)" 15
+finish

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The replacement policy by itself: each slot is in one list and leaves once, shares keep what
+ * they were promised and no more, ghosts are counted right, a resize loses nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../drivers/md/dm-chunkcache/policy.h"
+#include "tap.h"
+
+#define NR	3000
+#define SHARES	4
+
+static struct {
+	struct cc_policy policy;
+	struct cc_link link[NR];
+	u8 hit[NR], list[NR];
+	u32 key[NR];
+	u16 share[NR], ghosts[NR + CC_GHOST_WAYS];
+	struct cc_share shares[SHARES + 1];
+	bool valid[NR];
+	u32 nr_valid;
+} w;
+
+static struct cc_link *op_link(void *ctx, u32 n) { return &w.link[n]; }
+static u8 *op_hit(void *ctx, u32 n) { return &w.hit[n]; }
+static u8 *op_list(void *ctx, u32 n) { return &w.list[n]; }
+static u32 *op_key(void *ctx, u32 n) { return &w.key[n]; }
+static u16 *op_ghosts(void *ctx, u32 set) { return &w.ghosts[set * CC_GHOST_WAYS]; }
+static u16 *op_share(void *ctx, u32 n) { return &w.share[n]; }
+static struct cc_share *op_find_share(void *ctx, u16 id) { return &w.shares[id]; }
+
+static const struct cc_policy_ops ops = {
+	.link = op_link, .hit = op_hit, .list = op_list, .key = op_key, .ghosts = op_ghosts,
+	.share = op_share, .find_share = op_find_share,
+};
+
+static void start(u32 nr)
+{
+	memset(&w, 0, sizeof(w));
+	cc_policy_init(&w.policy, &ops, NULL, nr);
+	for (unsigned int i = 1; i <= SHARES; i++)
+		cc_share_init(&w.shares[i]);
+	srand(1);
+}
+
+static void fill(u32 n, u64 key, bool prefetched, u16 share)
+{
+	w.share[n] = 0;
+	w.valid[n] = true;
+	w.nr_valid++;
+	cc_policy_charge(&w.policy, n, share);
+	cc_policy_insert(&w.policy, n, key, prefetched);
+}
+
+/* A victim, however many have to be spared first. */
+static u32 evict(void)
+{
+	bool again;
+	u32 n;
+
+	do {
+		n = cc_policy_evict(&w.policy, &again);
+	} while (n == CC_NIL && again);
+	if (n != CC_NIL) {
+		w.nr_valid -= w.valid[n];
+		w.valid[n] = false;
+	}
+	return n;
+}
+
+static u32 listed(void)
+{
+	const struct cc_policy *p = &w.policy;
+	u32 n = p->fresh.nr + p->small.nr + p->main.nr + p->ahead.nr;
+
+	for (unsigned int i = 1; i <= SHARES; i++)
+		n += w.shares[i].parked.nr;
+	return n;
+}
+
+static u32 charged(u16 share)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < NR; i++)
+		n += w.valid[i] && w.share[i] == share;
+	return n;
+}
+
+static bool ghosts_add_up(u32 nr)
+{
+	u32 count[2] = { 0, 0 };
+
+	for (u32 i = 0; i < nr; i++)
+		if (w.ghosts[i])
+			count[w.ghosts[i] & 1]++;
+	return count[0] == w.policy.nr_ghosts[0] && count[1] == w.policy.nr_ghosts[1];
+}
+
+/* Anything that a pool may do, for a while; what must hold does after each step. */
+static void test_anything(u32 nr, const u32 promised[SHARES])
+{
+	u32 wrong = 0, broken = 0, twice = 0;
+
+	start(nr);
+	for (unsigned int i = 0; i < SHARES; i++)
+		cc_policy_promise(&w.policy, &w.shares[i + 1], promised[i]);
+	for (u32 step = 0; step < 200000; step++) {
+		u32 n = (u32)rand() % nr, had[SHARES + 1];
+		u16 share = (u16)(rand() % (SHARES + 1));
+
+		for (u16 i = 1; i <= SHARES; i++)
+			had[i] = w.shares[i].used;
+		if (w.valid[n] && rand() % 8) {
+			w.hit[n] = 1;
+			cc_policy_charge(&w.policy, n, share);
+		} else if (w.valid[n] && rand() % 4) {
+			cc_policy_remove(&w.policy, n);
+			w.valid[n] = false;
+			w.nr_valid--;
+			continue;
+		} else if (w.valid[n]) {
+			cc_policy_uncharge(&w.policy, n, share);
+			continue;
+		} else if (rand() % 64 && w.nr_valid > nr * 7 / 8) {
+			n = evict();
+			twice += n != CC_NIL && w.valid[n];
+			for (u16 i = 1; i <= SHARES; i++)
+				broken += w.shares[i].used < had[i] && had[i] <= promised[i - 1];
+		} else {
+			fill(n, (u64)rand() % (2 * nr), !(rand() % 8), share);
+		}
+		wrong += listed() != w.nr_valid;
+	}
+	for (u16 i = 1; i <= SHARES; i++)
+		wrong += charged(i) != w.shares[i].used;
+	ok(!wrong && !twice, "%u slots: each is in one list, and charged once", nr);
+	ok(!broken, "%u slots: no promise is broken", nr);
+	ok(ghosts_add_up(nr), "%u slots: ghosts are counted right", nr);
+	while (evict() != CC_NIL)
+		;
+	for (u16 i = 1; i <= SHARES; i++)
+		wrong += w.shares[i].used > promised[i - 1] || w.shares[i].used != w.shares[i].parked.nr;
+	ok(!wrong, "%u slots: in the end only what was promised is left", nr);
+	for (u32 n = 0; n < nr; n++)
+		for (u16 i = 1; w.valid[n] && i <= SHARES; i++)
+			cc_policy_uncharge(&w.policy, n, i);
+	while (evict() != CC_NIL)
+		;
+	ok(!w.nr_valid && !listed(), "%u slots: and nothing without promises", nr);
+}
+
+/* 2,700 slots of a share stand before the 300 that can go: found in bounded steps, once. */
+static void test_spared(void)
+{
+	u32 searches = 0, n;
+	bool again;
+
+	start(NR);
+	cc_policy_promise(&w.policy, &w.shares[1], 2700);
+	for (u32 i = 0; i < NR; i++)
+		fill(i, i, false, i < 2700);
+	do {
+		n = cc_policy_evict(&w.policy, &again);
+		searches++;
+	} while (n == CC_NIL && again);
+	ok(n >= 2700 && n != CC_NIL && searches > 1 && searches < 5,
+	   "spared: found slot %u, in %u searches", n, searches);
+	ok(w.shares[1].parked.nr == 2700, "spared: %u are parked", w.shares[1].parked.nr);
+	while (cc_policy_promise(&w.policy, &w.shares[1], 100))
+		;
+	ok(w.shares[1].parked.nr == 100, "spared: a smaller promise sets the others free");
+	fill(n, 5000, false, 1);
+	ok(w.shares[1].parked.nr == 99, "spared: one more that can go lets the oldest go");
+}
+
+/* What a share that is used beyond its promise keeps is not what it read first. */
+static void test_share_follows(void)
+{
+	u32 old = 0;
+
+	start(NR);
+	cc_policy_promise(&w.policy, &w.shares[1], 50);
+	for (u32 i = 0; i < 50; i++)
+		fill(i, i, false, 1);
+	for (u32 i = 50; i < NR; i++)
+		fill(i, i, false, 0);
+	for (u64 key = NR; key < 3 * NR; key++)
+		fill(evict(), key, false, key % 4 == 0);
+	for (u32 i = 0; i < 50; i++)
+		old += w.share[i] == 1 && w.valid[i];
+	ok(old < 25, "share: %u of the first 50 are left", old);
+	ok(w.shares[1].used >= 50, "share: it has %u", w.shares[1].used);
+}
+
+static void test_prefetched(void)
+{
+	start(100);
+	for (u32 i = 0; i < 100; i++)
+		fill(i, i, i >= 90, 0);
+	w.hit[95] = 1;
+	for (u32 i = 0; i < 9; i++) {
+		u32 n = evict();
+
+		if (n < 90 || n == 95)
+			ok(false, "prefetched: %u went", n);
+	}
+	ok(w.valid[95] && !w.policy.ahead.nr, "prefetched and not read goes first");
+	ok(evict() < 90, "prefetched and read is like all others");
+}
+
+static void test_resize(void)
+{
+	u32 lost = 0;
+
+	start(NR / 4);
+	for (u32 i = 0; i < NR / 4; i++)
+		fill(i, i, false, 0);
+	cc_policy_resize(&w.policy, NR);
+	for (u32 i = NR / 4; i < NR; i++)
+		fill(i, i, false, 0);
+	for (u64 key = 0; key < 5 * NR; key++)
+		fill(evict(), key % 4500, false, 0);
+	cc_policy_resize(&w.policy, NR / 10);
+	for (u32 i = 0; i < NR - NR / 10; i++)
+		lost += evict() == CC_NIL;
+	for (u64 key = 0; key < 5 * NR; key++)
+		fill(evict(), key % 450, false, 0);
+	ok(!lost && listed() == NR / 10, "resize: %u slots", listed());
+	ok(w.policy.target >= 256 && w.policy.target <= NR / 10 * 256, "resize: the target follows");
+}
+
+int main(void)
+{
+	static const u32 none[SHARES], some[SHARES] = { 3, 40, 0, 200 }, tiny[SHARES] = { 1 };
+
+	test_anything(NR, none);
+	test_anything(NR, some);
+	test_anything(20, tiny);
+	test_anything(2, none);
+	test_spared();
+	test_share_follows();
+	test_prefetched();
+	test_resize();
+	return tap_done();
+}
