@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <netinet/in.h>
 #include <openssl/crypto.h>
+#include <sys/socket.h>
 
 #include "chunkcache/format.h"
 #include "manifest.h"
@@ -275,6 +277,32 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
 	return CURL_PREREQFUNC_OK;
 }
 
+static bool is_link_local(const struct sockaddr *sa)
+{
+	const struct in6_addr *a6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+
+	if (sa->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 16 == (169 << 8 | 254);
+	return IN6_IS_ADDR_LINKLOCAL(a6) ||
+	       (IN6_IS_ADDR_V4MAPPED(a6) && a6->s6_addr[12] == 169 && a6->s6_addr[13] == 254) ||
+	       !memcmp(a6->s6_addr, "\xfd\x00\x0e\xc2", 4);
+}
+
+/*
+ * Clouds have the services that give out keys at such addresses (fd00:ec2::/32 is one, too).  A name
+ * that leads there is not to have signed requests sent to them.
+ */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct cc_http_xfer *x = arg;
+
+	if (is_link_local(&a->addr)) {
+		x->stop = CC_HTTP_STOP_ADDRESS;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 /* Room for n more bytes of body; false: stop. */
 static bool make_room(struct cc_http_xfer *x, size_t n)
 {
@@ -533,6 +561,8 @@ static CURLcode set_callbacks(struct cc_http_xfer *x)
 	SET(CURLOPT_PRIVATE, x);
 	SET(CURLOPT_ERRORBUFFER, x->curl_error);
 	SET(CURLOPT_NOPROGRESS, 1L);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, x);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_PREREQDATA, x);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -548,6 +578,7 @@ static CURLcode set_callbacks(struct cc_http_xfer *x)
 
 static void init_curl(void)
 {
+	unsetenv("SSLKEYLOGFILE"); /* libcurl would write the keys of connections there */
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
@@ -739,6 +770,9 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	case CC_HTTP_STOP_TOOBIG:
 		snprintf(reason, sizeof(reason), "larger than expected: at most %zu bytes", x->req.max);
 		outcome(o, CC_STORE_TOOBIG, CC_RETRY_FATAL, reason);
+		break;
+	case CC_HTTP_STOP_ADDRESS:
+		outcome(o, CC_STORE_DENIED, CC_RETRY_FATAL, "the host's address is link-local: refused");
 		break;
 	default:
 		outcome(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");

@@ -129,6 +129,7 @@ struct cc_http_xfer {
 		CC_HTTP_STOP_TOOBIG,
 		CC_HTTP_STOP_ENOUGH,	/* of an error's text */
 		CC_HTTP_STOP_MEMORY,
+		CC_HTTP_STOP_ADDRESS,	/* no store has such a one */
 	} stop;				/* why we ended it, if we did */
 	uint64_t start_ns, sent_ns, first_ns, last_ns; /* 0: not yet; last: last byte either way */
 	uint8_t *body;			/* req.buf, or malloc()ed and owned if req.grow */

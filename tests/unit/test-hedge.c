@@ -20,6 +20,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 		dlsym(RTLD_NEXT, "getaddrinfo");
 	struct addrinfo *next = NULL;
 
+	if (node && !strcmp(node, "meta.test"))
+		return real("169.254.169.254", service, hints, res);
 	if (!node || strcmp(node, "many.test"))
 		return real(node, service, hints, res);
 	for (int i = 3; i; i--) {
@@ -383,6 +385,22 @@ static void test_addresses(void)
 	cc_fetch_close(f);
 }
 
+/* Where clouds have the services that give out keys. */
+static void test_link_local(void)
+{
+	struct cc_fetch *f = open_fetch(1, 1, 8);
+	struct cc_store_config c;
+	struct cc_store *s = open_store(&c, (char *)"http://meta.test");
+	static struct job j;
+
+	prepare(&j, s, 1, 0);
+	run(f, &j);
+	ok(j.req.result == CC_STORE_DENIED && j.req.attempts == 1 && strstr(j.req.error, "link-local"),
+	   "a name that leads to a link-local address: %s", j.req.error);
+	cc_fetch_close(f);
+	cc_store_close(s);
+}
+
 int main(void)
 {
 	struct cc_fetch *f;
@@ -414,6 +432,7 @@ int main(void)
 	test_budget();
 	test_cancel_both();
 	test_addresses();
+	test_link_local();
 	cc_store_close(store);
 	httpd_stop(&h);
 	return tap_done();
