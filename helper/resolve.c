@@ -166,22 +166,26 @@ static void start_lookup(struct cc_resolver *r)
 
 /* ---- the choice ---- */
 
-/* The next one in turn that is not parked; or, if all are, the next one. */
+/* In turn, one that is neither parked nor avoided; without one, what is not parked; else any. */
 static struct address *in_turn(struct cc_resolver *r, const char *avoid, uint64_t now)
 {
-	struct address *a = NULL;
+	struct address *up = NULL, *other = NULL;
 
 	for (unsigned int i = 0; i < r->nr_addresses; i++) {
 		struct address *next = &r->addresses[r->next++ % r->nr_addresses];
+		bool avoided = avoid && !strcmp(next->text, avoid);
+		bool parked = now < next->parked_ns;
 
-		if (avoid && !strcmp(next->text, avoid))
-			continue;
-		if (now >= next->parked_ns)
+		if (!avoided && !parked)
 			return next;
-		if (!a)
-			a = next;
+		if (!parked)
+			up = next;
+		else if (!avoided && !other)
+			other = next;
 	}
-	return a ? a : &r->addresses[r->next++ % r->nr_addresses];
+	if (!up)
+		up = other;
+	return up ? up : &r->addresses[r->next++ % r->nr_addresses];
 }
 
 static const char *choose(struct cc_resolver *r, const char *avoid)

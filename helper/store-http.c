@@ -148,6 +148,8 @@ static void attempt(struct http_store *s, struct line *l, const struct cc_http_r
 	code = move(l);
 	curl_multi_remove_handle(l->multi, l->xfer.easy);
 	cc_http_xfer_end(&l->xfer, code, o);
+	cc_resolver_report(s->target.resolver, address,
+			   o->class == CC_RETRY_TRANSIENT && !l->xfer.first_ns, 0);
 }
 
 /* ---- with retries ---- */

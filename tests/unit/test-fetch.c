@@ -518,7 +518,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 
 	if (node && !strcmp(node, "slow.test")) {
 		nap_ms(1500);
-		node = "localhost";
+		node = "127.0.0.1";
 	}
 	return real(node, service, hints, res);
 }

@@ -243,7 +243,7 @@ static void test_manners(void)
 	httpd_script(&h, "count=1 status=503 retry-after=1");
 	start = cc_now_ns();
 	ok(!get(s, "obj", 100, "0123456789") && cc_now_ns() - start >= 1000000000,
-	   "503: waits as long as Retry-After says, by host name");
+	   "503: waits as long as Retry-After says, by host name: %s", err);
 	c.total_timeout_ms = 400;
 	httpd_script(&h, "status=503 retry-after=8");
 	start = cc_now_ns();
