@@ -92,13 +92,13 @@ static struct cc_endpoint endpoint(void)
 }
 
 /* A new engine and a new store: no class has had its one retry, no quota was spent. */
-static void open_at(bool s3, unsigned int port)
+static void open_at(bool s3, const char *host, unsigned int port)
 {
 	static const struct cc_fetch_config c = { .network_threads = 1, .max_in_flight = 4 };
 	static char url[64], origin[64];
 	char err[200];
 
-	snprintf(origin, sizeof(origin), "http://two.test:%u", port);
+	snprintf(origin, sizeof(origin), "http://%s:%u", host, port);
 	snprintf(url, sizeof(url), "%s", s3 ? "s3://bucket" : origin);
 	cc_store_config_init(&config);
 	config.name = (char *)"main";
@@ -121,7 +121,7 @@ static void open_at(bool s3, unsigned int port)
 
 static void open_all(bool s3)
 {
-	open_at(s3, h.port);
+	open_at(s3, "two.test", h.port);
 }
 
 static void close_all(void)
@@ -261,12 +261,37 @@ static void test_no_connection(void)
 {
 	struct cc_endpoint e;
 
-	open_at(true, 1);
+	open_at(true, "127.0.0.1", 1);
 	run();
 	e = endpoint();
 	ok(req.result == CC_STORE_ERROR && req.attempts == 3 && e.stats.retries[T] == 2,
 	   "nobody listens: %u attempts: %s", req.attempts, req.error);
 	close_all();
+}
+
+/* Where there is one address only, a failure costs its connection; a store that is busy does not. */
+static void test_new_connection(void)
+{
+	static const struct { const char *rules; uint64_t made; } cases[] = {
+		{ FIRST "status=500", 1 }, { FIRST "fault=wrong-bytes", 1 }, { FIRST "status=503", 0 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cc_endpoint before, after;
+
+		open_at(true, "127.0.0.1", h.port);
+		httpd_script(&h, "");
+		run();
+		before = endpoint();
+		httpd_script(&h, cases[i].rules);
+		run();
+		after = endpoint();
+		ok(!req.result && req.attempts == 2 &&
+		   after.stats.connections - before.stats.connections == cases[i].made,
+		   "%s: %llu more connections", cases[i].rules,
+		   (unsigned long long)(after.stats.connections - before.stats.connections));
+		close_all();
+	}
 }
 
 static uint64_t timed_run(const char *rules)
@@ -410,6 +435,7 @@ int main(void)
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		test_row(&rows[i]);
 	test_no_connection();
+	test_new_connection();
 	test_retry_after();
 	test_throttled();
 	test_quota();
