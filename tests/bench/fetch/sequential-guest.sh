@@ -30,7 +30,7 @@ for _ in $(seq "$rounds"); do
 	pool_up
 	helper_start
 	disk_up vm1 a
-	must_become 30 disk_is_loaded vm1
+	must_become 120 disk_is_loaded vm1
 	before=$(ticks)
 	start=$(now_ms)
 	must dd if=/dev/mapper/vm1 of=/dev/null bs=128K
