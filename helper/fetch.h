@@ -2,7 +2,8 @@
 /*
  * Fetch engine: gets chunks and manifests out of stores, asynchronously, decompresses
  * and checks them.  Owns its queue, network threads, hash workers and connections; says nothing
- * of which thread runs what.  Retries, deadlines and priorities are its business.
+ * of which thread runs what.  Retries, deadlines, priorities, second GETs and the choice among a
+ * store's caches and replicas (cc_store_link()) are its business.
  *
  * The caller owns buffers: a request names a buffer, the engine writes into it from submit until
  * completion (or until cancel's completion), and the caller touches it only afterwards.
@@ -42,7 +43,7 @@ struct cc_fetch_req {
 	enum cc_store_result result;	/* OK: buf holds bytes whose SHA-256 is id */
 	size_t size;			/* bytes in buf */
 	uint64_t bytes_fetched;		/* over the network, with retries */
-	unsigned int attempts;
+	unsigned int attempts;		/* GETs for it, second ones too */
 	/* Durations: submit to the first attempt; start to first byte of the last; submit to end. */
 	uint64_t queued_ns, first_byte_ns, total_ns;
 	char error[160];		/* one line, if result is not OK */

@@ -106,7 +106,7 @@ static struct address *find(struct cc_resolver *r, const char *text)
 /* What is known of an address that was there before is kept. */
 static void take_addresses(struct cc_resolver *r, const struct addrinfo *list)
 {
-	struct address new[MAX_ADDRESSES];
+	struct address new[MAX_ADDRESSES] = { { .us = 0 } };
 	unsigned int n = 0;
 
 	for (; list && n < MAX_ADDRESSES; list = list->ai_next) {

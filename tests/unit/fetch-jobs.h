@@ -76,7 +76,7 @@ static inline struct cc_store *open_store(struct cc_store_config *c, char *url)
 	c->connect_timeout_ms = 1000;
 	c->first_byte_timeout_ms = 700;
 	c->stall_timeout_ms = 700;
-	c->total_timeout_ms = 10000;
+	c->total_timeout_ms = 60000;
 	c->attempts = 3;
 	c->negative_ttl_ms = 0;
 	c->stall_hedge_ms = 0;
@@ -115,6 +115,18 @@ static inline void prepare(struct job *j, struct cc_store *s, unsigned int n, ui
 	j->req.buf = j->buf;
 	j->req.buf_size = CHUNK;
 	j->req.arg = j;
+}
+
+/* A manifest of 8 bytes, in the store as well; its digest is j's ID. */
+static inline void prepare_manifest(struct job *j, struct cc_store *s)
+{
+	char name[CC_OBJECT_NAME_MAX];
+
+	prepare(j, s, 0, 0);
+	cc_sha256("manifest", 8, j->req.id);
+	cc_manifest_name(j->req.id, name);
+	httpd_put(&h, name, "manifest", 8);
+	j->req.manifest = true;
 }
 
 static inline bool is_right(const struct job *j)

@@ -117,15 +117,9 @@ static void test_manifest(struct cc_fetch *f)
 {
 	char name[CC_OBJECT_NAME_MAX];
 	static struct job j;
-	uint8_t digest[32];
 
-	cc_sha256("manifest", 8, digest);
-	cc_manifest_name(digest, name);
-	httpd_put(&h, name, "manifest", 8);
 	httpd_script(&h, "");
-	prepare(&j, http_store, 0, 0);
-	j.req.manifest = true;
-	memcpy(j.req.id, digest, 32);
+	prepare_manifest(&j, http_store);
 	run(f, &j);
 	ok(!j.req.result && j.req.size == 8 && !memcmp(j.buf, "manifest", 8), "manifest");
 	j.done = 0;
@@ -134,6 +128,7 @@ static void test_manifest(struct cc_fetch *f)
 	ok(j.req.result == CC_STORE_TOOBIG && j.req.attempts == 1, "manifest too big: %s", j.req.error);
 	j.done = 0;
 	j.req.buf_size = CHUNK;
+	cc_manifest_name(j.req.id, name);
 	httpd_put(&h, name, "manifesT", 8);
 	run(f, &j);
 	ok(j.req.result == CC_STORE_CORRUPT && j.req.attempts == 2, "manifest wrong: %s", j.req.error);
@@ -636,6 +631,7 @@ int main(void)
 	snprintf(http_url, sizeof(http_url), "http://127.0.0.1:%u", h.port);
 	file_store = open_store(&file_config, file_url);
 	http_store = open_store(&config, http_url);
+	config.hedge_quantile = 0; /* GETs are counted */
 	make_chunks();
 	ok(cc_fetch_open(&(struct cc_fetch_config){ 0 }, &none) == -EINVAL && !none,
 	   "no threads: refused");
