@@ -174,7 +174,7 @@ static void alloc_slots(struct cc_fills *f)
 	for (uint32_t i = 0; !r && i < nr; i++) {
 		struct cc_fill *fill = cc_list_entry(f->fetched.next, struct cc_fill, node);
 
-		if (f->slots[i].slot >= f->c.nr_slots) {
+		if (f->slots[i].slot >= f->c.max_slots) {
 			f->error = -EPROTO;
 			return;
 		}

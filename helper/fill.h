@@ -27,7 +27,8 @@ struct cc_fills_config {
 	struct cc_slot_table *table;
 	struct cc_sources *sources;
 	struct cc_writer *writer;
-	uint64_t nr_slots;
+	uint64_t nr_slots;		/* of the pool when the session began */
+	uint64_t max_slots;		/* slots that the kernel may ever hand out */
 	uint32_t slot_shift;
 	unsigned int nr_buffers;	/* for fills */
 	unsigned int slot_wait_ms;

@@ -28,6 +28,12 @@ const char *cc_session_state_name(enum cc_session_state state)
 
 /* ---- what the pool holds ---- */
 
+/* The kernel may hand out more slots than there were at first: a pool can be resized. */
+static uint64_t max_slots(const struct cc_session *s)
+{
+	return cc_superblock_max_slots(cc_pooldev_geometry(s->pooldev));
+}
+
 struct known_slot {
 	uint32_t gen;
 	uint8_t state;
@@ -45,7 +51,7 @@ static void take_slot(void *arg, const struct chunkcache_slot_info *i)
 {
 	struct slot_load *l = arg;
 
-	if (l->known && i->slot < l->s->attachment.nr_slots)
+	if (l->known && i->slot < max_slots(l->s))
 		l->known[i->slot] = (struct known_slot) { i->gen, (uint8_t)i->state, true };
 	if (i->state == CHUNKCACHE_SLOT_FILLING && i->session == l->s->attachment.session &&
 	    !cc_fills_holds(l->s->fills, i->slot, i->gen) && l->nr_unknown < CHUNKCACHE_SLOT_BATCH_MAX)
@@ -143,7 +149,7 @@ static int load_slots(struct cc_session *s)
 	if (!l)
 		return -ENOMEM;
 	l->s = s;
-	l->known = calloc(s->attachment.nr_slots, sizeof(*l->known));
+	l->known = calloc(max_slots(s), sizeof(*l->known));
 	if (!l->known)
 		goto out;
 	r = cc_channel_slot_get(s->channel, take_slot, l);
@@ -253,7 +259,7 @@ static int open_memory(struct cc_session *s, uint32_t slot_shift)
 	int r;
 
 	s->nr_buffers = nr < BUFFERS_MIN ? BUFFERS_MIN : (unsigned int)nr;
-	r = cc_index_open(s->attachment.nr_slots, &s->index);
+	r = cc_index_open(max_slots(s), &s->index);
 	if (r)
 		return r;
 	c = (struct cc_ramcache_config) {
@@ -280,7 +286,7 @@ static int open_fills(struct cc_session *s, uint32_t slot_shift)
 	struct cc_fills_config c = {
 		.channel = s->channel, .disks = s->disks, .fetch = s->fetch, .index = s->index,
 		.ramcache = s->ramcache, .table = s->table, .sources = s->sources, .writer = s->writer,
-		.nr_slots = s->attachment.nr_slots, .slot_shift = slot_shift,
+		.nr_slots = s->attachment.nr_slots, .max_slots = max_slots(s), .slot_shift = slot_shift,
 		.nr_buffers = s->nr_buffers, .slot_wait_ms = s->config->slot_wait_ms,
 	};
 
@@ -337,10 +343,10 @@ static int try_attach(struct cc_session *s, char *err, size_t errlen)
 			 cc_channel_error(s->channel));
 		return r;
 	}
-	if (s->attachment.slot_size != 1u << g->slot_shift || s->attachment.nr_slots > g->nr_slots) {
-		snprintf(err, errlen, "%s: the kernel's pool has %llu slots of %u bytes, its superblock %llu of %u",
+	if (s->attachment.slot_size != 1u << g->slot_shift || s->attachment.nr_slots > max_slots(s)) {
+		snprintf(err, errlen, "%s: the kernel's pool has %llu slots of %u bytes, its superblock up to %llu of %u",
 			 s->config->device, (unsigned long long)s->attachment.nr_slots,
-			 s->attachment.slot_size, (unsigned long long)g->nr_slots, 1u << g->slot_shift);
+			 s->attachment.slot_size, (unsigned long long)max_slots(s), 1u << g->slot_shift);
 		return -EINVAL;
 	}
 	r = open_parts(s);

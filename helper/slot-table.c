@@ -213,6 +213,7 @@ static uint32_t next_dirty(struct cc_slot_table *t)
 static void write_block(struct cc_slot_table *t, struct table_write *w, uint32_t block)
 {
 	const struct cc_pool_geometry *g = cc_pooldev_geometry(t->pd);
+	uint64_t max = cc_superblock_max_slots(g);
 	struct cc_table_entry *e = (void *)((char *)t->buffers + (size_t)(w - t->writes) * BLOCK);
 	struct cc_slot_record r;
 
@@ -220,7 +221,7 @@ static void write_block(struct cc_slot_table *t, struct table_write *w, uint32_t
 	for (uint32_t i = 0; i < PER_BLOCK; i++) {
 		uint64_t slot = (uint64_t)block * PER_BLOCK + i;
 
-		if (slot < g->nr_slots && t->fn(t->arg, (uint32_t)slot, &r))
+		if (slot < max && t->fn(t->arg, (uint32_t)slot, &r))
 			cc_table_entry_encode(&r, &e[i]);
 	}
 	t->dirty[block / 64] &= ~(1ULL << (block % 64));

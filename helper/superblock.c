@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Superblocks: see superblock.h.  Owns no device; writes nothing.
+ * Superblocks: see superblock.h.  Owns no device.
  */
 #include <endian.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #define BLOCK			4096ULL
 #define MIB			(1ULL << 20)
 #define MANIFEST_AREA_MIN	(CC_MANIFEST_DIR_SIZE + 64 * BLOCK)
+#define GROWTH_DEFAULT		4		/* how many times as large a pool can become */
 #define MANIFEST_AREA_DEFAULT	(256 * MIB)	/* what a large device gets */
 
 _Static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE, "superblock is one block");
@@ -50,11 +51,38 @@ static uint64_t default_manifest_bytes(uint64_t device_bytes)
 	return share < MANIFEST_AREA_DEFAULT ? share : MANIFEST_AREA_DEFAULT;
 }
 
+uint64_t cc_superblock_max_slots(const struct cc_pool_geometry *g)
+{
+	uint64_t nr = g->table_size / sizeof(struct cc_table_entry);
+
+	return nr < CC_NR_SLOTS_MAX ? nr : CC_NR_SLOTS_MAX;
+}
+
+uint64_t cc_superblock_slots_on(const struct cc_pool_geometry *g, uint64_t device_bytes)
+{
+	uint64_t max = cc_superblock_max_slots(g), nr;
+
+	if (device_bytes <= g->slots_offset)
+		return 0;
+	nr = (device_bytes - g->slots_offset) >> g->slot_shift;
+	return nr < max ? nr : max;
+}
+
+/* Room for the slots of a pool of max_bytes. */
+static uint64_t table_bytes(uint64_t max_bytes, uint32_t slot_shift)
+{
+	uint64_t nr = max_bytes >> slot_shift;
+
+	if (nr > CC_NR_SLOTS_MAX)
+		nr = CC_NR_SLOTS_MAX;
+	return round_up(nr * sizeof(struct cc_table_entry), BLOCK);
+}
+
 int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t manifest_bytes,
-			 struct cc_pool_geometry *ret, char *err, size_t errlen)
+			 uint64_t max_bytes, struct cc_pool_geometry *ret, char *err, size_t errlen)
 {
 	struct cc_pool_geometry g = { .slot_shift = slot_shift, .sequence = 1 };
-	uint64_t slot, nr, next;
+	uint64_t slot;
 
 	if (slot_shift < CC_CHUNK_SHIFT_MIN || slot_shift > CC_CHUNK_SHIFT_MAX)
 		return fail(err, errlen, -EINVAL, "slot size: expected a power of two from 64 KiB to 16 MiB");
@@ -65,26 +93,23 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 		return fail(err, errlen, -EINVAL,
 			    "manifest area: expected %llu bytes up to the size of the device",
 			    (unsigned long long)MANIFEST_AREA_MIN);
+	if (!max_bytes)
+		max_bytes = GROWTH_DEFAULT * device_bytes;
+	if (max_bytes < device_bytes)
+		return fail(err, errlen, -EINVAL,
+			    "largest size: expected at least that of the device, %llu bytes",
+			    (unsigned long long)device_bytes);
 
 	g.manifest_offset = CC_META_START;
 	g.manifest_size = round_up(manifest_bytes, BLOCK);
 	g.table_offset = g.manifest_offset + g.manifest_size;
-
-	/* Fewer slots need a smaller table: each round can only lower the number. */
-	for (nr = device_bytes >> slot_shift; ; nr = next) {
-		if (nr > CC_NR_SLOTS_MAX)
-			nr = CC_NR_SLOTS_MAX;
-		g.table_size = round_up(nr * sizeof(struct cc_table_entry), BLOCK);
-		g.slots_offset = round_up(g.table_offset + g.table_size, slot > MIB ? slot : MIB);
-		next = g.slots_offset < device_bytes ? (device_bytes - g.slots_offset) >> slot_shift : 0;
-		if (!next)
-			return fail(err, errlen, -EINVAL,
-				    "device of %llu bytes is too small for one slot of %llu bytes",
-				    (unsigned long long)device_bytes, (unsigned long long)slot);
-		if (next >= nr)
-			break;
-	}
-	g.nr_slots = nr;
+	g.table_size = table_bytes(max_bytes, slot_shift);
+	g.slots_offset = round_up(g.table_offset + g.table_size, slot > MIB ? slot : MIB);
+	g.nr_slots = cc_superblock_slots_on(&g, device_bytes);
+	if (!g.nr_slots)
+		return fail(err, errlen, -EINVAL,
+			    "device of %llu bytes is too small for one slot of %llu bytes",
+			    (unsigned long long)device_bytes, (unsigned long long)slot);
 	*ret = g;
 	return 0;
 }
@@ -161,7 +186,7 @@ static int check_areas(const struct cc_pool_geometry *g, uint64_t device_bytes, 
 	if (g->manifest_size < CC_MANIFEST_DIR_SIZE)
 		return fail(err, errlen, -EINVAL, "superblock: manifest_size %llu: expected at least %u",
 			    (unsigned long long)g->manifest_size, (unsigned int)CC_MANIFEST_DIR_SIZE);
-	if (g->table_size != round_up(g->nr_slots * sizeof(struct cc_table_entry), BLOCK))
+	if (g->table_size < g->nr_slots * sizeof(struct cc_table_entry))
 		return fail(err, errlen, -EINVAL, "superblock: table_size %llu does not fit %llu slots",
 			    (unsigned long long)g->table_size, (unsigned long long)g->nr_slots);
 	return 0;
@@ -217,6 +242,25 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
 		return r;
 	*ret = g;
 	return 0;
+}
+
+static int write_copy(int fd, const void *buf, off_t offset)
+{
+	ssize_t n = pwrite(fd, buf, CC_SB_SIZE, offset);
+
+	if (n != CC_SB_SIZE)
+		return n < 0 ? -errno : -EIO;
+	return fsync(fd) ? -errno : 0;
+}
+
+int cc_superblock_write(int fd, const struct cc_pool_geometry *g)
+{
+	uint8_t buf[CC_SB_SIZE];
+	int r;
+
+	cc_superblock_encode(g, buf);
+	r = write_copy(fd, buf, CC_SB_OFFSET_B);
+	return r ? r : write_copy(fd, buf, CC_SB_OFFSET_A);
 }
 
 int cc_device_bytes(int fd, uint64_t *ret_bytes)

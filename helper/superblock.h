@@ -25,12 +25,17 @@ struct cc_pool_geometry {
 };
 
 /*
- * Where things go on a device of device_bytes.  manifest_bytes 0 means the default for the size.
+ * Where things go on a device of device_bytes, with a slot table for one of up to max_bytes, so that the
+ * pool can grow.  manifest_bytes, max_bytes 0 mean the default for the size.
  * uuid and created are left zero for the caller, sequence is 1.  -EINVAL with a line in err
  * if the values are out of range or not even one slot fits.
  */
 int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t manifest_bytes,
-			 struct cc_pool_geometry *ret, char *err, size_t errlen);
+			 uint64_t max_bytes, struct cc_pool_geometry *ret, char *err, size_t errlen);
+/* As many slots as the slot table has room for: numbers of slots are below it for the life of a pool. */
+uint64_t cc_superblock_max_slots(const struct cc_pool_geometry *g);
+/* How many slots fit a device of device_bytes and the slot table. */
+uint64_t cc_superblock_slots_on(const struct cc_pool_geometry *g, uint64_t device_bytes);
 /* Fills all CC_SB_SIZE bytes of buf. */
 void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf);
 /*
@@ -44,6 +49,8 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
  * larger sequence.  -errno of the read, or what cc_superblock_check() said of copy A.
  */
 int cc_superblock_read(int fd, struct cc_pool_geometry *ret, char *err, size_t errlen);
+/* Write both copies, one after the other, so that there is always a whole one.  0 or -errno. */
+int cc_superblock_write(int fd, const struct cc_pool_geometry *g);
 /* Bytes of the block device or file fd. */
 int cc_device_bytes(int fd, uint64_t *ret_bytes);
 

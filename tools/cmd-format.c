@@ -26,6 +26,7 @@ struct format {
 	const char *path;
 	uint32_t slot_shift;
 	uint64_t manifest_bytes;	/* 0: the default for the size */
+	uint64_t max_bytes;		/* the same */
 	bool force, discard, json, have_uuid;
 	uint8_t uuid[16];
 	int fd;
@@ -43,6 +44,8 @@ static const char help[] =
 	"                       of the images that this pool shall cache\n"
 	"  --manifest-area SIZE room for manifests of images, default by the device's\n"
 	"                       size\n"
+	"  --max-size SIZE      the size that the pool can grow to, default four times\n"
+	"                       the device's; each slot of it costs 64 bytes\n"
 	"  --uuid UUID          instead of a random one\n"
 	"  --no-discard         leave the slots' old content where it is\n"
 	"  --force              overwrite signatures\n"
@@ -200,18 +203,6 @@ static void discard_slots(const struct format *f)
 		fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range[0], range[1]);
 }
 
-static int write_superblock(const struct format *f, uint64_t offset)
-{
-	uint8_t buf[CC_SB_SIZE];
-	ssize_t n;
-
-	cc_superblock_encode(&f->geometry, buf);
-	n = pwrite(f->fd, buf, sizeof(buf), offset);
-	if (n != sizeof(buf))
-		return n < 0 ? -errno : -EIO;
-	return fsync(f->fd) ? -errno : 0;
-}
-
 static int write_pool(const struct format *f)
 {
 	const struct cc_pool_geometry *g = &f->geometry;
@@ -227,9 +218,7 @@ static int write_pool(const struct format *f)
 	if (!r && fsync(f->fd))
 		r = -errno;
 	if (!r)
-		r = write_superblock(f, CC_SB_OFFSET_B);
-	if (!r)
-		r = write_superblock(f, CC_SB_OFFSET_A);
+		r = cc_superblock_write(f->fd, g);
 	if (!r)
 		return 0;
 	ctl_err("%s: writing: %s; the device is no pool now", f->path, strerror(-r));
@@ -245,8 +234,8 @@ static int lay_out(struct format *f)
 	int r = cc_device_bytes(f->fd, &bytes);
 
 	if (!r)
-		r = cc_superblock_layout(bytes, f->slot_shift, f->manifest_bytes, &f->geometry, err,
-					 sizeof(err));
+		r = cc_superblock_layout(bytes, f->slot_shift, f->manifest_bytes, f->max_bytes,
+					 &f->geometry, err, sizeof(err));
 	if (!r && !f->have_uuid)
 		r = ctl_uuid_random(f->uuid);
 	if (r) {
@@ -265,10 +254,11 @@ static int report(const struct format *f)
 
 	ctl_uuid_text(g->uuid, uuid);
 	if (f->json)
-		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			"device", f->path, "uuid", uuid,
 			"slot_bytes", (json_int_t)1 << g->slot_shift,
 			"slots", (json_int_t)g->nr_slots,
+			"max_slots", (json_int_t)cc_superblock_max_slots(g),
 			"manifest_offset", (json_int_t)g->manifest_offset,
 			"manifest_bytes", (json_int_t)g->manifest_size,
 			"table_offset", (json_int_t)g->table_offset,
@@ -324,6 +314,8 @@ static int parse_option(struct format *f, int c, char **argv)
 		if (!f->manifest_bytes)
 			return ctl_usage("--manifest-area: expected a size greater than 0");
 		return 0;
+	case 'x':
+		return ctl_parse_size("--max-size", optarg, &f->max_bytes) ? CTL_USAGE : 0;
 	case 'u':
 		if (ctl_uuid_parse(optarg, f->uuid))
 			return ctl_usage("--uuid: expected a UUID, not all zero, got '%s'", optarg);
@@ -348,6 +340,7 @@ static int run_format(const struct ctl_command *cmd, int argc, char **argv)
 		{ "help", no_argument, NULL, CTL_OPT_HELP },
 		{ "slot-size", required_argument, NULL, 's' },
 		{ "manifest-area", required_argument, NULL, 'm' },
+		{ "max-size", required_argument, NULL, 'x' },
 		{ "uuid", required_argument, NULL, 'u' },
 		{ "no-discard", no_argument, NULL, 'd' },
 		{ "force", no_argument, NULL, CTL_OPT_FORCE },

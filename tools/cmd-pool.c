@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * chunkctl pool-up and pool-down: the dm device of a pool.
+ * chunkctl pool-up, pool-resize and pool-down: the dm device of a pool.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,14 @@ static const char up_help[] =
 	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
 	"pool that is up on the same device already is fine.\n";
 
+static const char resize_help[] =
+	"The pool takes up all of DEVICE, or the first SIZE bytes of it.  To grow it, make\n"
+	"the device larger before; to shrink it, make the device smaller after this has\n"
+	"ended.  Disks go on reading meanwhile; chunks in the part that is given up are\n"
+	"dropped.  Ends when nothing uses that part any more; if interrupted, that goes on.\n"
+	"\n"
+	"  --size SIZE          use so much of the device\n";
+
 static const char down_help[] =
 	"Refused while disks use the pool or its helper runs.\n"
 	"\n"
@@ -28,13 +37,14 @@ static const char down_help[] =
 	"                       go on from the cache, what they miss waits until pool-up\n"
 	"                       brings it back\n";
 
-static int check_device(const char *path, struct stat *st, uint64_t *ret_bytes)
+/* Opens it with flags; the descriptor, or a negative status. */
+static int open_device(const char *path, int flags, struct stat *st, struct cc_pool_geometry *g,
+		       uint64_t *ret_bytes)
 {
-	struct cc_pool_geometry g;
 	char err[200] = "";
 	int fd, r;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, st)) {
 		ctl_err("%s: %s", path, strerror(errno));
 		r = CTL_FAILED;
@@ -42,16 +52,18 @@ static int check_device(const char *path, struct stat *st, uint64_t *ret_bytes)
 		ctl_err("%s: expected a block device", path);
 		r = CTL_FAILED;
 	} else {
-		r = cc_superblock_read(fd, &g, err, sizeof(err));
+		r = cc_superblock_read(fd, g, err, sizeof(err));
 		if (!r)
 			r = cc_device_bytes(fd, ret_bytes);
 		if (r)
 			ctl_err("%s: %s", path, err[0] ? err : strerror(-r));
 		r = r ? CTL_FAILED : 0;
 	}
+	if (!r)
+		return fd;
 	if (fd >= 0)
 		close(fd);
-	return r;
+	return -r;
 }
 
 /* A device of that name exists: fine if it is the pool on this device. */
@@ -62,10 +74,8 @@ static int check_existing(const char *name, const struct ctl_dm_device *d, const
 	snprintf(want, sizeof(want), "%u:%u", major(st->st_rdev), minor(st->st_rdev));
 	if (d->params)
 		sscanf(d->params, "%63s", have);
-	if (!strcmp(d->type, CTL_TARGET_POOL) && !strcmp(have, want)) {
-		ctl_note("%s: is up already", name);
+	if (!strcmp(d->type, CTL_TARGET_POOL) && !strcmp(have, want))
 		return 0;
-	}
 	if (!strcmp(d->type, CTL_TARGET_POOL))
 		ctl_err("%s: is a pool on another device (%s) already", name, have);
 	else
@@ -76,16 +86,20 @@ static int check_existing(const char *name, const struct ctl_dm_device *d, const
 
 static int pool_up(const char *name, const char *path)
 {
+	struct cc_pool_geometry g;
 	struct ctl_dm_device d;
 	struct stat st;
 	uint64_t bytes;
-	int r = check_device(path, &st, &bytes);
+	int fd = open_device(path, O_RDONLY, &st, &g, &bytes), r;
 
-	if (r)
-		return r;
+	if (fd < 0)
+		return -fd;
+	close(fd);
 	r = ctl_dm_get(name, CTL_DM_TABLE, &d);
 	if (!r && strcmp(d.type, "error")) {
 		r = check_existing(name, &d, &st);
+		if (!r)
+			ctl_note("%s: is up already", name);
 		ctl_dm_free(&d);
 		return r;
 	}
@@ -101,6 +115,121 @@ static int pool_up(const char *name, const char *path)
 	ctl_err("%s: %s", name, ctl_dm_reason(r));
 	return CTL_FAILED;
 }
+
+/* ---- pool-resize ---- */
+
+struct resize {
+	const char *name, *path;
+	uint64_t size;			/* bytes; 0: all */
+	int fd;
+	struct cc_pool_geometry old, new;
+	struct ctl_dm_device dm;
+};
+
+/* How many slots there shall be. */
+static int plan(struct resize *z, uint64_t bytes)
+{
+	if (z->size > bytes) {
+		ctl_err("--size: %s has only %" PRIu64 " bytes", z->path, bytes);
+		return CTL_FAILED;
+	}
+	z->new = z->old;
+	z->new.sequence++;
+	z->new.nr_slots = cc_superblock_slots_on(&z->old, z->size ? z->size : bytes);
+	if (!z->new.nr_slots) {
+		ctl_err("%s: not even one slot would be left", z->path);
+		return CTL_FAILED;
+	}
+	if (z->new.nr_slots == cc_superblock_max_slots(&z->old))
+		ctl_note("%s: %" PRIu64 " slots are all that it was formatted for (format --max-size)",
+			 z->path, z->new.nr_slots);
+	return 0;
+}
+
+/* Load a table just long enough for so many slots, with the features that it has. */
+static int reload(struct resize *z, uint64_t nr_slots)
+{
+	uint64_t end = z->new.slots_offset + (nr_slots << z->new.slot_shift);
+
+	return ctl_dm_replace(z->name, false, end / 512, CTL_TARGET_POOL, z->dm.params);
+}
+
+static int wait_shrunk(struct resize *z)
+{
+	struct ctl_pool_status s;
+	struct ctl_dm_device d;
+	int r;
+
+	do {
+		usleep(50000);
+		r = ctl_dm_get(z->name, CTL_DM_STATUS, &d);
+		if (r)
+			return r;
+		r = strcmp(d.type, CTL_TARGET_POOL) ? -ENXIO : ctl_pool_status_parse(d.params, &s);
+		ctl_dm_free(&d);
+	} while (!r && s.total > z->new.nr_slots);
+	return r;
+}
+
+/*
+ * The superblock tells the new number of slots to the table that is loaded then.  A shrinking
+ * pool keeps its length until nobody uses the slots behind the new end any more.
+ */
+static int change(struct resize *z)
+{
+	bool shrinks = z->new.nr_slots < z->old.nr_slots;
+	int r = cc_superblock_write(z->fd, &z->new);
+
+	if (!r)
+		r = reload(z, shrinks ? z->old.nr_slots : z->new.nr_slots);
+	if (r) {
+		ctl_err("%s: %s", z->name, ctl_dm_reason(r));
+		z->old.sequence += 2;
+		if (cc_superblock_write(z->fd, &z->old))
+			ctl_err("%s: and the superblock could not be put back", z->path);
+		return CTL_FAILED;
+	}
+	if (shrinks)
+		r = wait_shrunk(z);
+	if (shrinks && !r)
+		r = reload(z, z->new.nr_slots);
+	if (r) {
+		ctl_err("%s: %s", z->name, ctl_dm_reason(r));
+		return CTL_FAILED;
+	}
+	printf("%s: %" PRIu64 " slots, there were %" PRIu64 "; ends at byte %" PRIu64 " of %s\n",
+	       z->name, z->new.nr_slots, z->old.nr_slots,
+	       z->new.slots_offset + (z->new.nr_slots << z->new.slot_shift), z->path);
+	return CTL_OK;
+}
+
+static int pool_resize(struct resize *z)
+{
+	uint64_t bytes;
+	struct stat st;
+	int r;
+
+	z->fd = open_device(z->path, O_RDWR, &st, &z->old, &bytes);
+	if (z->fd < 0)
+		return -z->fd;
+	r = ctl_dm_get(z->name, CTL_DM_TABLE, &z->dm);
+	if (r) {
+		ctl_err("%s: %s", z->name, r == -ENXIO ? "no such pool" : ctl_dm_reason(r));
+		r = CTL_FAILED;
+		goto close;
+	}
+	r = check_existing(z->name, &z->dm, &st);
+	if (!r)
+		r = plan(z, bytes);
+	if (!r)
+		r = change(z);
+	ctl_dm_free(&z->dm);
+close:
+	close(z->fd);
+	return r;
+}
+
+/* ---- pool-down ---- */
 
 struct find_disks {
 	char dev[32];			/* the pool's */
@@ -186,6 +315,32 @@ static int run_pool_up(const struct ctl_command *cmd, int argc, char **argv)
 	return pool_up(argv[optind], argv[optind + 1]);
 }
 
+static int run_pool_resize(const struct ctl_command *cmd, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "size", required_argument, NULL, 's' },
+		{ 0 }
+	};
+	struct resize z = { 0 };
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == CTL_OPT_HELP)
+			return ctl_help(cmd);
+		if (c != 's')
+			return ctl_bad_option(c, argv);
+		if (ctl_parse_size("--size", optarg, &z.size))
+			return CTL_USAGE;
+	}
+	r = ctl_operands(argc, 2, "POOL and DEVICE");
+	if (r)
+		return r;
+	z.name = argv[optind];
+	z.path = argv[optind + 1];
+	return ctl_finish(pool_resize(&z));
+}
+
 static int run_pool_down(const struct ctl_command *cmd, int argc, char **argv)
 {
 	return ctl_run_remove(cmd, argc, argv, "one POOL", pool_down);
@@ -197,6 +352,14 @@ const struct ctl_command ctl_cmd_pool_up = {
 	.summary = "Make the dm device of a formatted pool",
 	.help = up_help,
 	.run = run_pool_up,
+};
+
+const struct ctl_command ctl_cmd_pool_resize = {
+	.name = "pool-resize",
+	.synopsis = "POOL DEVICE [--size SIZE]",
+	.summary = "Grow or shrink a pool that is up",
+	.help = resize_help,
+	.run = run_pool_resize,
 };
 
 const struct ctl_command ctl_cmd_pool_down = {

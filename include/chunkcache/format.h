@@ -10,8 +10,8 @@
  *	0		superblock A		4096
  *	65536		superblock B		4096, the same but for its position
  *	manifest_offset	manifest area		manifest_size
- *	table_offset	slot table		table_size = nr_slots * 64, rounded up
- *						to a multiple of 4096
+ *	table_offset	slot table		table_size, at least nr_slots * 64; the rest
+ *						is room for the pool to grow
  *	slots_offset	slots			nr_slots * slot_size
  *
  * slots_offset is a multiple of 1 MiB and of the slot size.  Offsets and sizes are

@@ -62,8 +62,8 @@ random() { head -c "$1" /dev/urandom; }
 # ---- usage ----
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
-for command in format import export images verify rm pool-up pool-down up down stat top map explain \
-	cost; do
+for command in format import export images verify rm pool-up pool-resize pool-down up down stat top \
+	map explain cost; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
 	check "fits into 80 columns" [ -z "$(awk 'length > 80' out)" ]

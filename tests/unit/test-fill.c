@@ -553,7 +553,7 @@ static struct cc_fills *begin(uint32_t s, unsigned int nr_cache)
 	};
 	static struct cc_fill_stats stats;
 	struct cc_fills_config c = {
-		.sources = &sources, .nr_slots = NR_SLOTS, .slot_shift = SHIFT, .nr_buffers = 6,
+		.sources = &sources, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT, .nr_buffers = 6,
 		.slot_wait_ms = 200,
 	};
 	struct cc_fills *f;

@@ -40,7 +40,7 @@ static void test_layout(void)
 
 	for (uint32_t shift = CC_CHUNK_SHIFT_MIN; shift <= CC_CHUNK_SHIFT_MAX; shift++) {
 		for (size = 64ULL << 20; size < 64 * GIB; size = size * 3 / 2 + 512) {
-			if (cc_superblock_layout(size, shift, 0, &g, err, sizeof(err))) {
+			if (cc_superblock_layout(size, shift, 0, 0, &g, err, sizeof(err))) {
 				bad++;
 				continue;
 			}
@@ -50,12 +50,12 @@ static void test_layout(void)
 		}
 	}
 	ok(!bad, "layout: all sizes encode and check");
-	ok(cc_superblock_layout(1 << 20, 20, 0, &g, err, sizeof(err)) == -EINVAL, "layout: too small");
-	ok(cc_superblock_layout(GIB, 15, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too small");
-	ok(cc_superblock_layout(GIB, 25, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too large");
-	ok(cc_superblock_layout(GIB, 20, 4096, &g, err, sizeof(err)) == -EINVAL,
+	ok(cc_superblock_layout(1 << 20, 20, 0, 0, &g, err, sizeof(err)) == -EINVAL, "layout: too small");
+	ok(cc_superblock_layout(GIB, 15, 0, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too small");
+	ok(cc_superblock_layout(GIB, 25, 0, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too large");
+	ok(cc_superblock_layout(GIB, 20, 4096, 0, &g, err, sizeof(err)) == -EINVAL,
 	   "layout: manifest area too small");
-	ok(cc_superblock_layout(4 << 20, 20, 0, &g, err, sizeof(err)) == 0 && g.nr_slots == 1,
+	ok(cc_superblock_layout(4 << 20, 20, 0, 0, &g, err, sizeof(err)) == 0 && g.nr_slots == 1,
 	   "layout: one slot");
 }
 
@@ -82,7 +82,7 @@ static void test_check(void)
 	struct cc_pool_geometry g;
 	struct cc_superblock sb;
 
-	cc_superblock_layout(GIB, 20, 0, &g, err, sizeof(err));
+	cc_superblock_layout(GIB, 20, 0, 0, &g, err, sizeof(err));
 	cc_superblock_encode(&g, &good);
 	TRY(-ENODATA, magic[3], 'x');
 	TRY(-EPROTO, version, htole32(2));
@@ -112,7 +112,7 @@ static void write_copy(int fd, off_t offset, uint64_t sequence)
 	struct cc_pool_geometry g;
 	struct cc_superblock sb;
 
-	cc_superblock_layout(GIB, 20, 0, &g, err, sizeof(err));
+	cc_superblock_layout(GIB, 20, 0, 0, &g, err, sizeof(err));
 	g.sequence = sequence;
 	cc_superblock_encode(&g, &sb);
 	if (!sequence)

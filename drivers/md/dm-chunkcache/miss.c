@@ -210,8 +210,10 @@ void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
 	pb->retry = retry;
 	pb->done = 0;
 	pb->arrived = ktime_get_ns();
-	/* A device that failed it has consumed it. */
+	/* A device that failed it has consumed it, and may have cut it. */
 	bio->bi_iter = pb->iter;
+	bio->bi_status = BLK_STS_OK;
+	atomic_set(&bio->__bi_remaining, 1);
 	/* From another context than the submitter's EAGAIN would reach the user. */
 	bio->bi_opf &= ~REQ_NOWAIT;
 	spin_lock_irqsave(&q->arrival_lock, flags);

@@ -220,7 +220,7 @@ static int send_attached(struct cc_cmd *c)
 	    nla_put_u64_64bit(c->reply, CHUNKCACHE_A_INSTANCE, pool->instance,
 			      CHUNKCACHE_A_PAD) ||
 	    nla_put_u32(c->reply, CHUNKCACHE_A_SLOT_SIZE, slot_size) ||
-	    nla_put_u64_64bit(c->reply, CHUNKCACHE_A_NR_SLOTS, pool->slots.nr,
+	    nla_put_u64_64bit(c->reply, CHUNKCACHE_A_NR_SLOTS, pool->geo.nr_slots,
 			      CHUNKCACHE_A_PAD) ||
 	    nla_put_string(c->reply, CHUNKCACHE_A_POOL_NAME, pool->name))
 		return -EMSGSIZE;
@@ -837,7 +837,7 @@ static u32 collect_slots(struct cc_pool *pool, u32 *pos, struct chunkcache_slot_
 	u32 n = 0;
 	u8 owner;
 
-	while (n < SLOT_INFO_BATCH && *pos < pool->slots.nr) {
+	while (n < SLOT_INFO_BATCH && *pos < READ_ONCE(pool->slots.end)) {
 		struct chunkcache_slot_info *info = &ret[n];
 
 		if (!(*pos % CC_LEAF_SLOTS))

@@ -10,22 +10,40 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/slab.h>
+#include <chunkcache/format.h>
 #include "pool.h"
 #include "target.h"
 
 struct pool_table {
 	struct dm_dev *cache_dev;
 	struct cc_pool *pool;		/* reference */
+	struct cc_pool_args args;
+	struct cc_geometry geo;		/* as the superblock was when the table was loaded */
 };
+
+static int check_cache_dev(struct dm_target *ti, const struct pool_table *pt)
+{
+	struct block_device *bdev = pt->cache_dev->bdev;
+
+	if (bdev_logical_block_size(bdev) > CC_SB_SIZE) {
+		ti->error = "Logical block size of cache device must be at most 4096";
+		return -EINVAL;
+	}
+	if (pt->args.discard && !bdev_max_discard_sectors(bdev)) {
+		ti->error = "Feature discard: cache device does not support discards";
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
 
 static int cc_pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct mapped_device *md = dm_table_get_md(ti->table);
-	struct cc_geometry geo;
+	struct cc_pool_args args;
 	struct pool_table *pt;
 	int r;
 
-	r = cc_table_parse_pool(ti, argc, argv);
+	r = cc_table_parse_pool(ti, argc, argv, &args);
 	if (r)
 		return r;
 	if (!(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE)) {
@@ -37,23 +55,28 @@ static int cc_pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "No memory for pool table";
 		return -ENOMEM;
 	}
+	pt->args = args;
 	r = dm_get_device(ti, argv[0], dm_table_get_mode(ti->table), &pt->cache_dev);
 	if (r) {
 		ti->error = "Cannot open cache device";
 		goto free_pt;
 	}
-	r = cc_superblock_read(pt->cache_dev->bdev, &geo, &ti->error);
+	r = check_cache_dev(ti, pt);
 	if (r)
 		goto put_dev;
-	if (ti->len < geo.slots_end) {
+	r = cc_superblock_read(pt->cache_dev->bdev, &pt->geo, &ti->error);
+	if (r)
+		goto put_dev;
+	if (ti->len < pt->geo.slots_end) {
 		ti->error = "Table is shorter than the formatted pool";
 		r = -EINVAL;
 		goto put_dev;
 	}
-	r = dm_set_target_max_io_len(ti, 1u << geo.slot_shift);
+	r = dm_set_target_max_io_len(ti, 1u << pt->geo.slot_shift);
 	if (r)
 		goto put_dev;
-	pt->pool = cc_pool_get_for_table(md, pt->cache_dev->bdev->bd_dev, &geo, &ti->error);
+	pt->pool = cc_pool_get_for_table(md, pt->cache_dev->bdev->bd_dev, &pt->geo,
+					 &ti->error);
 	if (IS_ERR(pt->pool)) {
 		r = PTR_ERR(pt->pool);
 		goto put_dev;
@@ -82,11 +105,11 @@ static bool may_write(const struct cc_pool *pool, sector_t start, sector_t end)
 {
 	const struct cc_geometry *g = &pool->geo;
 
-	if (start >= g->slots_start && end <= g->slots_end)
-		return cc_slots_filling(&pool->slots,
-					cc_slot((start - g->slots_start) >> g->slot_shift));
-	return (start >= g->table_start && end <= g->table_end) ||
-	       (start >= g->manifest_start && end <= g->manifest_end);
+	if ((start >= g->table_start && end <= g->table_end) ||
+	    (start >= g->manifest_start && end <= g->manifest_end))
+		return true;
+	return start >= g->slots_start &&
+	       cc_slots_filling(&pool->slots, (start - g->slots_start) >> g->slot_shift);
 }
 
 static int cc_pool_map(struct dm_target *ti, struct bio *bio)
@@ -115,14 +138,22 @@ static void cc_pool_postsuspend(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_set_live(pt->pool, NULL);
+	cc_pool_set_live(pt->pool, NULL, NULL);
+}
+
+static int cc_pool_preresume(struct dm_target *ti)
+{
+	struct pool_table *pt = ti->private;
+
+	cc_pool_resize(pt->pool, &pt->geo);
+	return 0;
 }
 
 static void cc_pool_resume(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_set_live(pt->pool, ti);
+	cc_pool_set_live(pt->pool, ti, pt->args.discard ? pt->cache_dev->bdev : NULL);
 }
 
 static const char *helper_state(struct cc_pool *pool)
@@ -132,14 +163,21 @@ static const char *helper_state(struct cc_pool *pool)
 	return atomic_read(&pool->nr_draining) ? "draining" : "none";
 }
 
+static const char *mode_name(bool live, bool shrinking)
+{
+	if (!live)
+		return "suspended";
+	return shrinking ? "shrinking" : "normal";
+}
+
 static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int maxlen)
 {
 	struct cc_slots *s = &pool->slots;
 	u64 fills, evictions, session;
-	u32 count[CHUNKCACHE_SLOT_BAD + 1];
+	u32 count[CHUNKCACHE_SLOT_BAD + 1], total;
+	bool live, shrinking;
 	unsigned int sz = 0;
 	const char *helper;
-	bool live;
 
 	mutex_lock(&pool->cmd);
 	session = pool->session ? pool->session->id : 0;
@@ -148,15 +186,17 @@ static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int m
 	mutex_unlock(&pool->cmd);
 	spin_lock(&s->lock);
 	memcpy(count, s->count, sizeof(count));
+	total = cc_slots_total(s);
+	shrinking = s->end > s->nr;
 	fills = s->nr_fills;
 	evictions = s->nr_evictions;
 	spin_unlock(&s->lock);
 
-	DMEMIT("%u %u/%u/%u/%u/%u of %u %llu %llu %s %llu %s 0", 1u << pool->geo.slot_shift,
+	DMEMIT("%u %u/%u/%u/%u/%u of %u %llu %llu %s %llu %s", 1u << pool->geo.slot_shift,
 	       count[CHUNKCACHE_SLOT_FREE], count[CHUNKCACHE_SLOT_FILLING],
 	       count[CHUNKCACHE_SLOT_VALID], count[CHUNKCACHE_SLOT_DYING],
-	       count[CHUNKCACHE_SLOT_BAD], s->nr, fills, evictions, helper, session,
-	       live ? "normal" : "suspended");
+	       count[CHUNKCACHE_SLOT_BAD], total, fills, evictions, helper, session,
+	       mode_name(live, shrinking));
 	return sz;
 }
 
@@ -168,10 +208,12 @@ static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned in
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		emit_info(pt->pool, result, maxlen);
+		sz = emit_info(pt->pool, result, maxlen);
+		sz += cc_table_emit_pool_features(&pt->args, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s", pt->cache_dev->name);
+		sz += cc_table_emit_pool_features(&pt->args, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
@@ -217,6 +259,14 @@ static int cc_pool_iterate_devices(struct dm_target *ti, iterate_devices_callout
 	return fn(ti, pt->cache_dev, 0, ti->len, data);
 }
 
+/* What the helper and its tools should know: a slot is what is written at once. */
+static void cc_pool_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct pool_table *pt = ti->private;
+
+	cc_limits_set_io(limits, pt->geo.slot_shift);
+}
+
 struct target_type cc_pool_target = {
 	.name = "chunkcache-pool",
 	.version = { 0, 1, 0 },
@@ -226,8 +276,10 @@ struct target_type cc_pool_target = {
 	.dtr = cc_pool_dtr,
 	.map = cc_pool_map,
 	.postsuspend = cc_pool_postsuspend,
+	.preresume = cc_pool_preresume,
 	.resume = cc_pool_resume,
 	.status = cc_pool_status,
 	.message = cc_pool_message,
 	.iterate_devices = cc_pool_iterate_devices,
+	.io_hints = cc_pool_io_hints,
 };

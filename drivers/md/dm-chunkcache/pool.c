@@ -46,6 +46,42 @@ static void slot_freed(struct cc_slots *slots)
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_SLOT, NULL);
 }
 
+static void pool_shrunk(struct cc_slots *slots)
+{
+	struct cc_pool *pool = container_of(slots, struct cc_pool, slots);
+
+	mutex_lock(&pool->cmd);
+	DMINFO("%s: shrunk to %u slots, the cache device may be cut behind sector %llu", pool->name,
+	       pool->geo.nr_slots, (unsigned long long)pool->geo.slots_end);
+	if (pool->live)
+		dm_table_event(pool->live->table);
+	mutex_unlock(&pool->cmd);
+}
+
+/* The pool is live: it has the cache device open, and waits for us when it is suspended. */
+static void discard_slot(struct cc_slots *slots, cc_slot_t slot)
+{
+	struct cc_pool *pool = container_of(slots, struct cc_pool, slots);
+	struct bio bio;
+	int r;
+
+	bio_init(&bio, pool->discard_bdev, NULL, 0, REQ_OP_DISCARD);
+	bio.bi_iter.bi_sector = pool->geo.slots_start +
+		((sector_t)cc_slot_nr(slot) << pool->geo.slot_shift);
+	bio.bi_iter.bi_size = 1u << (pool->geo.slot_shift + SECTOR_SHIFT);
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	if (r)
+		DMWARN_LIMIT("%s: discard of slot %u failed (errno %d)", pool->name,
+			     cc_slot_nr(slot), r);
+}
+
+static const struct cc_slots_ops slots_ops = {
+	.freed = slot_freed,
+	.shrunk = pool_shrunk,
+	.discard = discard_slot,
+};
+
 /*
  * Add a kobject under a name that no other has: a device that was just removed may still
  * have its directory.
@@ -92,7 +128,7 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	INIT_LIST_HEAD(&pool->devs);
 	dm_copy_name_and_uuid(md, pool->name, NULL);
 
-	r = cc_slots_init(&pool->slots, geo->nr_slots, cc_wq, slot_freed);
+	r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
 	if (r)
 		goto put_kobj;
 	r = kobject_add_unique(&pool->kobj, NULL, pool->name, pool->devt,
@@ -127,12 +163,34 @@ static void pool_release(struct kref *ref)
 	kobject_put(&pool->kobj);
 }
 
+/* All but the number of slots, which is what a resize changes. */
 static bool same_layout(const struct cc_geometry *a, const struct cc_geometry *b)
 {
-	return a->nr_slots == b->nr_slots && a->slot_shift == b->slot_shift &&
+	return a->slot_shift == b->slot_shift &&
 	       a->slots_start == b->slots_start && a->table_start == b->table_start &&
 	       a->table_end == b->table_end && a->manifest_start == b->manifest_start &&
 	       a->manifest_end == b->manifest_end;
+}
+
+/* Another table of a pool that is there: what it changes, if anything, it changes at its resume. */
+static int take_up(struct cc_pool *pool, const struct cc_geometry *geo, char **error)
+{
+	lockdep_assert_held(&cc_pools_lock);
+	if (!same_layout(&pool->geo, geo)) {
+		*error = "Pool was formatted anew while in use";
+		return -EBUSY;
+	}
+	if (geo->nr_slots < pool->geo.nr_slots &&
+	    pool->promised > cc_slots_max_promise(geo->nr_slots)) {
+		*error = "Disks are promised more slots than the smaller pool would have";
+		return -ENOSPC;
+	}
+	if (cc_slots_reserve(&pool->slots, geo->nr_slots)) {
+		*error = "No memory for more slots";
+		return -ENOMEM;
+	}
+	kref_get(&pool->ref);
+	return 0;
 }
 
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
@@ -141,19 +199,16 @@ struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt
 	dev_t devt = disk_devt(dm_disk(md));
 	unsigned int noio = memalloc_noio_save();
 	struct cc_pool *pool;
+	int r;
 
 	mutex_lock(&cc_pools_lock);
 	list_for_each_entry(pool, &pools, node) {
 		bool same = pool->devt == devt && pool->cache_devt == cache_devt &&
 			    uuid_equal(&pool->geo.uuid, &geo->uuid);
 
-		if (same && !same_layout(&pool->geo, geo)) {
-			*error = "Pool was formatted anew while in use";
-			pool = ERR_PTR(-EBUSY);
-			goto unlock;
-		}
 		if (same) {
-			kref_get(&pool->ref);
+			r = take_up(pool, geo, error);
+			pool = r ? ERR_PTR(r) : pool;
 			goto unlock;
 		}
 		if (pool->devt == devt || pool->cache_devt == cache_devt ||
@@ -182,7 +237,20 @@ void cc_pool_put(struct cc_pool *pool)
 	kref_put_mutex(&pool->ref, pool_release, &cc_pools_lock);
 }
 
-void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti)
+void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo)
+{
+	mutex_lock(&pool->cmd);
+	if (pool->geo.nr_slots != geo->nr_slots)
+		DMINFO("%s: resized from %u to %u slots", pool->name, pool->geo.nr_slots,
+		       geo->nr_slots);
+	WRITE_ONCE(pool->geo.nr_slots, geo->nr_slots);
+	pool->geo.slots_end = geo->slots_end;
+	cc_slots_resize(&pool->slots, geo->nr_slots);
+	mutex_unlock(&pool->cmd);
+}
+
+void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
+		      struct block_device *discard_bdev)
 {
 	mutex_lock(&pool->cmd);
 	pool->live = ti;
@@ -191,7 +259,8 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti)
 		cc_slots_stop(&pool->slots);
 		return;
 	}
-	cc_slots_start(&pool->slots);
+	pool->discard_bdev = discard_bdev;
+	cc_slots_start(&pool->slots, discard_bdev);
 	/* What came meanwhile was not given out. */
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
 }

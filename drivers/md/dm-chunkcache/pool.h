@@ -39,7 +39,7 @@
 
 struct cc_pool {
 	struct cc_slots slots;
-	struct cc_geometry geo;
+	struct cc_geometry geo;		/* nr_slots and slots_end change under cmd, all else never */
 	dev_t cache_devt;
 	dev_t devt;			/* of the pool's dm device */
 	char name[DM_NAME_LEN];		/* of the pool's dm device */
@@ -53,6 +53,7 @@ struct cc_pool {
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
 	struct cc_bell bell;
 	struct dm_target *live;		/* the table that is resumed, or NULL; cmd */
+	struct block_device *discard_bdev;	/* or NULL; changes before slots are started */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_doorbells, nr_messages, nr_refused;
 
@@ -93,8 +94,9 @@ int cc_pool_module_init(void);
 void cc_pool_module_exit(void);
 
 /*
- * The pool of a pool table: found, or made if there is none.  ERR_PTR with *error:
- * EBUSY if it belongs to another dm device, ENOMEM.  May sleep.
+ * The pool of a pool table: found, or made if there is none.  In a pool that was found only
+ * memory is made ready for geo's number of slots.  ERR_PTR with *error:
+ * EBUSY if it belongs to another dm device, ENOSPC if disks are promised more, ENOMEM.  May sleep.
  */
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
 				      const struct cc_geometry *geo, char **error);
@@ -130,11 +132,16 @@ struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
  */
 void cc_disk_take_over(struct cc_disk *disk);
 
+/* Take over the number of slots of a table whose pool this is.  Not live; may sleep. */
+void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo);
+
 /*
  * The pool's table is resumed, or (NULL) suspended or gone: the helper may fill and evict, or not.
- * cc_pool_set_live(NULL) waits for the evictor.
+ * discard_bdev: the table's cache device if evicted slots are to be discarded, else NULL.
+ * cc_pool_set_live(NULL) waits for the evictor and for a discard that is under way.
  */
-void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti);
+void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
+		      struct block_device *discard_bdev);
 
 /* The pool's own counters; not those of its devices. */
 void cc_pool_clear_stats(struct cc_pool *pool);

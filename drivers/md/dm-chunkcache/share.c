@@ -31,7 +31,7 @@ static int promise(struct cc_disk *disk, u64 slots, char **error)
 	struct cc_dev *dev = disk->dev;
 	struct cc_pool *pool = disk->pool;
 	u32 has = dev->share_id ? dev->share.promised : 0;
-	u32 most = cc_slots_max_promise(&pool->slots);
+	u32 most = cc_slots_max_promise(READ_ONCE(pool->slots.nr));
 	u32 others = pool->promised - has;
 	u16 id;
 	int r;

@@ -96,14 +96,20 @@ static bool transition_ok(unsigned int from, unsigned int to)
 {
 	switch (from) {
 	case CHUNKCACHE_SLOT_FREE:
-		return to == CHUNKCACHE_SLOT_FILLING || to == CHUNKCACHE_SLOT_BAD;
+		return to == CHUNKCACHE_SLOT_FILLING || to == CHUNKCACHE_SLOT_BAD ||
+		       to == CC_SLOT_GONE;
 	case CHUNKCACHE_SLOT_FILLING:
 		return to == CHUNKCACHE_SLOT_VALID || to == CHUNKCACHE_SLOT_FREE ||
-		       to == CHUNKCACHE_SLOT_BAD;
+		       to == CHUNKCACHE_SLOT_BAD || to == CC_SLOT_GONE;
 	case CHUNKCACHE_SLOT_VALID:
 		return to == CHUNKCACHE_SLOT_DYING;
 	case CHUNKCACHE_SLOT_DYING:
-		return to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD;
+		return to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD ||
+		       to == CC_SLOT_GONE;
+	case CHUNKCACHE_SLOT_BAD:
+		return to == CC_SLOT_GONE;
+	case CC_SLOT_GONE:
+		return to == CHUNKCACHE_SLOT_FREE;
 	}
 	return false;
 }
@@ -122,7 +128,8 @@ static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *in
 
 /*
  * The one place that changes a state; moves lists, counts and the word with it.  DYING slots
- * are in the list that their caller takes them from.
+ * are in the list that their caller takes them from.  Who gives a slot back needs not look
+ * where the pool ends.
  */
 static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 {
@@ -130,6 +137,12 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 	struct cc_list *l = list_of(s, info);
 
 	lockdep_assert_held(&s->lock);
+	if (nr >= s->nr && (to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD)) {
+		/* A bad one is not to be used if it comes back: pick_free() sees to it. */
+		if (to == CHUNKCACHE_SLOT_BAD || info->state == CHUNKCACHE_SLOT_BAD)
+			info->gen = U32_MAX;
+		to = CC_SLOT_GONE;
+	}
 	if (WARN_ONCE(!transition_ok(info->state, to), "chunkcache: slot %u: %u -> %u",
 		      nr, info->state, to))
 		return;
@@ -166,6 +179,11 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		slot_link(s, &s->dying, nr);
 		break;
 	}
+}
+
+static void kick(struct cc_slots *s)
+{
+	queue_work(s->wq, &s->reclaim);
 }
 
 static struct cc_epoch __percpu *other_epoch(const struct cc_slots *s)
@@ -219,12 +237,29 @@ static u32 reserve(const struct cc_slots *s)
 	return min(s->nr / 32, 1024u);
 }
 
+/* Free slots to have now: the reserve, and what demand waits for. */
+static u32 to_have(const struct cc_slots *s)
+{
+	return max(reserve(s), s->wanted);
+}
+
 static u32 to_evict(const struct cc_slots *s)
 {
-	u32 want = max(reserve(s), s->wanted);
-	u32 have = nr_free(s) + s->dying.nr + s->draining.nr;
+	u32 want = to_have(s);
+	u32 have = nr_free(s) + s->dying.nr + s->draining.nr + s->undiscarded.nr;
 
 	return want > have ? want - have : 0;
+}
+
+/* Nobody reads the slot any more. */
+static void give_back(struct cc_slots *s, u32 nr)
+{
+	if (info_nr(s, nr)->flags & CC_SLOT_FAILED)
+		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
+	else if (s->discard && nr_free(s) >= to_have(s))
+		slot_link(s, &s->undiscarded, nr);
+	else
+		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 }
 
 /* Up to a batch of the slots that waited for the epoch; false when none is left. */
@@ -236,10 +271,9 @@ static bool reap_some(struct cc_slots *s)
 	spin_lock(&s->lock);
 	for (n = 0; n < BATCH && s->draining.nr; n++) {
 		u32 nr = s->draining.tail;
-		bool failed = info_nr(s, nr)->flags & CC_SLOT_FAILED;
 
 		slot_unlink(s, &s->draining, nr);
-		set_state(s, nr, failed ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
+		give_back(s, nr);
 	}
 	more = s->draining.nr;
 	spin_unlock(&s->lock);
@@ -290,7 +324,7 @@ static void for_each_valid(struct cc_slots *s, void (*fn)(struct cc_slots *s, u3
 	u32 nr;
 
 	spin_lock(&s->lock);
-	for (nr = 0; nr < s->nr; nr++) {
+	for (nr = 0; nr < s->end; nr++) {
 		if (info_nr(s, nr)->state == CHUNKCACHE_SLOT_VALID)
 			fn(s, nr, arg);
 		if (!((nr + 1) % BATCH))
@@ -318,6 +352,91 @@ static void switch_epoch(struct cc_slots *s)
 	queue_rcu_work(s->wq, &s->grace);
 }
 
+/*
+ * Up to a batch of the slots that wait for their discard are given back without: demand and
+ * reserve come first.  False if no more have to.
+ */
+static bool take_back_some(struct cc_slots *s)
+{
+	unsigned int n;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < BATCH && s->undiscarded.nr &&
+		    (!s->discard || nr_free(s) < to_have(s)); n++) {
+		u32 nr = s->undiscarded.tail;
+
+		slot_unlink(s, &s->undiscarded, nr);
+		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+	}
+	spin_unlock(&s->lock);
+	cond_resched();
+	return n == BATCH;
+}
+
+/*
+ * One slot after the other: a device that is slow to discard holds up this work only.  The
+ * slot is DYING and in no list until its discard has ended, so that nobody is given it before.
+ */
+static void cc_slots_discards(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(work, struct cc_slots, discards);
+	u32 nr;
+
+	spin_lock(&s->lock);
+	while (!s->stopped && s->discard && s->undiscarded.nr) {
+		nr = s->undiscarded.tail;
+		slot_unlink(s, &s->undiscarded, nr);
+		spin_unlock(&s->lock);
+		s->ops->discard(s, cc_slot(nr));
+		cond_resched();
+		spin_lock(&s->lock);
+		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+	}
+	spin_unlock(&s->lock);
+	kick(s);
+}
+
+/* Up to a batch of the slots behind the end are told to go; false when all were. */
+static bool sweep_some(struct cc_slots *s)
+{
+	unsigned int n;
+	bool more;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < BATCH && s->swept < s->end; n++) {
+		u32 nr = s->swept++;
+
+		switch (info_nr(s, nr)->state) {
+		case CHUNKCACHE_SLOT_FREE:
+		case CHUNKCACHE_SLOT_BAD:
+			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+			break;
+		case CHUNKCACHE_SLOT_VALID:
+			cc_policy_remove(&s->policy, nr);
+			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+			break;
+		}
+		/* The others go when their filler, readers, discard are done. */
+	}
+	more = s->swept < s->end;
+	spin_unlock(&s->lock);
+	cond_resched();
+	return more;
+}
+
+/* Has the last slot behind the end gone? */
+static bool ended_shrinking(struct cc_slots *s)
+{
+	bool ended;
+
+	spin_lock(&s->lock);
+	ended = s->end > s->nr && cc_slots_total(s) == s->nr;
+	if (ended)
+		WRITE_ONCE(s->end, s->nr);
+	spin_unlock(&s->lock);
+	return ended;
+}
+
 /* Only this work switches and reaps, so that what they read of the epochs is stable. */
 static void cc_slots_reclaim(struct work_struct *work)
 {
@@ -330,6 +449,10 @@ static void cc_slots_reclaim(struct work_struct *work)
 	spin_unlock(&s->lock);
 	if (!serve)
 		return;
+	while (sweep_some(s))
+		;
+	while (take_back_some(s))
+		;
 	while (evict_some(s))
 		;
 	switch_epoch(s);
@@ -338,66 +461,107 @@ static void cc_slots_reclaim(struct work_struct *work)
 	serve = s->wanted && nr_free(s);
 	if (serve)
 		s->wanted = 0;
+	if (s->undiscarded.nr)
+		queue_work(s->wq, &s->discards);
 	spin_unlock(&s->lock);
 	if (serve)
-		s->freed(s);
-}
-
-static void kick(struct cc_slots *s)
-{
-	queue_work(s->wq, &s->reclaim);
+		s->ops->freed(s);
+	if (ended_shrinking(s))
+		s->ops->shrunk(s);
 }
 
 static void free_leaves(struct cc_slots *s)
 {
 	u32 i;
 
-	for (i = 0; i < DIV_ROUND_UP(s->nr, CC_LEAF_SLOTS); i++) {
+	for (i = 0; i < DIV_ROUND_UP(s->max, CC_LEAF_SLOTS); i++) {
 		vfree(s->leaves[i]);
 		cond_resched();
 	}
 	kvfree(s->leaves);
 }
 
-static int alloc_leaves(struct cc_slots *s)
+/*
+ * Slots first..end-1, which nobody can have a number of, become FREE.  What was never a slot
+ * is zero, which is FREE, but counted and listed nowhere.
+ */
+static void add_slots(struct cc_slots *s, u32 first, u32 end)
 {
-	u32 i, n = DIV_ROUND_UP(s->nr, CC_LEAF_SLOTS);
+	u32 nr;
 
-	s->leaves = kvcalloc(n, sizeof(*s->leaves), GFP_KERNEL);
-	if (!s->leaves)
-		return -ENOMEM;
-	for (i = 0; i < n; i++) {
-		s->leaves[i] = vzalloc(sizeof(**s->leaves));
-		if (!s->leaves[i]) {
-			free_leaves(s);
-			return -ENOMEM;
+	lockdep_assert_held(&s->lock);
+	s->nr = end;
+	for (nr = first; nr < end; nr++) {
+		if (info_nr(s, nr)->state == CC_SLOT_GONE) {
+			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		} else if (nr >= s->end) {
+			s->count[CHUNKCACHE_SLOT_FREE]++;
+			slot_link(s, &s->free, nr);
 		}
+		/* The others had not gone yet. */
+	}
+	WRITE_ONCE(s->end, max(s->end, end));
+}
+
+int cc_slots_reserve(struct cc_slots *s, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < DIV_ROUND_UP(nr, CC_LEAF_SLOTS); i++) {
+		if (s->leaves[i])
+			continue;
+		/* Seen by who holds the number of a slot in it, which was made after this. */
+		s->leaves[i] = vzalloc(sizeof(**s->leaves));
+		if (!s->leaves[i])
+			return -ENOMEM;
 		cond_resched();
 	}
 	return 0;
 }
 
-int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
-		  void (*freed)(struct cc_slots *s))
+void cc_slots_resize(struct cc_slots *s, u32 nr)
 {
-	u32 i;
+	u32 end;
+
+	spin_lock(&s->lock);
+	if (nr < s->nr) {
+		s->nr = nr;
+		s->swept = nr;
+	}
+	while (s->nr < nr) {
+		end = min(nr, s->nr + BATCH);
+		add_slots(s, s->nr, end);
+		s->swept = end;
+		cond_resched_lock(&s->lock);
+	}
+	cc_policy_resize(&s->policy, nr);
+	spin_unlock(&s->lock);
+}
+
+int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *wq,
+		  const struct cc_slots_ops *ops)
+{
 	int r;
 
 	memset(s, 0, sizeof(*s));
 	spin_lock_init(&s->lock);
 	INIT_RCU_WORK(&s->grace, cc_slots_grace);
 	INIT_WORK(&s->reclaim, cc_slots_reclaim);
-	s->nr = nr;
+	INIT_WORK(&s->discards, cc_slots_discards);
+	s->max = max;
 	s->wq = wq;
-	s->freed = freed;
+	s->ops = ops;
 	s->stopped = true;
-	r = alloc_leaves(s);
+	s->leaves = kvcalloc(DIV_ROUND_UP(max, CC_LEAF_SLOTS), sizeof(*s->leaves), GFP_KERNEL);
+	if (!s->leaves)
+		return -ENOMEM;
+	r = cc_slots_reserve(s, nr);
 	if (r)
-		return r;
+		goto free_leaves;
 	s->epochs = __alloc_percpu(2 * sizeof(*s->epochs), 2 * sizeof(*s->epochs));
 	if (!s->epochs) {
-		free_leaves(s);
-		return -ENOMEM;
+		r = -ENOMEM;
+		goto free_leaves;
 	}
 	s->current_epoch = s->epochs;
 	cc_list_init(&s->free);
@@ -405,15 +569,15 @@ int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
 	cc_list_init(&s->filling);
 	cc_list_init(&s->dying);
 	cc_list_init(&s->draining);
+	cc_list_init(&s->undiscarded);
 	cc_policy_init(&s->policy, &policy_ops, s, nr);
 	xa_init_flags(&s->shares, XA_FLAGS_ALLOC1);
-	s->count[CHUNKCACHE_SLOT_FREE] = nr;
-	for (i = 0; i < nr; i++) {
-		slot_link(s, &s->free, i);
-		if (!(i % CC_LEAF_SLOTS))
-			cond_resched();
-	}
+	cc_slots_resize(s, nr);
 	return 0;
+
+free_leaves:
+	free_leaves(s);
+	return r;
 }
 
 void cc_slots_exit(struct cc_slots *s)
@@ -421,16 +585,18 @@ void cc_slots_exit(struct cc_slots *s)
 	/* Stopped: reclaim switches no epoch.  The last grace work may queue itself once more. */
 	while (flush_rcu_work(&s->grace))
 		;
+	cancel_work_sync(&s->discards);
 	cancel_work_sync(&s->reclaim);
 	WARN_ON_ONCE(nr_pins(s->epochs) + nr_pins(s->epochs + 1));
 	free_percpu(s->epochs);
 	free_leaves(s);
 }
 
-void cc_slots_start(struct cc_slots *s)
+void cc_slots_start(struct cc_slots *s, bool discard)
 {
 	spin_lock(&s->lock);
 	s->stopped = false;
+	s->discard = discard;
 	spin_unlock(&s->lock);
 	kick(s);
 }
@@ -441,15 +607,16 @@ void cc_slots_stop(struct cc_slots *s)
 	s->stopped = true;
 	spin_unlock(&s->lock);
 	flush_work(&s->reclaim);
+	flush_work(&s->discards);
 }
 
-/* The next slot to hand out; retires those whose generation would repeat. */
+/* The next slot to hand out; retires those whose generation would repeat, or behind the end. */
 static u32 pick_free(struct cc_slots *s)
 {
 	for (;;) {
 		u32 nr = s->free.nr ? s->free.tail : s->keep.tail;
 
-		if (nr == CC_NIL || info_nr(s, nr)->gen != U32_MAX)
+		if (nr == CC_NIL || (nr < s->nr && info_nr(s, nr)->gen != U32_MAX))
 			return nr;
 		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
 	}
@@ -506,10 +673,10 @@ int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 	u32 nr = cc_slot_nr(slot);
 	int r = -EBUSY;
 
-	if (nr >= s->nr)
-		return -ERANGE;
 	spin_lock(&s->lock);
-	if (!s->stopped && info_nr(s, nr)->state == CHUNKCACHE_SLOT_FREE &&
+	if (nr >= s->nr) {
+		r = -ERANGE;
+	} else if (!s->stopped && info_nr(s, nr)->state == CHUNKCACHE_SLOT_FREE &&
 	    !info_nr(s, nr)->gen) {
 		hand_out(s, nr, owner, false, ret_slot);
 		r = 0;
@@ -524,10 +691,12 @@ int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
 	struct cc_slot_info *info;
 	int r = 0;
 
-	if (nr >= s->nr)
-		return -ERANGE;
-	info = info_nr(s, nr);
 	spin_lock(&s->lock);
+	if (nr >= s->nr) {
+		spin_unlock(&s->lock);
+		return -ERANGE;
+	}
+	info = info_nr(s, nr);
 	if (info->state != CHUNKCACHE_SLOT_FREE || info->gen) {
 		r = -EBUSY;
 	} else if (!(info->flags & CC_SLOT_KEEP)) {
@@ -545,7 +714,7 @@ static bool owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
 	struct cc_slot_info *info;
 
 	lockdep_assert_held(&s->lock);
-	if (cc_slot_nr(slot) >= s->nr)
+	if (cc_slot_nr(slot) >= s->end)
 		return false;
 	info = info_nr(s, cc_slot_nr(slot));
 	return info->state == CHUNKCACHE_SLOT_FILLING && info->owner == owner &&
@@ -589,6 +758,12 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key
 	spin_lock(&s->lock);
 	if (!owned(s, owner, slot, gen)) {
 		spin_unlock(&s->lock);
+		return -ESTALE;
+	}
+	if (cc_slot_nr(slot) >= s->nr) {
+		set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_FREE);
+		spin_unlock(&s->lock);
+		kick(s);
 		return -ESTALE;
 	}
 	set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_VALID);
@@ -658,9 +833,9 @@ void cc_slots_drop_all(struct cc_slots *s)
 /* ---- shares ---- */
 
 /* An eighth is for all, and a slot is always free to go. */
-u32 cc_slots_max_promise(struct cc_slots *s)
+u32 cc_slots_max_promise(u32 nr)
 {
-	u32 nr = READ_ONCE(s->nr), rest = nr / 8 + 2;
+	u32 rest = nr / 8 + 2;
 
 	return nr > rest ? nr - rest : 0;
 }
@@ -708,10 +883,15 @@ bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slo
 {
 	const struct cc_slot_info *info = info_nr(s, cc_slot_nr(slot));
 
+	/* Nearly all, of a pool that is new: without the lock. */
 	if (!READ_ONCE(info->gen) && READ_ONCE(info->state) == CHUNKCACHE_SLOT_FREE)
 		return false;
 	memset(ret, 0, sizeof(*ret));
 	spin_lock(&s->lock);
+	if (info->state == CC_SLOT_GONE) {
+		spin_unlock(&s->lock);
+		return false;
+	}
 	ret->slot = cc_slot_nr(slot);
 	ret->gen = gen_nr(s, cc_slot_nr(slot));
 	ret->state = info->state;

@@ -10,7 +10,9 @@
  *   FILLING  0     filling          session  being written by the owner only
  *   VALID    gen   policy           -        a checked chunk; readers may be under way
  *   DYING    0     dying/draining   -        readers that came before may be under way
+ *            0     undiscarded, -   -        a discard is to come, is under way
  *   BAD      0     -                -        never used again in this instance
+ *   GONE     0     -                -        behind the end of the pool: not ours
  *
  * Transitions, each done by set_state() and nowhere else:
  *
@@ -19,9 +21,15 @@
  *   FILLING -> FREE	cc_slots_release(), cc_slots_release_owner()
  *   FILLING -> BAD	cc_slots_release()
  *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all()
- *   DYING -> FREE	when the epoch that was current has drained
- *   DYING -> BAD	the same, of a slot whose medium failed
+ *   DYING -> FREE	when the epoch that was current has drained, and the discard, if
+ *			there is to be one, has ended
+ *   DYING -> BAD	the same without discard, of a slot whose medium failed
  *   FREE -> BAD	the generation would wrap
+ *   FREE, FILLING, DYING, BAD -> GONE	behind the new end of a pool that was shrunk, in place
+ *			of FREE or BAD
+ *   GONE -> FREE	the pool was grown again
+ *
+ * Generations go on where they were in a slot that was GONE: they never repeat in an instance.
  *
  * Pin without a lock: a reader takes a reference on the current epoch, then compares the
  * slot's word with the generation of its map entry.  The evictor clears words first, then
@@ -31,6 +39,11 @@
  * later would be freed while a reader of an older epoch still reads it.
  *
  * A miss that waits holds no epoch.  One slow read stalls all freeing.
+ *
+ * Slots are numbered from 0.  Those below nr may be handed out.  Those from nr to end are on
+ * their way out of a pool that was shrunk; each goes when nobody uses it any more, then end
+ * comes down to nr.  Memory for slots is only ever added, so that who holds a slot's number
+ * finds its leaf without a lock.
  */
 #ifndef CC_SLOT_H
 #define CC_SLOT_H
@@ -46,6 +59,9 @@
 #define CC_LEAF_SHIFT	12
 #define CC_LEAF_SLOTS	(1u << CC_LEAF_SHIFT)
 
+/* One more state, which only we know: the protocol does not tell of such slots. */
+#define CC_SLOT_GONE	(CHUNKCACHE_SLOT_BAD + 1)
+
 /* Covered by cc_slots.lock; state is also read without it. */
 struct cc_slot_info {
 	struct cc_link link;
@@ -53,7 +69,7 @@ struct cc_slot_info {
 		u32 gen;	/* of the present or last use; 0: never handed out */
 		u32 key;	/* VALID: the policy's; the generation is in the word then */
 	};
-	u8 state;		/* enum chunkcache_slot_state */
+	u8 state;		/* enum chunkcache_slot_state, CC_SLOT_GONE */
 	u8 policy_list;		/* enum of policy.c */
 	union {
 		struct {
@@ -80,6 +96,18 @@ struct cc_epoch {
 	long pins;
 };
 
+struct cc_slots;
+
+/* What slots ask of their pool.  Called without locks, may sleep. */
+struct cc_slots_ops {
+	/* Demand can be served again. */
+	void (*freed)(struct cc_slots *s);
+	/* The last slot behind the end has gone. */
+	void (*shrunk)(struct cc_slots *s);
+	/* Discard the bytes of a slot; returns when nothing of it can land any more. */
+	void (*discard)(struct cc_slots *s, cc_slot_t slot);
+};
+
 struct cc_slots {
 	/* Read by every hit; written by an epoch switch only. */
 	struct cc_epoch __percpu *current_epoch;
@@ -88,38 +116,68 @@ struct cc_slots {
 	struct cc_epoch __percpu *epochs;	/* the two, in one line */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
-	u32 nr;
-	u32 count[CHUNKCACHE_SLOT_BAD + 1];
+	u32 nr;				/* slots that may be handed out */
+	u32 end;			/* behind the last slot that is not GONE; read without */
+	u32 max;			/* what leaves has room for; constant */
+	u32 swept;			/* nr..swept-1 were told to go */
+	u32 count[CC_SLOT_GONE + 1];
 	struct cc_list free;		/* oldest first */
 	struct cc_list keep;		/* FREE, handed out last */
 	struct cc_list filling;
 	struct cc_list dying;		/* words cleared, epoch not yet switched */
 	struct cc_list draining;	/* wait for the killed epoch */
+	struct cc_list undiscarded;	/* DYING and drained, wait for their discard */
 	struct cc_policy policy;
 	struct xarray shares;		/* of disks that were promised slots, by ID */
 	u32 prefetching;		/* FILLING for prefetch */
 	u32 wanted;			/* demand that found no free slot */
 	bool stopped;			/* pool suspended, or without a table */
+	bool discard;			/* discard what is not needed soon */
 	bool switching;			/* the other epoch has not drained, or not been reaped */
 	u64 nr_fills, nr_evictions, nr_epochs;
 
 	bool drained;			/* the other epoch has no reader left */
 	struct rcu_work grace;		/* a grace period has passed since the switch */
 	struct work_struct reclaim;
+	struct work_struct discards;
 	struct workqueue_struct *wq;
-	/* Demand can be served again.  Called without locks, may sleep. */
-	void (*freed)(struct cc_slots *s);
+	const struct cc_slots_ops *ops;
 };
 
-/* May sleep.  wq must be WQ_MEM_RECLAIM.  Starts stopped. */
-int cc_slots_init(struct cc_slots *s, u32 nr, struct workqueue_struct *wq,
-		  void (*freed)(struct cc_slots *s));
+/* May sleep.  wq must be WQ_MEM_RECLAIM.  Starts stopped; can grow up to max slots. */
+int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *wq,
+		  const struct cc_slots_ops *ops);
 /* No reader, no message any more.  Waits for the last epoch to drain (an RCU grace period). */
 void cc_slots_exit(struct cc_slots *s);
 
-/* Eviction and handing out begin, end.  cc_slots_stop() waits for the evictor; may sleep. */
-void cc_slots_start(struct cc_slots *s);
+/*
+ * Eviction and handing out begin, end; with discard: of evicted slots, too.  cc_slots_stop()
+ * waits for the evictor and for the discard that is under way; may sleep.
+ */
+void cc_slots_start(struct cc_slots *s, bool discard);
 void cc_slots_stop(struct cc_slots *s);
+
+/*
+ * Get memory ready for nr slots (up to max), so that cc_slots_resize() can't fail.  -ENOMEM.
+ * Calls must not overlap.
+ */
+int cc_slots_reserve(struct cc_slots *s, u32 nr);
+/*
+ * The pool has nr slots now.  Further ones can be handed out at once; those behind the end are
+ * not handed out any more and go when nobody uses them, then shrunk() is called.  Stopped;
+ * may sleep.
+ */
+void cc_slots_resize(struct cc_slots *s, u32 nr);
+/* How many there are, with those that are on their way out.  Lock held. */
+static inline u32 cc_slots_total(const struct cc_slots *s)
+{
+	u32 total = 0, i;
+
+	lockdep_assert_held(&s->lock);
+	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
+		total += s->count[i];
+	return total;
+}
 
 /*
  * Hand out up to n free slots; returns how many.  Fewer for demand is remembered: freed()
@@ -158,8 +216,8 @@ void cc_slots_drop_all(struct cc_slots *s);
 
 /* ---- shares, see policy.h ---- */
 
-/* Slots that may be promised in all: demand must always find one that can go. */
-u32 cc_slots_max_promise(struct cc_slots *s);
+/* Slots that may be promised in all, of nr: demand must always find one that can go. */
+u32 cc_slots_max_promise(u32 nr);
 /* May sleep.  -ENOMEM; -EBUSY: there are 65535. */
 int cc_slots_add_share(struct cc_slots *s, struct cc_share *share, u16 *ret_id);
 /* Nobody charges it any more.  May sleep. */
@@ -169,7 +227,7 @@ void cc_slots_promise(struct cc_slots *s, struct cc_share *share, u32 slots);
 /* Only in made_valid() or use(), of that slot.  id 0: nothing happens. */
 void cc_slots_charge(struct cc_slots *s, cc_slot_t slot, u16 id);
 
-/* False for a slot that was never handed out. */
+/* slot is below end.  False for a slot that was never handed out, or is gone. */
 bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
 		       u8 *ret_owner);
 
@@ -230,10 +288,16 @@ static inline void cc_slots_touch(struct cc_slots *s, cc_slot_t slot)
 		WRITE_ONCE(*hit, 1);
 }
 
-/* May the pool's dm device write here?  A hint without the lock: only the owner ends FILLING. */
-static inline bool cc_slots_filling(const struct cc_slots *s, cc_slot_t slot)
+/*
+ * May the pool's dm device write to slot number nr, if there is one?  Without the lock: only the
+ * owner ends FILLING, and while it is FILLING it is below end.
+ */
+static inline bool cc_slots_filling(const struct cc_slots *s, u64 nr)
 {
-	return READ_ONCE(cc_slots_leaf(s, slot)->info[cc_slots_index(slot)].state) ==
+	cc_slot_t slot = cc_slot(nr);
+
+	return nr < READ_ONCE(s->end) &&
+	       READ_ONCE(cc_slots_leaf(s, slot)->info[cc_slots_index(slot)].state) ==
 	       CHUNKCACHE_SLOT_FILLING;
 }
 

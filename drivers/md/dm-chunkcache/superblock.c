@@ -88,6 +88,8 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 
 	import_uuid(&geo->uuid, sb->uuid);
 	geo->nr_slots = nr;
+	geo->max_slots = min_t(u64, CC_NR_SLOTS_MAX, le64_to_cpu(sb->table_size) /
+						     sizeof(struct cc_table_entry));
 	geo->slot_shift = shift - SECTOR_SHIFT;
 	return NULL;
 }

@@ -15,6 +15,7 @@ struct block_device;
 struct cc_geometry {
 	uuid_t uuid;
 	u32 nr_slots;
+	u32 max_slots;			/* what the slot table has room for */
 	unsigned int slot_shift;	/* log2 of sectors per slot */
 	sector_t manifest_start, manifest_end;
 	sector_t table_start, table_end;

@@ -130,11 +130,27 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 	return 0;
 }
 
-int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv)
+static int parse_pool_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_pool_args *a)
 {
-	static const struct dm_arg nr_features = { 0, 0, "A pool has no features" };
+	if (strcmp(dm_shift_arg(as), "discard")) {
+		ti->error = "Unknown feature of a pool, only discard is known";
+		return -EINVAL;
+	}
+	if (a->discard) {
+		ti->error = "Feature is given twice";
+		return -EINVAL;
+	}
+	a->discard = true;
+	return 0;
+}
+
+int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv,
+			struct cc_pool_args *ret)
+{
+	static const struct dm_arg nr_features = { 0, 1, "Number of feature words must be 0 or 1" };
 	struct dm_arg_set as = { argc, argv };
-	unsigned int n;
+	struct cc_pool_args a = {};
+	unsigned int n = 0;
 
 	if (!argc) {
 		ti->error = "Expected <cache device>";
@@ -143,7 +159,13 @@ int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv)
 	dm_consume_args(&as, 1);
 	if (as.argc && dm_read_arg_group(&nr_features, &as, &n, &ti->error))
 		return -EINVAL;
-	return no_more(ti, &as);
+	while (n--)
+		if (parse_pool_feature(ti, &as, &a))
+			return -EINVAL;
+	if (no_more(ti, &as))
+		return -EINVAL;
+	*ret = a;
+	return 0;
 }
 
 unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
@@ -164,6 +186,18 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 		DMEMIT(" min_slots %u", a->min_slots);
 	if (a->pin)
 		DMEMIT(" pin");
+	return sz;
+}
+
+unsigned int cc_table_emit_pool_features(const struct cc_pool_args *a, char *result,
+					 unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	if (a->discard)
+		DMEMIT(" 1 discard");
+	else
+		DMEMIT(" 0");
 	return sz;
 }
 

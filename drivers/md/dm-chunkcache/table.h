@@ -6,7 +6,8 @@
  *   chunkcache <pool device> <store name> sha256:<64 hex> [<#features> <feature>...]
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
- * max_misses <1..1048576>, min_slots <1..1073741823> or pin.  Of a pool: none.  #features counts words.
+ * max_misses <1..1048576>, min_slots <1..1073741823> or pin.  Of a pool: discard.
+ * #features counts words.
  */
 #ifndef CC_TABLE_H
 #define CC_TABLE_H
@@ -25,17 +26,24 @@ struct cc_disk_args {
 	u32 pin;			/* 1: yes */
 };
 
+struct cc_pool_args {
+	bool discard;			/* evicted slots are discarded */
+};
+
 #define CC_SUSPEND_TIMEOUT_MS	30000
 #define CC_MAX_MISSES		4096
 
 /* 0 or -EINVAL with ti->error set. */
 int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 			struct cc_disk_args *ret);
-int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv);
+int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv,
+			struct cc_pool_args *ret);
 
 /* " <#features> <feature>..." into result; returns bytes written. */
 unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 				    unsigned int maxlen);
+unsigned int cc_table_emit_pool_features(const struct cc_pool_args *a, char *result,
+					 unsigned int maxlen);
 /* " <store> sha256:<hex>" and the features. */
 unsigned int cc_table_emit_disk(const struct cc_disk_args *a, char *result,
 				unsigned int maxlen);

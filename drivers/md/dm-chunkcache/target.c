@@ -109,6 +109,11 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		goto put_cache;
 	}
 	set_geometry(disk, ti);
+	if (ti->len & ((bdev_logical_block_size(disk->bdev) >> SECTOR_SHIFT) - 1)) {
+		ti->error = "Length must be a multiple of the cache device's logical block size";
+		r = -EINVAL;
+		goto put_dev;
+	}
 	ti->error = "No memory for chunk map";
 	r = cc_chunk_map_init(&disk->map,
 			      DIV_ROUND_UP_ULL(ti->len, 1u << disk->chunk_shift));
@@ -178,11 +183,11 @@ static void cc_disk_dtr(struct dm_target *ti)
  * from an interrupt io_uring passes it on as an error.  It is held instead, which does
  * not block the submitter either.
  */
-static bool cc_disk_may_refuse(const struct cc_disk *disk, const struct bio *bio)
+static bool cc_disk_may_refuse(const struct cc_disk *disk, const struct bio *bio,
+			       const struct bvec_iter *iter)
 {
-	return bio->bi_opf & REQ_NOWAIT &&
-	       cc_disk_in_chunk(disk, bio->bi_iter.bi_sector) &&
-	       cc_disk_in_chunk(disk, bio_end_sector(bio));
+	return bio->bi_opf & REQ_NOWAIT && cc_disk_in_chunk(disk, iter->bi_sector) &&
+	       cc_disk_in_chunk(disk, iter->bi_sector + (iter->bi_size >> SECTOR_SHIFT));
 }
 
 /* No hit: a hole, or somebody has to get it. */
@@ -190,7 +195,7 @@ static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_e
 {
 	struct cc_bio *pb = cc_bio(bio);
 
-	if (entry != CC_ENTRY_HOLE && !cc_disk_may_refuse(disk, bio)) {
+	if (entry != CC_ENTRY_HOLE && !cc_disk_may_refuse(disk, bio, &bio->bi_iter)) {
 		cc_miss_add(disk, bio, CC_RETRY_NOT);
 		return DM_MAPIO_SUBMITTED;
 	}
@@ -314,6 +319,12 @@ static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk
 {
 	enum cc_retry retry = sent ? judge_error(error) : CC_RETRY_NOT;
 
+	/* The cache device is suspended or has no request to give: the work can wait for it. */
+	if (sent && error == BLK_STS_AGAIN &&
+	    !cc_disk_may_refuse(disk, bio, &cc_bio(bio)->iter)) {
+		cc_miss_add(disk, bio, CC_RETRY_NOT);
+		return DM_ENDIO_INCOMPLETE;
+	}
 	if (retry != CC_RETRY_NOT) {
 		DMERR_LIMIT("%s: read from the cache device failed (errno %d), getting it from the store",
 			    disk->dev->name, blk_status_to_errno(error));
@@ -433,9 +444,18 @@ static int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout
 				   void *data)
 {
 	struct cc_disk *disk = ti->private;
+	/* The pool may be resized meanwhile; any of the two sizes will do. */
+	u32 nr_slots = READ_ONCE(disk->pool->geo.nr_slots);
 
 	return fn(ti, disk->cache_dev, disk->slots_start,
-		  disk->pool->geo.slots_end - disk->slots_start, data);
+		  (sector_t)nr_slots << disk->chunk_shift, data);
+}
+
+static void cc_disk_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct cc_disk *disk = ti->private;
+
+	cc_limits_set_io(limits, disk->chunk_shift);
 }
 
 struct target_type cc_disk_target = {
@@ -455,4 +475,5 @@ struct target_type cc_disk_target = {
 	.status = cc_disk_status,
 	.message = cc_disk_message,
 	.iterate_devices = cc_disk_iterate_devices,
+	.io_hints = cc_disk_io_hints,
 };

@@ -44,7 +44,8 @@
  *   out: CHUNKCACHE_A_SESSION    u64   never 0, never repeats in an instance
  *        CHUNKCACHE_A_INSTANCE   u64   random number of this life of the pool
  *        CHUNKCACHE_A_SLOT_SIZE  u32   bytes, a power of two
- *        CHUNKCACHE_A_NR_SLOTS   u64
+ *        CHUNKCACHE_A_NR_SLOTS   u64   now; a pool can be resized, up to what its slot
+ *                                      table has room for, and no word is said of it
  *        CHUNKCACHE_A_POOL_NAME  string  name of the dm device
  *   errno: EBUSY  another helper is attached
  *          EBADF  POOL_FD is no open file
