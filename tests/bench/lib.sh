@@ -24,6 +24,19 @@ filler() {
 	cc-nl -q -c "pool /dev/mapper/$POOL; attach; serve 0 bare; $1; detach" || fail "filler: $1"
 }
 
+# ours_up DEVICE MIB FILLS : a pool on it, and disk vm1 of so many chunks, all in the cache and at random
+# in slots that were filled and evicted FILLS times before
+ours_up() {
+	cache_device=$1
+	must chunkctl format "$cache_device" --manifest-area 1M --no-discard --force \
+		>$WORK/format.log
+	load_module
+	pool_up
+	bench_disk vm1 "$2"
+	bench_disk churn 4096
+	filler "churn churn 0 $3; churn vm1 0 $2 shuffle"
+}
+
 # free_bytes : of the guest's memory; pages that a CPU has put aside are free as well
 free_bytes() {
 	echo 3 >/proc/sys/vm/drop_caches

@@ -6,13 +6,8 @@
 . /t/bench-lib.sh
 
 must modprobe brd rd_nr=1 rd_size=65536 max_part=0
-cache_device=/dev/ram0
-must dd if=/dev/zero of=$cache_device bs=1M count=64 oflag=direct 2>/dev/null
-must chunkctl format $cache_device --manifest-area 1M --no-discard --force >$WORK/format.log
-load_module
-pool_up
-bench_disk vm1 48
-filler "churn vm1 0 8"
+must dd if=/dev/zero of=/dev/ram0 bs=1M count=64 oflag=direct 2>/dev/null
+ours_up /dev/ram0 8 100
 taskset 2 cc-bench -n 1000000 -r 1 -s 1 pread /dev/mapper/vm1 >/dev/null &
 pid=$!
 sleep 1

@@ -103,14 +103,7 @@ sectors=$((span * 2048))
 
 # Ours, what it is compared with to the instruction, and the device: these three take turns.
 sys_ours() {
-	cache_device=$data
-	must chunkctl format "$data" --manifest-area 1M --no-discard --force >$WORK/format.log
-	load_module
-	pool_up
-	bench_disk vm1 $span
-	bench_disk churn 4096
-	# a pool that has seen much: slots used many times, epochs switched, the map at random
-	filler "churn churn 0 1400; churn vm1 0 $span shuffle"
+	ours_up "$data" $span 1400
 	create linear "$sectors linear $data 8192"
 	measure "raw=$data" dm-linear=/dev/mapper/linear ours=/dev/mapper/vm1
 	echo "count evictions_$backing $(pool_evictions)"
@@ -189,9 +182,10 @@ sys_bcache() {
 		dd if=/dev/bcache0 of=/dev/null bs=4K count=$((span * 256)) iflag=direct 2>/dev/null
 		sleep 5
 	done
+	# its counters add up every 22 s
+	sleep 30
 	echo 1 >$attributes/clear_stats
 	measure bcache=/dev/bcache0
-	# it adds up every 22 s
 	sleep 30
 	echo "count misses_bcache_$backing $(cat $attributes/stats_total/cache_misses)"
 	echo 1 >$attributes/stop
@@ -218,6 +212,8 @@ nbd_served() {
 	sleep 1
 	nbd-client "$@" -b 4096 -N "" /dev/nbd0 >$WORK/nbd-client.log 2>&1 ||
 		fail "nbd-client: $(cat $WORK/nbd-client.log)"
+	# the first hundreds of reads are cheaper: who waits for whom is not settled yet
+	cc-bench -n 1000 -r 1 -s $span pread /dev/nbd0 >/dev/null || fail "cc-bench /dev/nbd0"
 	measure -n $((reads / 4)) "$system=/dev/nbd0"
 	nbd-client -d /dev/nbd0 >$WORK/nbd-client.log 2>&1
 	kill $pid
