@@ -335,8 +335,10 @@ static void test_cancel_both(void)
 		prepare(&jobs[i], store, i, 0);
 		cc_fetch_submit(f, &jobs[i].req, CC_FETCH_DEMAND);
 	}
-	nap_ms(900);
-	endpoint(f, &e);
+	for (int i = 0; i < 60 && e.active != 8; i++) {
+		nap_ms(100);
+		endpoint(f, &e);
+	}
 	ok(e.active == 8, "four requests with two legs each: %u", e.active);
 	cc_fetch_cancel(f, &jobs[0].req);
 	cc_fetch_cancel(f, &jobs[1].req);
