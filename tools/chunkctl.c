@@ -23,6 +23,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_images,
 	&ctl_cmd_verify,
 	&ctl_cmd_rm,
+	&ctl_cmd_gc,
 	&ctl_cmd_pool_up,
 	&ctl_cmd_pool_resize,
 	&ctl_cmd_pool_down,

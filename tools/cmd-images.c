@@ -6,78 +6,15 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "chunkctl.h"
 #include "image.h"
 #include "store-opts.h"
 
-#define IMAGES "images/"
-
-struct names {
-	char **names;
-	size_t nr, room;
-	bool failed;		/* out of memory: the list is not complete */
-};
-
 static const char help[] =
 	"  --json               print an array of objects as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
-
-static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)
-{
-	struct names *n = arg;
-	char object[CC_OBJECT_NAME_MAX], **grown, *copy;
-
-	/* Whatever else lies there (an upload's temporary file, say) is no image. */
-	if (strncmp(name, IMAGES, strlen(IMAGES)) || cc_image_name(name + strlen(IMAGES), object))
-		return 0;
-	if (n->nr == n->room) {
-		grown = realloc(n->names, (n->room * 2 + 16) * sizeof(*grown));
-		n->failed = !grown;
-		if (!grown)
-			return -ENOMEM;
-		n->names = grown;
-		n->room = n->room * 2 + 16;
-	}
-	copy = strdup(name + strlen(IMAGES));
-	n->failed = !copy;
-	if (!copy)
-		return -ENOMEM;
-	n->names[n->nr++] = copy;
-	return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void free_names(struct names *n)
-{
-	while (n->nr)
-		free(n->names[--n->nr]);
-	free(n->names);
-}
-
-static int list_names(struct ctl_store *s, struct names *n)
-{
-	char err[256] = "";
-
-	if (cc_store_list(s->store, IMAGES, add_name, n, err, sizeof(err))) {
-		ctl_err("%s", err);
-		return CTL_FAILED;
-	}
-	if (n->failed) {
-		ctl_err("out of memory");
-		return CTL_FAILED;
-	}
-	if (n->nr)
-		qsort(n->names, n->nr, sizeof(*n->names), by_name);
-	return 0;
-}
 
 static json_t *describe(const char *name, const struct cc_manifest *m)
 {
@@ -105,7 +42,7 @@ static void print_line(const char *name, const struct cc_manifest *m)
 }
 
 /* Broken images are told of on stderr and make the exit status CTL_DAMAGE; the others follow. */
-static int show_images(struct ctl_store *s, const struct names *n, json_t *array)
+static int show_images(struct ctl_store *s, const struct ctl_names *n, json_t *array)
 {
 	struct cc_manifest m;
 	int r, code = CTL_OK;
@@ -132,19 +69,19 @@ static int images(const struct ctl_store_opts *opts, bool json)
 {
 	json_t *array = json ? json_array() : NULL;
 	struct ctl_store s = { 0 };
-	struct names n = { 0 };
+	struct ctl_names n = { 0 };
 	int r;
 
 	r = ctl_store_open(opts, &s);
 	if (!r)
-		r = list_names(&s, &n);
+		r = ctl_image_names(s.store, &n);
 	if (!r) {
 		r = show_images(&s, &n, array);
 		if (array && ctl_print_json(json_incref(array)))
 			r = CTL_FAILED;
 	}
 	json_decref(array);
-	free_names(&n);
+	ctl_names_free(&n);
 	ctl_store_close(&s);
 	return r;
 }

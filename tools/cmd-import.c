@@ -13,21 +13,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chunk-object.h"
 #include "chunkctl.h"
 #include "id-set.h"
 #include "image.h"
+#include "image-source.h"
+#include "lease.h"
 #include "manifest.h"
 #include "progress.h"
 #include "store-opts.h"
-#include "superblock.h"
 #include "workers.h"
 
 #define SECTOR 512
+#define FIRST_IDS 1024
+#define NR_CHUNKS_MAX ((CTL_MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE)
 
 /* What happened to the chunks of one pass. */
 struct import_count {
@@ -40,23 +41,24 @@ struct import_count {
 
 struct import {
 	/* options and what follows from them; constant while workers run */
-	const char *path, *name;
+	const char *path, *name, *format, *tmp_dir;
 	struct ctl_store_opts store_opts;
 	struct ctl_store store;
 	uint32_t chunk_shift, encoding;
 	int level;
 	unsigned int jobs;
 	bool replace, json;
-	int fd;
-	uint64_t file_size, image_size, nr_chunks;
+	struct ctl_lease lease;
 	bool upload;			/* else only hash */
-
-	uint8_t *ids;			/* nr_chunks IDs; a worker writes those that it took */
 	struct ctl_progress progress;
 
-	pthread_mutex_t lock;		/* covers what follows, and fd's file offset */
+	pthread_mutex_t lock;		/* covers what follows */
+	struct ctl_source source;
 	uint64_t next;			/* chunk to be taken next */
-	uint64_t data_end;		/* bytes: there is data from next's start up to here */
+	uint64_t image_size, nr_chunks;	/* of a stream: known at its end */
+	uint8_t *ids;			/* of the chunks, nr_ids have room */
+	uint64_t nr_ids;
+	bool ended;			/* the stream */
 	struct ctl_id_set seen;
 	struct import_count count;
 	bool failed;
@@ -64,9 +66,11 @@ struct import {
 };
 
 static const char help[] =
-	"IMAGE is a raw file or a block device.  Holes and chunks of zeros are not\n"
-	"stored; chunks that the store has already are not uploaded again.  Prints the\n"
-	"image's digest.\n"
+	"IMAGE is a raw file, a block device, a pipe, - for standard input, or with\n"
+	"--format a file of another format.  Holes and chunks of zeros are not stored;\n"
+	"chunks that the store has already are not uploaded again: an import that was\n"
+	"cut off goes on where it was when it is started again.  Prints the image's\n"
+	"digest.\n"
 	"\n"
 	"  --name N             name of the image: 1 to 128 of [a-zA-Z0-9._-]\n"
 	"  --chunk-size SIZE    power of two from 64K to 16M, default 1M; must equal the\n"
@@ -75,6 +79,9 @@ static const char help[] =
 	"  --jobs N             chunks in work at once, default 16\n"
 	"  --replace            let the name mean this image from now on, whatever it\n"
 	"                       meant before\n"
+	"  --format F           qcow2, vmdk, vhdx or what else qemu-img knows; makes a\n"
+	"                       raw copy in a temporary directory first\n"
+	"  --tmp DIR            that directory, default $TMPDIR, else /var/tmp\n"
 	"  --json               print a summary as JSON instead of the digest\n"
 	"\n"
 	CTL_STORE_HELP;
@@ -98,61 +105,84 @@ static void fail(struct import *m, const char *fmt, ...)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* Move next forward over the hole that starts at data_end or after it. */
+/* Room for the ID of a chunk. */
+static int __reserve_id(struct import *m, uint64_t chunk)
+{
+	uint64_t nr = m->nr_ids ? m->nr_ids : FIRST_IDS;
+	uint8_t *grown;
+
+	while (nr <= chunk)
+		nr *= 2;
+	if (nr == m->nr_ids)
+		return 0;
+	grown = realloc(m->ids, nr * CC_ID_SIZE);
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + m->nr_ids * CC_ID_SIZE, 0, (nr - m->nr_ids) * CC_ID_SIZE);
+	m->ids = grown;
+	m->nr_ids = nr;
+	return 0;
+}
+
+/* Move next forward over a hole that starts there. */
 static void __skip_hole(struct import *m)
 {
-	uint64_t first = m->next, start = m->next << m->chunk_shift;
-	off_t data = lseek(m->fd, start, SEEK_DATA), hole;
+	uint64_t data = ctl_source_data(&m->source, m->next << m->chunk_shift);
+	uint64_t next = data < m->source.size ? data >> m->chunk_shift : m->nr_chunks;
 
-	if (data < 0 && errno == ENXIO) {
-		m->next = m->nr_chunks;
-	} else if (data < 0) {
-		m->data_end = m->file_size;	/* holes can't be asked for: all is data */
-	} else {
-		hole = lseek(m->fd, data, SEEK_HOLE);
-		m->data_end = hole > data ? (uint64_t)hole : m->file_size;
-		m->next = (uint64_t)data >> m->chunk_shift;
-	}
-	m->count.holes += m->next - first;
-	ctl_progress_add(&m->progress, (m->next - first) << m->chunk_shift);
+	m->count.holes += next - m->next;
+	ctl_progress_add(&m->progress, (next - m->next) << m->chunk_shift);
+	m->next = next;
 }
 
-static bool take_chunk(struct import *m, uint64_t *ret_chunk)
+/* The next chunk of a stream: read here and now.  0, 1 if there is one, or -errno. */
+static int __read_stream(struct import *m, uint8_t *buf)
 {
-	bool taken = false;
+	size_t size = (size_t)1 << m->chunk_shift, got = 0;
+	int r = m->ended ? 0 : ctl_source_next(&m->source, buf, size, &got);
+
+	m->ended |= got < size;
+	if (r || !got)
+		return r;
+	memset(buf + got, 0, size - got);
+	if (m->next >= NR_CHUNKS_MAX || m->source.size > CC_IMAGE_SIZE_MAX)
+		return -EFBIG;
+	return 1;
+}
+
+/*
+ * The next chunk that may be other than a hole, all of it, padded with zeros behind the end of the
+ * image.  1, 0 if there is none, or -errno.
+ */
+static int next_chunk(struct import *m, uint64_t *ret_chunk, uint8_t *buf)
+{
+	size_t size = (size_t)1 << m->chunk_shift, want = size;
+	uint64_t offset;
+	int r;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->next < m->nr_chunks && m->next << m->chunk_shift >= m->data_end)
-		__skip_hole(m);
-	if (m->next < m->nr_chunks && !m->failed) {
+	if (m->source.stream) {
+		r = m->failed ? 0 : __read_stream(m, buf);
+	} else {
+		if (m->next < m->nr_chunks)
+			__skip_hole(m);
+		r = m->next < m->nr_chunks && !m->failed;
+	}
+	if (r > 0)
 		*ret_chunk = m->next++;
-		taken = true;
-	}
 	pthread_mutex_unlock(&m->lock);
-	return taken;
-}
-
-/* All of the chunk, padded with zeros behind the end of the file. */
-static int read_chunk(struct import *m, uint64_t chunk, uint8_t *buf)
-{
-	size_t size = (size_t)1 << m->chunk_shift, got = 0, want;
-	uint64_t offset = chunk << m->chunk_shift;
-	ssize_t n;
-
-	want = m->file_size - offset < size ? m->file_size - offset : size;
-	while (got < want) {
-		n = pread(m->fd, buf + got, want - got, offset + got);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			fail(m, "%s: reading at byte %" PRIu64 ": %s", m->path, offset + got,
-			     n ? strerror(errno) : "the file shrank meanwhile");
-			return -EIO;
-		}
-		got += n;
+	if (r > 0 && !m->source.stream) {
+		offset = *ret_chunk << m->chunk_shift;
+		if (m->source.size - offset < size)
+			want = m->source.size - offset;
+		memset(buf + want, 0, size - want);
+		r = ctl_source_read(&m->source, offset, buf, want);
+		r = r ? r : 1;
 	}
-	memset(buf + want, 0, size - want);
-	return 0;
+	if (r < 0)
+		fail(m, "%s: near byte %" PRIu64 ": %s", m->source.path, m->next << m->chunk_shift,
+		     r == -ENODATA ? "the file shrank meanwhile" : strerror(-r));
+	return r;
 }
 
 static bool all_zero(const uint8_t *buf, size_t size)
@@ -207,15 +237,17 @@ static int upload(struct import *m, const uint8_t *id, const uint8_t *buf, struc
 }
 
 /* 1: first time in this image, so it is ours to upload; 0: nothing to do; or -errno. */
-static int claim(struct import *m, const uint8_t *id)
+static int claim(struct import *m, uint64_t chunk, const uint8_t *id)
 {
 	int r;
 
 	pthread_mutex_lock(&m->lock);
-	if (cc_id_is_hole(id)) {
+	r = __reserve_id(m, chunk);
+	if (!r)
+		memcpy(m->ids + chunk * CC_ID_SIZE, id, CC_ID_SIZE);
+	if (!r && cc_id_is_hole(id)) {
 		m->count.holes++;
-		r = 0;
-	} else {
+	} else if (!r) {
 		r = ctl_id_set_add(&m->seen, id);
 		if (!r)
 			m->count.duplicates++;
@@ -226,19 +258,15 @@ static int claim(struct import *m, const uint8_t *id)
 	return r;
 }
 
-static int import_chunk(struct import *m, uint64_t chunk, uint8_t *buf, struct ctl_encoder *e)
+static int import_chunk(struct import *m, uint64_t chunk, const uint8_t *buf, struct ctl_encoder *e)
 {
 	size_t size = (size_t)1 << m->chunk_shift;
-	uint8_t *id = m->ids + chunk * CC_ID_SIZE;
-	int r = read_chunk(m, chunk, buf);
+	uint8_t id[CC_ID_SIZE] = { 0 };
+	int r;
 
-	if (r)
-		return r;
-	if (all_zero(buf, size))
-		memset(id, 0, CC_ID_SIZE);
-	else
+	if (!all_zero(buf, size))
 		cc_sha256(buf, size, id);
-	r = claim(m, id);
+	r = claim(m, chunk, id);
 	if (r == 1 && m->upload)
 		r = upload(m, id, buf, e);
 	ctl_progress_add(&m->progress, size);
@@ -255,12 +283,34 @@ static void *import_worker(void *arg)
 	if (!buf || ctl_encoder_new(m->encoding, m->level, (size_t)1 << m->chunk_shift, &e))
 		fail(m, "out of memory");
 	else
-		while (take_chunk(m, &chunk))
+		while (next_chunk(m, &chunk, buf) > 0)
 			if (import_chunk(m, chunk, buf, e))
 				break;
 	ctl_encoder_free(e);
 	free(buf);
 	return NULL;
+}
+
+static void set_size(struct import *m)
+{
+	uint64_t chunk_size = 1ULL << m->chunk_shift;
+
+	m->image_size = (m->source.size + SECTOR - 1) / SECTOR * SECTOR;
+	m->nr_chunks = (m->image_size + chunk_size - 1) >> m->chunk_shift;
+}
+
+static void end_of_stream(struct import *m)
+{
+	set_size(m);
+	if (!m->nr_chunks)
+		fail(m, "%s: is empty", m->source.path);
+}
+
+/* Nobody claimed the holes that were skipped: they need room as well. */
+static void finish_ids(struct import *m)
+{
+	if (__reserve_id(m, m->nr_chunks - 1))
+		fail(m, "out of memory");
 }
 
 /* Go over the whole image once: ids and count are of this pass. */
@@ -270,15 +320,20 @@ static int import_pass(struct import *m, bool do_upload)
 
 	m->upload = do_upload;
 	m->next = 0;
-	m->data_end = 0;
+	m->source.data_end = 0;
 	memset(&m->count, 0, sizeof(m->count));
-	memset(m->ids, 0, m->nr_chunks * CC_ID_SIZE);
+	if (m->ids)
+		memset(m->ids, 0, m->nr_ids * CC_ID_SIZE);
 	ctl_id_set_free(&m->seen);
 	ctl_progress_start(&m->progress, do_upload ? "importing" : "hashing", m->image_size);
 	r = ctl_workers_run(m->jobs, import_worker, m);
 	ctl_progress_end(&m->progress);
 	if (r)
 		fail(m, "threads: %s", strerror(-r));
+	if (!m->failed && m->source.stream)
+		end_of_stream(m);
+	if (!m->failed)
+		finish_ids(m);
 	if (m->failed)
 		ctl_err("%s", m->error);
 	return m->failed ? CTL_FAILED : 0;
@@ -344,6 +399,11 @@ static int check_name_first(struct import *m)
 
 	if (r || !taken || m->replace)
 		return r;
+	if (m->source.stream) {
+		ctl_err("%s: is an image already; a stream can't be read twice to find out whether it is "
+			"the same: --replace overwrites the name", m->name);
+		return CTL_FAILED;
+	}
 	r = import_pass(m, false);
 	if (r)
 		return r;
@@ -387,50 +447,77 @@ static int put_manifest_and_name(struct import *m, const struct cc_manifest *man
 
 static int open_image(struct import *m)
 {
-	struct stat st;
-	uint64_t chunk_size = 1ULL << m->chunk_shift;
-	int r;
+	int r = ctl_source_open(&m->source, m->path, m->format, m->tmp_dir);
 
-	m->fd = open(m->path, O_RDONLY | O_CLOEXEC);
-	if (m->fd < 0 || fstat(m->fd, &st)) {
-		ctl_err("%s: %s", m->path, strerror(errno));
-		return CTL_FAILED;
-	}
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		ctl_err("%s: expected a file or a block device", m->path);
-		return CTL_FAILED;
-	}
-	r = cc_device_bytes(m->fd, &m->file_size);
-	if (r || !m->file_size || m->file_size > CC_IMAGE_SIZE_MAX) {
-		ctl_err("%s: %s", m->path, r ? strerror(-r) : m->file_size ?
-			"is larger than 1 PiB, the largest image" : "is empty");
-		return CTL_FAILED;
-	}
-	m->image_size = (m->file_size + SECTOR - 1) / SECTOR * SECTOR;
-	m->nr_chunks = (m->image_size + chunk_size - 1) >> m->chunk_shift;
-	if (m->nr_chunks > (CTL_MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE) {
-		ctl_err("%s: is too large for chunks this small; choose a larger --chunk-size",
-			m->path);
-		return CTL_FAILED;
-	}
-	m->ids = calloc(m->nr_chunks, CC_ID_SIZE);
-	if (m->ids)
+	if (r || m->source.stream)
+		return r;
+	set_size(m);
+	if (m->nr_chunks <= NR_CHUNKS_MAX)
 		return 0;
-	ctl_err("out of memory");
+	ctl_err("%s: is too large for chunks this small; choose a larger --chunk-size", m->path);
 	return CTL_FAILED;
+}
+
+/* A gc that runs gives up as soon as it sees our lease. */
+static int wait_for_gc(struct import *m)
+{
+	bool told = false;
+	unsigned int nr;
+	int64_t now;
+
+	for (;;) {
+		if (ctl_lease_others(&m->lease, CTL_LEASE_GC, &nr, &now))
+			return CTL_FAILED;
+		if (!nr)
+			return 0;
+		if (!told)
+			ctl_note("waiting for a gc of this store to make way");
+		told = true;
+		sleep(1);
+	}
+}
+
+/* A lease that lapsed while the machine slept, say: chunks that were there may be gone. */
+static int check_lease(struct import *m)
+{
+	if (ctl_lease_holds(&m->lease))
+		return 0;
+	ctl_err("stood still for so long that a gc may have run meanwhile; run it again");
+	return CTL_FAILED;
+}
+
+static void report_line(const struct import *m, const char *what, uint64_t chunks)
+{
+	char size[CTL_SIZE_TEXT];
+
+	fprintf(stderr, "  %-20s %9" PRIu64 "  %5.1f%%  %10s\n", what, chunks,
+		100.0 * chunks / m->nr_chunks, ctl_size_text(chunks << m->chunk_shift, size));
+}
+
+/* What deduplication was good for. */
+static void report_dedup(const struct import *m)
+{
+	const struct import_count *c = &m->count;
+	char size[CTL_SIZE_TEXT], chunk[CTL_SIZE_TEXT];
+
+	ctl_note("%s: %s in %" PRIu64 " chunks of %s", m->name, ctl_size_text(m->image_size, size),
+		 m->nr_chunks, ctl_size_text(1ULL << m->chunk_shift, chunk));
+	report_line(m, "holes", c->holes);
+	report_line(m, "duplicates", c->duplicates);
+	report_line(m, "in the store before", c->present);
+	report_line(m, "uploaded", c->uploaded);
+	fprintf(stderr, "  %-20s %25s, %.1f%% of the image\n", "sent",
+		ctl_size_text(c->uploaded_bytes, size), 100.0 * c->uploaded_bytes / m->image_size);
 }
 
 static int report(const struct import *m, const struct cc_manifest *manifest)
 {
 	const struct import_count *c = &m->count;
-	char hex[2 * CC_ID_SIZE + 1], size[CTL_SIZE_TEXT], chunk[CTL_SIZE_TEXT], up[CTL_SIZE_TEXT];
+	char hex[2 * CC_ID_SIZE + 1];
 
 	cc_id_to_hex(manifest->digest, hex);
-	ctl_note("%s: %s, %" PRIu64 " chunks of %s: %" PRIu64 " holes, %" PRIu64 " duplicates, "
-		 "%" PRIu64 " in the store before, %" PRIu64 " uploaded (%s)", m->name,
-		 ctl_size_text(m->image_size, size), m->nr_chunks,
-		 ctl_size_text(1ULL << m->chunk_shift, chunk), c->holes, c->duplicates, c->present,
-		 c->uploaded, ctl_size_text(c->uploaded_bytes, up));
+	if (!m->json)
+		report_dedup(m);
 	if (!m->json) {
 		printf("sha256:%s\n", hex);
 		return CTL_OK;
@@ -457,12 +544,18 @@ static int import_image(struct import *m)
 	if (!r)
 		r = check_name_first(m);
 	if (!r)
+		r = ctl_lease_take(m->store.store, CTL_LEASE_IMPORT, &m->lease);
+	if (!r)
+		r = wait_for_gc(m);
+	if (!r)
 		r = import_pass(m, true);
 	if (!r)
 		r = build_manifest(m, &manifest);
 	if (r)
 		return r;
-	r = put_manifest_and_name(m, &manifest);
+	r = check_lease(m);
+	if (!r)
+		r = put_manifest_and_name(m, &manifest);
 	if (!r)
 		r = report(m, &manifest);
 	cc_manifest_free(&manifest);
@@ -507,6 +600,15 @@ static int parse_option(struct import *m, int c, char **argv)
 	case 'r':
 		m->replace = true;
 		return 0;
+	case 'f':
+		if (!*optarg || strspn(optarg, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(optarg))
+			return ctl_usage("--format: expected raw, qcow2 or another name that qemu-img "
+					 "knows, got '%s'", optarg);
+		m->format = optarg;
+		return 0;
+	case 't':
+		m->tmp_dir = optarg;
+		return 0;
 	case CTL_OPT_JSON:
 		m->json = true;
 		return 0;
@@ -524,6 +626,8 @@ static int parse_arguments(struct import *m, const struct ctl_command *cmd, int 
 		{ "compress", optional_argument, NULL, 'z' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "replace", no_argument, NULL, 'r' },
+		{ "format", required_argument, NULL, 'f' },
+		{ "tmp", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, CTL_OPT_JSON },
 		CTL_STORE_OPTIONS,
 		{ 0 }
@@ -557,7 +661,8 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 	struct import m = {
 		.chunk_shift = CC_CHUNK_SHIFT_DEFAULT,
 		.jobs = CTL_JOBS_DEFAULT,
-		.fd = -1,
+		.source.fd = -1,
+		.tmp_dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp",
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	bool helped = false;
@@ -566,18 +671,18 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 	if (r || helped)
 		return r;
 	r = import_image(&m);
+	ctl_lease_drop(&m.lease);
 	ctl_store_close(&m.store);
 	ctl_id_set_free(&m.seen);
 	free(m.ids);
-	if (m.fd >= 0)
-		close(m.fd);
+	ctl_source_close(&m.source);
 	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_cmd_import = {
 	.name = "import",
 	.synopsis = "IMAGE --name N --store S [OPTION]...",
-	.summary = "Put a raw image into a store",
+	.summary = "Put an image into a store",
 	.help = help,
 	.run = run_import,
 };

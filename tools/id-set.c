@@ -56,6 +56,11 @@ int ctl_id_set_add(struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
 	return 1;
 }
 
+bool ctl_id_set_has(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+{
+	return s->nr_ids && !cc_id_is_hole(find(s, id));
+}
+
 void ctl_id_set_free(struct ctl_id_set *s)
 {
 	free(s->ids);

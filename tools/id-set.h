@@ -5,6 +5,7 @@
 #ifndef CTL_ID_SET_H
 #define CTL_ID_SET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "chunkcache/format.h"
@@ -18,6 +19,7 @@ struct ctl_id_set {
 
 /* 1: added, 0: was there, -ENOMEM.  id is no hole's. */
 int ctl_id_set_add(struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE]);
+bool ctl_id_set_has(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE]);
 void ctl_id_set_free(struct ctl_id_set *s);
 
 #endif

@@ -11,6 +11,7 @@
 #include "chunkctl.h"
 #include "image.h"
 
+#define IMAGES "images/"
 #define DIGEST_PREFIX "sha256:"
 #define DIGEST_TEXT (sizeof(DIGEST_PREFIX) - 1 + 2 * CC_ID_SIZE)
 #define NAME_OBJECT_MAX 4096	/* far more than a line; whatever is larger is none of ours */
@@ -98,4 +99,60 @@ int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *
 	if (r == CC_STORE_CORRUPT || (by_name && r == CC_STORE_NOTFOUND))
 		return CTL_DAMAGE;
 	return CTL_FAILED;
+}
+
+/* ---- names ---- */
+
+static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct ctl_names *n = arg;
+	char object[CC_OBJECT_NAME_MAX], **grown, *copy;
+
+	/* Whatever else lies there (an upload's temporary file, say) is no image. */
+	if (strncmp(name, IMAGES, strlen(IMAGES)) || cc_image_name(name + strlen(IMAGES), object))
+		return 0;
+	if (n->nr == n->room) {
+		grown = realloc(n->names, (n->room * 2 + 16) * sizeof(*grown));
+		n->failed = !grown;
+		if (!grown)
+			return -ENOMEM;
+		n->names = grown;
+		n->room = n->room * 2 + 16;
+	}
+	copy = strdup(name + strlen(IMAGES));
+	n->failed = !copy;
+	if (!copy)
+		return -ENOMEM;
+	n->names[n->nr++] = copy;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void ctl_names_free(struct ctl_names *n)
+{
+	while (n->nr)
+		free(n->names[--n->nr]);
+	free(n->names);
+	n->names = NULL;
+}
+
+int ctl_image_names(struct cc_store *s, struct ctl_names *n)
+{
+	char err[256] = "";
+
+	if (cc_store_list(s, IMAGES, add_name, n, err, sizeof(err))) {
+		ctl_err("%s", err);
+		return CTL_FAILED;
+	}
+	if (n->failed) {
+		ctl_err("out of memory");
+		return CTL_FAILED;
+	}
+	if (n->nr)
+		qsort(n->names, n->nr, sizeof(*n->names), by_name);
+	return 0;
 }

@@ -28,4 +28,15 @@ int ctl_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE]);
  */
 int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *ret_manifest);
 
+/* Names of images, sorted. */
+struct ctl_names {
+	char **names;
+	size_t nr, room;
+	bool failed;
+};
+
+/* 0, or CTL_FAILED after a message; release with ctl_names_free() in any case. */
+int ctl_image_names(struct cc_store *s, struct ctl_names *names);
+void ctl_names_free(struct ctl_names *names);
+
 #endif

@@ -11,7 +11,7 @@
 #include "progress.h"
 
 #define REDRAW_NS 200000000ULL
-#define BAR_WIDTH 24
+#define BAR_WIDTH 20
 
 void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total)
 {
@@ -19,6 +19,7 @@ void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total
 	p->what = what;
 	p->total = total;
 	p->on = isatty(STDERR_FILENO);
+	ctl_ui_init(&p->ui);
 	p->start_ns = ctl_now_ns();
 	p->drawn_ns = p->start_ns;
 	pthread_mutex_init(&p->lock, NULL);
@@ -26,19 +27,22 @@ void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total
 
 static void draw(const struct ctl_progress *p, uint64_t now)
 {
-	char bar[BAR_WIDTH + 1], done[CTL_SIZE_TEXT], total[CTL_SIZE_TEXT], rate[CTL_SIZE_TEXT];
-	double fraction = p->total ? (double)p->done / p->total : 1;
+	char bar[CTL_BAR_TEXT], done[CTL_SIZE_TEXT], total[CTL_SIZE_TEXT], rate[CTL_SIZE_TEXT];
 	double per_second = p->done / ((now - p->start_ns) / 1e9);
 	uint64_t left = per_second > 0 ? (p->total - p->done) / per_second : 0;
-	unsigned int filled = fraction * BAR_WIDTH;
+	double fraction;
 
-	memset(bar, ' ', BAR_WIDTH);
-	memset(bar, '#', filled < BAR_WIDTH ? filled : BAR_WIDTH);
-	bar[BAR_WIDTH] = 0;
-	fprintf(stderr, "\r%s [%s] %3.0f%%  %s of %s, %s/s, %" PRIu64 ":%02" PRIu64 " left \033[K",
-		p->what, bar, fraction * 100, ctl_size_text(p->done, done),
-		ctl_size_text(p->total, total), ctl_size_text(per_second, rate), left / 60,
-		left % 60);
+	ctl_size_text(p->done, done);
+	ctl_size_text(per_second, rate);
+	if (p->total) {
+		fraction = (double)p->done / p->total;
+		fprintf(stderr, "\r%s %s %3.0f%%  %s of %s, %s/s, %" PRIu64 ":%02" PRIu64
+			" left\033[K", p->what, ctl_bar(&p->ui, fraction, BAR_WIDTH, bar),
+			fraction * 100, done, ctl_size_text(p->total, total), rate, left / 60,
+			left % 60);
+	} else {
+		fprintf(stderr, "\r%s %s, %s/s\033[K", p->what, done, rate);
+	}
 	fflush(stderr);
 }
 
@@ -50,7 +54,7 @@ void ctl_progress_add(struct ctl_progress *p, uint64_t bytes)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->done += bytes;
-	if (p->done > p->total)
+	if (p->total && p->done > p->total)
 		p->done = p->total;
 	now = ctl_now_ns();
 	if (now - p->drawn_ns >= REDRAW_NS) {

@@ -8,11 +8,13 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "ui.h"
 
 struct ctl_progress {
 	const char *what;
-	uint64_t total;			/* bytes */
+	uint64_t total;			/* bytes; 0: not known */
 	bool on;
+	struct ctl_ui ui;
 	/* under lock */
 	pthread_mutex_t lock;
 	uint64_t done;

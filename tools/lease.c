@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Leases of a store; see lease.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "chunkctl.h"
+#include "lease.h"
+
+#define LEASES "leases/"
+
+static const char *const kinds[] = { "import", "gc" };
+
+static uint64_t boot_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static enum cc_store_result put(struct ctl_lease *l, char *err, size_t errlen)
+{
+	uint64_t start = boot_ns();
+	enum cc_store_result r = cc_store_put(l->store, l->object, "\n", 1, err, errlen);
+
+	if (!r) {
+		pthread_mutex_lock(&l->lock);
+		l->renewed_ns = start;
+		pthread_mutex_unlock(&l->lock);
+	}
+	return r;
+}
+
+static void *renew(void *arg)
+{
+	struct ctl_lease *l = arg;
+	struct timespec due;
+	char err[256];
+
+	pthread_mutex_lock(&l->lock);
+	while (!l->stop) {
+		clock_gettime(CLOCK_REALTIME, &due);
+		due.tv_sec += CTL_LEASE_RENEW;
+		pthread_cond_timedwait(&l->wake, &l->lock, &due);
+		if (l->stop)
+			break;
+		pthread_mutex_unlock(&l->lock);
+		/* A failure shows in renewed_ns, if it lasts. */
+		put(l, err, sizeof(err));
+		pthread_mutex_lock(&l->lock);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+int ctl_lease_take(struct cc_store *s, enum ctl_lease_kind kind, struct ctl_lease *l)
+{
+	char err[256] = "";
+	uint64_t random;
+	int r;
+
+	memset(l, 0, sizeof(*l));
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
+		ctl_err("random numbers: %s", strerror(errno));
+		return CTL_FAILED;
+	}
+	l->store = s;
+	snprintf(l->object, sizeof(l->object), LEASES "%s-%016" PRIx64, kinds[kind], random);
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->wake, NULL);
+	if (put(l, err, sizeof(err))) {
+		ctl_err("%s", err);
+		return CTL_FAILED;
+	}
+	r = pthread_create(&l->thread, NULL, renew, l);
+	if (r) {
+		ctl_err("threads: %s", strerror(r));
+		cc_store_delete(s, l->object, err, sizeof(err));
+		return CTL_FAILED;
+	}
+	l->held = true;
+	return 0;
+}
+
+void ctl_lease_drop(struct ctl_lease *l)
+{
+	char err[256];
+
+	if (!l->held)
+		return;
+	l->held = false;
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(l->thread, NULL);
+	cc_store_delete(l->store, l->object, err, sizeof(err));
+}
+
+bool ctl_lease_holds(struct ctl_lease *l)
+{
+	bool holds;
+
+	pthread_mutex_lock(&l->lock);
+	holds = boot_ns() - l->renewed_ns < CTL_LEASE_LIFE / 2 * 1000000000ULL;
+	pthread_mutex_unlock(&l->lock);
+	return holds;
+}
+
+struct look {
+	const struct ctl_lease *own;
+	char prefix[32];
+	int64_t now, times[256];
+	unsigned int nr;
+};
+
+static int see(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct look *look = arg;
+
+	if (!strcmp(name, look->own->object))
+		look->now = mtime;
+	else if (!strncmp(name, look->prefix, strlen(look->prefix)) &&
+		 look->nr < sizeof(look->times) / sizeof(look->times[0]))
+		look->times[look->nr++] = mtime;
+	return 0;
+}
+
+int ctl_lease_others(struct ctl_lease *l, enum ctl_lease_kind kind, unsigned int *ret_nr,
+		     int64_t *ret_now)
+{
+	struct look look = { .own = l, .now = -1 };
+	char err[256] = "";
+	unsigned int i;
+
+	snprintf(look.prefix, sizeof(look.prefix), LEASES "%s-", kinds[kind]);
+	/* Renewed, so that its time in the listing is now. */
+	if (put(l, err, sizeof(err)) ||
+	    cc_store_list(l->store, LEASES, see, &look, err, sizeof(err))) {
+		ctl_err("%s", err);
+		return CTL_FAILED;
+	}
+	if (look.now < 0) {
+		ctl_err("%s: was put, but is not listed: is this store a cache of another?", l->object);
+		return CTL_FAILED;
+	}
+	*ret_nr = 0;
+	for (i = 0; i < look.nr; i++)
+		*ret_nr += look.now - look.times[i] < CTL_LEASE_LIFE;
+	*ret_now = look.now;
+	return 0;
+}
