@@ -32,16 +32,18 @@ static const char help[] =
 	"  --currency C         what to call it, such as USD\n"
 	"  --json               print everything as JSON\n";
 
+struct line {
+	char name[160], store[64], digest[72];
+	uint64_t gets, bytes;
+	double price;
+	bool up, priced;
+};
+
 struct cost {
 	bool images, json, have_gets, have_gib;
 	double price_gets, price_gib;	/* of the options */
 	const char *currency;
-	struct line {
-		char name[160], store[64], digest[72];
-		uint64_t gets, bytes;
-		double price;
-		bool up, priced;
-	} *lines;
+	struct line *lines;
 	size_t nr;
 	bool incomplete;		/* a helper could not be asked */
 };

@@ -58,8 +58,8 @@ static int run_qemu_img(char *const argv[], int out)
 	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (r) {
-		ctl_err("qemu-img: %s", r == ENOENT ? "is not installed; it reads other formats than raw" :
-			strerror(r));
+		ctl_err("qemu-img: %s%s", strerror(r),
+			r == ENOENT ? " (install qemu-utils to read other formats than raw)" : "");
 		return CTL_FAILED;
 	}
 	while (waitpid(pid, &status, 0) < 0)
@@ -201,12 +201,14 @@ int ctl_source_open(struct ctl_source *s, const char *path, const char *format, 
 	if (r || s->stream)
 		return r;
 	r = cc_device_bytes(s->fd, &s->size);
-	if (r || !s->size || s->size > CC_IMAGE_SIZE_MAX) {
-		ctl_err("%s: %s", s->path, r ? strerror(-r) : s->size ?
-			"is larger than 1 PiB, the largest image" : "is empty");
-		return CTL_FAILED;
-	}
-	return 0;
+	if (!r && s->size && s->size <= CC_IMAGE_SIZE_MAX)
+		return 0;
+	if (r)
+		ctl_err("%s: %s", s->path, strerror(-r));
+	else
+		ctl_err("%s: %s", s->path,
+			s->size ? "is larger than 1 PiB, the largest image" : "is empty");
+	return CTL_FAILED;
 }
 
 void ctl_source_close(struct ctl_source *s)

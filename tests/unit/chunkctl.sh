@@ -5,59 +5,7 @@
 # refuses and how it says so.  Runs the chunkctl of $BUILD, with its sanitizers; needs neither root
 # nor device-mapper.  TAP on stdout.
 
-export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
-unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
-here=$(cd "$(dirname "$0")" && pwd)
-BUILD=${BUILD:-$here/../../build/asan}
-ctl=$(realpath -m "$BUILD")/chunkctl
-[ -x "$ctl" ] || { echo "Bail out! $ctl is not built"; exit 1; }
-
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-tests=0 failed=0
-
-# ok STATUS TEXT: one TAP line
-ok()
-{
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $tests - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $2"
-		sed 's/^/# out: /' out
-		sed 's/^/# err: /' err
-	fi
-}
-
-# run STATUS TEXT ARGUMENT...: chunkctl must end with that status; its output is in out and err
-run()
-{
-	local want=$1 text=$2 status
-	shift 2
-	"$ctl" "$@" >out 2>err </dev/null
-	status=$?
-	[ $status -eq "$want" ]
-	ok $? "$text (status $status)"
-}
-
-# refuse STATUS PATTERN ARGUMENT...: as run, and stderr's first line must match; nothing on stdout
-refuse()
-{
-	local want=$1 pattern=$2 status
-	shift 2
-	"$ctl" "$@" >out 2>err </dev/null
-	status=$?
-	[ $status -eq "$want" ] && [ ! -s out ] && head -n 1 err | grep -qE -- "$pattern"
-	ok $? "refused: $* -> $pattern"
-}
-
-check() { local text=$1; shift; "$@"; ok $? "$text"; }
-# field NAME: a number of the JSON object in out
-field() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" out; }
-chunks() { find "$1/chunks" -type f ! -name '.tmp-*' | wc -l; }
-random() { head -c "$1" /dev/urandom; }
+. "$(dirname "$0")/chunkctl.inc"
 
 # ---- usage ----
 run 0 "help" --help
@@ -290,115 +238,6 @@ check "uploads only what was missing ($there of 300 were there)" \
 	[ "$(field present)" -eq "$there" -a "$(field uploaded)" -eq $((300 - there)) -a "$there" -lt 300 ]
 run 0 "verify after kill -9" verify k --store "file://$dir/k"
 
-# ---- streams and other formats ----
-mkdir f
-formats=file://$dir/f
-"$ctl" import - --name stream --chunk-size 64K --store "$formats" <image >out 2>err
-ok $? "import from standard input"
-run 0 "import the same from the file" import image --name file --chunk-size 64K --store "$formats"
-check "both are one image" cmp -s f/images/stream f/images/file
-cat image | "$ctl" import /dev/stdin --name pipe --chunk-size 64K --store "$formats" >out 2>err
-ok $? "import from a pipe"
-check "the same" cmp -s f/images/pipe f/images/file
-"$ctl" import - --name stream --store "$formats" <image >out 2>err
-check "a taken name is not overwritten by a stream" [ $? -eq 1 ]
-check "and nothing was read" grep -q "stream: is an image already; a stream can't be read twice" err
-"$ctl" import - --name e --store "$formats" </dev/null >out 2>err
-check "an empty stream is refused" [ $? -eq 1 ]
-check "by name" grep -q "standard input: is empty" err
-refuse 2 "--format qcow2: expected a file" import - --name x --format qcow2 --store "$formats"
-refuse 2 "--format: expected raw, qcow2" import image --name x --format ../x --store "$formats"
-if command -v qemu-img >/dev/null; then
-	qemu-img convert -q -O qcow2 padded image.qcow2
-	refuse 1 "image.qcow2: looks like qcow2; say --format qcow2, or --format raw" \
-		import image.qcow2 --name q --store "$formats"
-	run 0 "import qcow2" import image.qcow2 --format qcow2 --name q --chunk-size 64K --tmp . \
-		--store "$formats"
-	check "the same image" cmp -s f/images/q f/images/file
-	check "no copy is left" [ -z "$(ls chunkctl-* 2>/dev/null)" ]
-	run 0 "import it as bytes" import image.qcow2 --format raw --name bytes --store "$formats"
-	qemu-img convert -q -O vmdk padded image.vmdk
-	run 0 "import vmdk" import image.vmdk --format vmdk --name v --chunk-size 64K --tmp . \
-		--store "$formats"
-	check "the same image" cmp -s f/images/v f/images/file
-	qemu-img create -q -f qcow2 -F raw -b "$dir/padded" thief.qcow2
-	refuse 1 "thief.qcow2: refers to another file \($dir/padded\)" \
-		import thief.qcow2 --format qcow2 --name t --tmp . --store "$formats"
-	check "nothing of it was imported" [ ! -e f/images/t ]
-	refuse 1 "qemu-img info failed|Could not open|not in" \
-		import image --format qcow2 --name t --tmp . --store "$formats"
-	check "no copy is left" [ -z "$(ls chunkctl-* 2>/dev/null)" ]
-else
-	tests=$((tests + 1))
-	echo "ok $tests - other formats # SKIP qemu-img is not installed"
-fi
-
-# ---- gc ----
-mkdir g
-gc=file://$dir/g
-random 1048576 >g1
-cat g1 a >g12
-run 0 "two images" import g12 --name two --chunk-size 64K --store "$gc"
-run 0 "that share chunks" import g1 --name one --chunk-size 64K --compress --store "$gc"
-run 0 "one of them raw" import a --name raw --chunk-size 64K --store "$gc"
-before=$(chunks g)
-run 0 "gc removes nothing that is used" gc --grace 0s --store "$gc"
-check "nothing" [ "$(chunks g)" -eq "$before" -a "$before" -eq 48 ]
-two=$(cat g/images/two)
-run 0 "rm" rm two --store "$gc"
-run 0 "gc spares what is young" gc --store "$gc" --json
-check "all of it" [ "$(chunks g)" -eq 48 ]
-run 0 "gc of what would be" gc --grace 0s --dry-run --list --store "$gc"
-check "removes nothing" [ "$(chunks g)" -eq 48 -a -e "g/manifests/${two#sha256:}" ]
-check "and names it" [ "$(wc -l <out)" -eq 17 -a "$(grep -c ^manifests/ out)" -eq 1 ]
-run 0 "gc keeps what it is told to" gc --grace 0s --keep "$two" --store "$gc"
-check "all of it" [ "$(chunks g)" -eq 48 ]
-echo foreign >g/chunks/README
-touch -d "2 hours ago" g/chunks/*/* g/manifests/*
-run 0 "gc" gc --grace 1h --store "$gc"
-check "the raw chunks of one went, its frames did not" [ "$(chunks g)" -eq 33 ]
-check "nor did what is not ours" [ -e g/chunks/README ]
-check "the manifest went" [ ! -e "g/manifests/${two#sha256:}" ]
-run 0 "the others are whole" verify one --store "$gc"
-run 0 "the others are whole" verify raw --store "$gc"
-check "no lease is left" [ -z "$(ls g/leases)" ]
-echo garbage >g/images/bad
-before=$(find g -type f | sort)
-run 3 "gc with a damaged image" gc --grace 0s --store "$gc"
-check "removes nothing" [ "$(find g -type f | sort)" = "$before" ]
-rm g/images/bad
-refuse 2 "--grace: expected a time such as 90s" gc --grace 24 --store "$gc"
-refuse 2 "--grace: expected" gc --grace -1s --store "$gc"
-refuse 2 "--keep: expected sha256:" gc --keep x --store "$gc"
-refuse 2 "expected no argument" gc x --store "$gc"
-
-# gc and imports: each sees the other
-touch g/leases/import-0123456789abcdef
-refuse 1 "an import is running on this store" gc --grace 0s --store "$gc"
-touch -d "20 minutes ago" g/leases/import-0123456789abcdef
-run 0 "the lease of an import that died counts no more" gc --grace 0s --store "$gc"
-touch g/leases/gc-0123456789abcdef
-refuse 1 "another gc is running" gc --grace 0s --store "$gc"
-"$ctl" import g12 --name two --chunk-size 64K --store "$gc" >out 2>err &
-pid=$!
-while kill -0 $pid 2>/dev/null && ! grep -q "waiting for a gc" err; do :; done
-check "an import waits for a gc" kill -0 $pid
-rm g/leases/gc-0123456789abcdef
-wait $pid
-ok $? "and goes on after it"
-# Imports of what was just removed, while gc removes it: after each, the image is whole.
-rounds=0 broken=0
-while [ $rounds -lt 12 ]; do
-	rounds=$((rounds + 1))
-	"$ctl" rm two --store "$gc" >/dev/null 2>&1
-	"$ctl" gc --grace 0s --store "$gc" --jobs 2 >/dev/null 2>&1 &
-	pid=$!
-	"$ctl" import g12 --name two --chunk-size 64K --store "$gc" >out 2>err || broken=$((broken + 1))
-	wait $pid
-	"$ctl" verify two --store "$gc" >out 2>err || broken=$((broken + 1))
-done
-check "imports while gc runs are whole ($rounds rounds)" [ $broken -eq 0 ]
-
 # ---- disks and pools: what is wrong before the kernel is asked ----
 refuse 2 "'a/b': expected a name" up a/b --image x --pool p
 refuse 2 "which pool\?" up vm1 --image x
@@ -435,5 +274,4 @@ else
 	echo "ok $tests - units # SKIP systemd-analyze is not installed"
 fi
 
-echo "1..$tests"
-[ $failed -eq 0 ]
+end
