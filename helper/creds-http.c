@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -83,32 +84,21 @@ static void free_headers(struct curl_slist *list)
 	curl_slist_free_all(list);
 }
 
-int cc_creds_http(const struct cc_creds_call *call, struct cc_creds_answer *ret_answer, char *err,
-		  size_t errlen)
+static int transfer(CURL *easy, const struct cc_creds_call *call, struct cc_creds_answer *a,
+		    long *ret_status, char *err, size_t errlen)
 {
-	struct cc_http_xfer x;
-	struct curl_slist *headers;
+	struct curl_slist *headers = make_headers(call);
 	sigset_t signals;
 	CURLcode r;
 
-	/* Only for its handle: it makes sure that libcurl is initialised, once. */
-	if (cc_http_xfer_init(&x)) {
-		snprintf(err, errlen, "%s: out of memory", call->what);
-		return -ENOMEM;
-	}
-	ret_answer->status = 0;
-	ret_answer->size = 0;
-	headers = make_headers(call);
 	cc_sigpipe_block(&signals);
-	r = set_up(x.easy, call, headers, ret_answer);
+	r = set_up(easy, call, headers, a);
 	if (!r)
-		r = curl_easy_perform(x.easy);
+		r = curl_easy_perform(easy);
 	if (!r)
-		curl_easy_getinfo(x.easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
-	cc_http_xfer_destroy(&x);
+		r = curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, ret_status);
 	cc_sigpipe_restore(&signals);
 	free_headers(headers);
-	ret_answer->text[ret_answer->size] = '\0';
 	if (!r)
 		return 0;
 	snprintf(err, errlen, "%s: %s", call->what, r == CURLE_WRITE_ERROR ?
@@ -116,18 +106,48 @@ int cc_creds_http(const struct cc_creds_call *call, struct cc_creds_answer *ret_
 	return -EIO;
 }
 
-int cc_creds_refused(const struct cc_creds_call *call, const struct cc_creds_answer *answer, char *err,
-		     size_t errlen)
+/* A status that is no success, with what the service says of it. */
+static int refused(const struct cc_creds_call *call, const struct cc_creds_answer *a, long status,
+		   char *err, size_t errlen)
 {
 	char code[64] = "", message[100] = "";
 
-	if (answer->status == 200)
-		return 0;
-	cc_http_xml_text(answer->text, answer->size, "Code", code, sizeof(code));
-	cc_http_xml_text(answer->text, answer->size, "Message", message, sizeof(message));
+	cc_http_xml_text(a->text, a->size, "Code", code, sizeof(code));
+	cc_http_xml_text(a->text, a->size, "Message", message, sizeof(message));
 	cc_http_copy_text(code, sizeof(code), code, strlen(code));
 	cc_http_copy_text(message, sizeof(message), message, strlen(message));
-	snprintf(err, errlen, "%s: HTTP %ld%s%s%s%s", call->what, answer->status, *code ? " " : "", code,
+	snprintf(err, errlen, "%s: HTTP %ld%s%s%s%s", call->what, status, *code ? " " : "", code,
 		 *message ? ": " : "", message);
 	return -EACCES;
+}
+
+int cc_creds_ask(const struct cc_creds_call *call, struct cc_creds_answer **ret_answer, char *err,
+		 size_t errlen)
+{
+	struct cc_creds_answer *a = calloc(1, sizeof(*a));
+	struct cc_http_xfer x;
+	long status = 0;
+	int r;
+
+	/* The transfer is only for its handle: libcurl is initialised with the first one. */
+	if (!a || cc_http_xfer_init(&x)) {
+		free(a);
+		snprintf(err, errlen, "%s: out of memory", call->what);
+		return -ENOMEM;
+	}
+	r = transfer(x.easy, call, a, &status, err, errlen);
+	cc_http_xfer_destroy(&x);
+	if (!r && status != 200)
+		r = refused(call, a, status, err, errlen);
+	if (r)
+		cc_creds_answer_free(a);
+	else
+		*ret_answer = a;
+	return r;
+}
+
+void cc_creds_answer_free(struct cc_creds_answer *answer)
+{
+	OPENSSL_cleanse(answer, sizeof(*answer));
+	free(answer);
 }

@@ -53,20 +53,18 @@ struct cc_creds_call {
 };
 
 struct cc_creds_answer {
-	long status;
 	size_t size;
 	char text[CC_CREDS_ANSWER_MAX + 1]; /* ends with NUL */
 };
 
 /*
- * One request, without proxy or redirects.  Returns 0 with any HTTP status, or -EIO, -ENOMEM with a line
- * in err.  Who has the answer wipes it.
+ * One request, without proxy or redirects.  Returns 0 with what came with status 200, to be given to
+ * cc_creds_answer_free(); or -EIO (no answer), -EACCES (another status), -ENOMEM, with a line in err.
  */
-int cc_creds_http(const struct cc_creds_call *call, struct cc_creds_answer *ret_answer, char *err,
-		  size_t errlen);
-/* -EACCES with a line for an answer that is no success. */
-int cc_creds_refused(const struct cc_creds_call *call, const struct cc_creds_answer *answer, char *err,
-		     size_t errlen);
+int cc_creds_ask(const struct cc_creds_call *call, struct cc_creds_answer **ret_answer, char *err,
+		 size_t errlen);
+/* Wipes it. */
+void cc_creds_answer_free(struct cc_creds_answer *answer);
 
 /* ---- creds-answer.c ---- */
 

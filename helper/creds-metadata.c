@@ -22,44 +22,29 @@
 /* One request whose answer is JSON with keys. */
 static int ask(const struct cc_creds_call *call, struct cc_creds *ret_creds, char *err, size_t errlen)
 {
-	struct cc_creds_answer *answer = malloc(sizeof(*answer));
-	int r;
+	struct cc_creds_answer *answer;
+	int r = cc_creds_ask(call, &answer, err, errlen);
 
-	if (!answer) {
-		snprintf(err, errlen, "%s: out of memory", call->what);
-		return -ENOMEM;
-	}
-	r = cc_creds_http(call, answer, err, errlen);
-	if (!r)
-		r = cc_creds_refused(call, answer, err, errlen);
-	if (!r)
-		r = cc_creds_from_json(call->what, answer->text, answer->size, ret_creds, err, errlen);
-	OPENSSL_cleanse(answer, sizeof(*answer));
-	free(answer);
+	if (r)
+		return r;
+	r = cc_creds_from_json(call->what, answer->text, answer->size, ret_creds, err, errlen);
+	cc_creds_answer_free(answer);
 	return r;
 }
 
 /* One request whose answer is a word. */
 static int ask_word(const struct cc_creds_call *call, char *word, size_t size, char *err, size_t errlen)
 {
-	struct cc_creds_answer *answer = malloc(sizeof(*answer));
-	int r;
+	struct cc_creds_answer *answer;
+	int r = cc_creds_ask(call, &answer, err, errlen);
 
-	if (!answer) {
-		snprintf(err, errlen, "%s: out of memory", call->what);
-		return -ENOMEM;
-	}
-	r = cc_creds_http(call, answer, err, errlen);
-	if (!r)
-		r = cc_creds_refused(call, answer, err, errlen);
-	if (!r) {
-		answer->text[strcspn(answer->text, "\r\n")] = '\0';
-		r = *answer->text ? cc_creds_set(word, size, answer->text) : -EINVAL;
-		if (r)
-			snprintf(err, errlen, "%s: its answer is no word", call->what);
-	}
-	OPENSSL_cleanse(answer, sizeof(*answer));
-	free(answer);
+	if (r)
+		return r;
+	answer->text[strcspn(answer->text, "\r\n")] = '\0';
+	r = *answer->text ? cc_creds_set(word, size, answer->text) : -EINVAL;
+	if (r)
+		snprintf(err, errlen, "%s: its answer is no word", call->what);
+	cc_creds_answer_free(answer);
 	return r;
 }
 

@@ -64,18 +64,11 @@ static int ask(const struct cc_store_config *c, const char *form, struct cc_cred
 		snprintf(err, errlen, "web identity: AWS_ENDPOINT_URL_STS: expected a shorter URL");
 		return -EINVAL;
 	}
-	answer = malloc(sizeof(*answer));
-	if (!answer) {
-		snprintf(err, errlen, "web identity: out of memory");
-		return -ENOMEM;
-	}
-	r = cc_creds_http(&call, answer, err, errlen);
-	if (!r)
-		r = cc_creds_refused(&call, answer, err, errlen);
-	if (!r)
-		r = cc_creds_from_xml(call.what, answer->text, answer->size, ret_creds, err, errlen);
-	OPENSSL_cleanse(answer, sizeof(*answer));
-	free(answer);
+	r = cc_creds_ask(&call, &answer, err, errlen);
+	if (r)
+		return r;
+	r = cc_creds_from_xml(call.what, answer->text, answer->size, ret_creds, err, errlen);
+	cc_creds_answer_free(answer);
 	return r;
 }
 
