@@ -4,7 +4,7 @@
 # A disk keeps the slots that it was promised (min_slots) whatever another one scans; beyond them, and
 # without a promise, what it read once goes.  The share survives a reload and ends with the disk.
 # catches: promised slots evicted, too many kept, charges that outlive their disk.
-# vm: -s 2 -n 64M
+# vm: -s 2 -n 64M -t 900
 . "${0%/*}/lib.sh"
 
 scan() {

@@ -4,7 +4,7 @@
 # What a disk with the feature pin has read stays, and with all promised that can be, other disks go on.
 # More than can be kept is refused, with the reason in the log, and changes nothing.
 # catches: pinned slots evicted, a pool that has no slot left to evict, promises without end.
-# vm: -s 2 -n 64M
+# vm: -s 2 -n 64M -t 900
 . "${0%/*}/lib.sh"
 
 # 64 slots: 54 may be promised, an eighth and two are for all
