@@ -48,8 +48,8 @@ pass() {
 }
 
 pass "both are well"
-at_least "GETs of the first" "$first" 60
-at_most "GETs of the second" "$second" 8
+at_least "GETs of the first" "$first" 48
+at_most "GETs of the second" "$second" 16
 
 note "the first is down"
 http_stop

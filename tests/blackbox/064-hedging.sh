@@ -40,6 +40,7 @@ passes() {
 }
 
 note "without second GETs"
+hedging=
 extra_store="hedge_quantile = off
 stall_hedge = 0"
 helper_start
