@@ -5,6 +5,7 @@
 # every other read ends well and waits for none of these two.
 # catches: one bad chunk that holds up others, an error class passed to the wrong reader, retries that never end.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 load_module

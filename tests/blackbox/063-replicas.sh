@@ -6,6 +6,7 @@
 # catches: each read paying for the replica that is down, a lie that ends as an error though another has the
 # truth, a replica that is never asked again.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 load_module

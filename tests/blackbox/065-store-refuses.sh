@@ -5,6 +5,7 @@
 # in one line which store and what to change; the disk's reads wait, and go on when it is put right.
 # catches: an answer reported as a number only, a reader that fails for a mistake of set-up, secrets in the log.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 load_module

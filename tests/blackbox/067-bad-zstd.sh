@@ -5,6 +5,7 @@
 # many times a chunk, or that is none fails its reads with EILSEQ, costs the helper no memory, and hurts no other.
 # catches: a frame's own word on its size believed, bytes behind a frame ignored, output beyond the chunk.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 load_module

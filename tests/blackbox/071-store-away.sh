@@ -5,6 +5,7 @@
 # and then all end well without an error, a soft disk's fail at their deadline.
 # catches: reads given up, a backoff that outlasts the outage by far, a storm of connections meanwhile.
 # vm: -n 64M -t 1200
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 away=$(short 60 300)

@@ -5,6 +5,7 @@
 # answer, an object that is missing, a suspended pool, a suspended disk, a refused manifest, a pool
 # removed by force; and finds nothing wrong with a disk that is well.
 # catches: a cause that is blamed on another part, or not seen.
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 # explain STATUS PATTERN... : of vm1; all must be in the text, on however many lines

@@ -4,6 +4,7 @@
 # chunkctl map, top and cost tell what is: which chunks are cached, hot, evicted, holes, missing; rates of
 # reads and misses; GETs and bytes as the store has counted them, by disk and by image.
 # catches: chunks shown in slots that others have now, GETs charged twice or not at all.
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 # count STATE : chunks of vm1 in it
