@@ -26,7 +26,8 @@ packages() {
 	kernels) echo gcc-12 kmod libelf1 pahole ;;
 	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
 			xz-utils rsync kmod perl ;;
-	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils mandoc \
+	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils \
+			python3-jsonschema python3-yaml systemd mandoc \
 			git shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
