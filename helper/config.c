@@ -4,6 +4,7 @@
  * and its keys mean together is checked by opening the store, which does no I/O.
  */
 #include "config.h"
+#include "prefetch.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -71,6 +72,8 @@ static const struct key pool_keys[] = {
 	POOL_KEY("slot_wait", KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
 	POOL_KEY("verify_fill", KEY_BOOL, verify_fill, 0, 0, A_BOOL),
 	POOL_KEY("lock_memory", KEY_BOOL, lock_memory, 0, 0, A_BOOL),
+	POOL_KEY("prefetch", KEY_BOOL, prefetch, 0, 0, A_BOOL),
+	POOL_KEY("prefetch_window", KEY_UINT, prefetch_window, 1, CC_STREAM_WINDOW_MAX, "1 to 256"),
 	POOL_KEY("network_threads", KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
 	POOL_KEY("hash_threads", KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),
 	POOL_KEY("max_in_flight", KEY_UINT, fetch.max_in_flight, 1, 4096, "1 to 4096"),
@@ -640,6 +643,8 @@ static void config_init(struct cc_config *c)
 	c->ram_cache_bytes = 64 << 20;
 	c->slot_wait_ms = 200;
 	c->lock_memory = true;
+	c->prefetch = true;
+	c->prefetch_window = 16;
 	c->fetch = (struct cc_fetch_config){
 		.network_threads = 2,
 		.hash_threads = 1,

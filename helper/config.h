@@ -27,6 +27,8 @@ struct cc_config {
 	unsigned int slot_wait_ms;	/* 0..60000, default 200 */
 	bool verify_fill;		/* read each slot back before SLOT_DONE */
 	bool lock_memory;		/* mlockall; default yes */
+	bool prefetch;			/* for readers in order; default yes */
+	unsigned int prefetch_window;	/* chunks ahead of one, 1..256, default 16 */
 	struct cc_fetch_config fetch;
 	struct cc_store_config stores[CC_MAX_STORES];
 	unsigned int nr_stores;

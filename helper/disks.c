@@ -135,6 +135,7 @@ static void disk_load(struct cc_disks *d, struct cc_disk *k)
 	k->reason[0] = 0;
 	k->manifest = &k->image->manifest;
 	k->scanned = 0;
+	cc_streams_init(&k->streams, k->manifest->nr_chunks, d->c.prefetch_window);
 	d->nr_scanning++;
 	d->loaded = true;
 	cc_log(LOG_INFO, "disk %s: %llu chunks of store %s", k->info.name,
@@ -538,6 +539,7 @@ static uint64_t scan_chunk(struct cc_disks *d, struct cc_disk *k, uint64_t c, ui
 		if (x && x->state == CC_CHUNK_CACHED) {
 			map->slot = x->slot;
 			map->gen = x->gen;
+			map->flags = x->unread_of ? CHUNKCACHE_MAP_MARK : 0;
 			(*nr)++;
 		}
 	}

@@ -12,6 +12,7 @@
 #include "index.h"
 #include "manifest.h"
 #include "manifest-area.h"
+#include "prefetch.h"
 #include "sources.h"
 
 struct cc_disks;
@@ -25,6 +26,18 @@ struct cc_disk_failure {
 	uint32_t class;			/* CHUNKCACHE_FAIL_* */
 };
 
+/* What became of chunks that were fetched for a disk before anybody asked for them. */
+struct cc_prefetch_stats {
+	uint64_t fetched;		/* fetches begun */
+	uint64_t used;			/* of those: in a slot when they were read first */
+	uint64_t late;			/* asked for while they were on their way */
+	uint64_t unread;		/* evicted before anybody read them */
+	uint64_t dropped;		/* not to be had, or no slot for them */
+	uint64_t saved_ns;		/* what readers of used and late ones did not have to wait */
+	unsigned int pending;		/* queued, or on their way: now */
+	unsigned int by_hand;		/* of those: an operator asked for them */
+};
+
 struct cc_disk {
 	struct cc_disk *next;		/* hash bucket */
 	struct cc_disk_info info;
@@ -35,6 +48,8 @@ struct cc_disk {
 	const struct cc_manifest *manifest; /* NULL unless LOADED */
 	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
 	struct cc_disk_failure failure;
+	struct cc_streams streams;	/* once LOADED */
+	struct cc_prefetch_stats prefetch;
 	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
 	bool seen;			/* in the dump under way */
 };
@@ -47,6 +62,7 @@ struct cc_disks_config {
 	struct cc_manifest_area *area;
 	struct cc_pooldev *pooldev;
 	uint32_t slot_shift;
+	uint32_t prefetch_window;	/* chunks of a stream; 0: no prefetch */
 };
 
 int cc_disks_open(const struct cc_disks_config *c, struct cc_disks **ret_disks);

@@ -22,6 +22,7 @@ void cc_fill_start_fetch(struct cc_fill *fill)
 
 	cc_index_set_state(f->c.index, k, CC_CHUNK_FETCHING);
 	fill->due = 0;
+	cc_fill_prefetch_started(fill);
 	fill->req = (struct cc_fetch_req) {
 		.store = fill->source->store, .encoding = fill->encoding, .buf = k->buf->data,
 		.buf_size = cc_fills_chunk_size(f), .arg = fill,
@@ -29,7 +30,7 @@ void cc_fill_start_fetch(struct cc_fill *fill)
 	memcpy(fill->req.id, k->id, CC_ID_SIZE);
 	f->in_flight++;
 	fill->source->in_flight++;
-	cc_fetch_submit(f->c.fetch, &fill->req, fill->ahead ? CC_FETCH_AHEAD : CC_FETCH_DEMAND);
+	cc_fetch_submit(f->c.fetch, &fill->req, fill->prio);
 }
 
 /* ---- out of the store ---- */
@@ -75,6 +76,8 @@ static void source_failed(struct cc_fills *f, struct cc_source *s)
 	if (++s->failures < DOWN_FAILURES || s->down)
 		return;
 	s->down = true;
+	cc_fills_drop_list(&s->prefetch);
+	cc_fills_drop_list(&s->by_hand);
 	s->probe_due = cc_now_ns() + PROBE_PERIOD;
 	if (cc_ratelimit_pass(&f->store_limit))
 		cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
@@ -178,11 +181,11 @@ static void log_failure(struct cc_fill *fill)
 		    req->error[0] ? req->error : cc_store_result_name(req->result));
 }
 
-/* Who asked first pays. */
+/* Who asked first pays, or whom it is for. */
 static void charge(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_disk *disk = NULL;
+	struct cc_disk *disk = cc_disks_find(f->c.disks, fill->for_disk);
 
 	if (!cc_list_empty(&fill->waiters))
 		disk = cc_disks_find(f->c.disks, cc_list_entry(fill->waiters.next, struct cc_waiter,
@@ -267,17 +270,40 @@ static void retry_due(struct cc_source *s, uint64_t now_ns)
 	}
 }
 
+/*
+ * For nobody only so much at a time that who comes then finds a request free, of all and of its store's.
+ * A store that is down is not found to be up again in this way.
+ */
+static bool may_prefetch(const struct cc_fills *f, const struct cc_source *s)
+{
+	return !s->down && f->prefetching < f->c.prefetch_max &&
+	       s->prefetching * 4 < s->config->connections * 3;
+}
+
+/* Whose turn it is, or NULL. */
+static struct cc_list *next_queue(struct cc_fills *f, struct cc_source *s)
+{
+	if (!cc_list_empty(&s->wanted))
+		return &s->wanted;
+	if (!cc_list_empty(&s->ahead))
+		return &s->ahead;
+	if (!may_prefetch(f, s))
+		return NULL;
+	if (!cc_list_empty(&s->prefetch))
+		return &s->prefetch;
+	return cc_list_empty(&s->by_hand) ? NULL : &s->by_hand;
+}
+
 /* Start one fill of s; false if there is none, or nothing to start it with. */
 static bool start_one(struct cc_fills *f, struct cc_source *s)
 {
-	bool demand = !cc_list_empty(&s->wanted);
-	struct cc_list *queue = demand ? &s->wanted : &s->ahead;
+	struct cc_list *queue = next_queue(f, s);
 	struct cc_fill *fill;
 
-	if (cc_list_empty(queue) || s->in_flight >= in_flight_max(f, s))
+	if (!queue || s->in_flight >= in_flight_max(f, s))
 		return false;
 	fill = cc_list_entry(queue->next, struct cc_fill, node);
-	fill->chunk->buf = cc_ramcache_get(f->c.ramcache, demand);
+	fill->chunk->buf = cc_ramcache_get(f->c.ramcache, queue == &s->wanted);
 	if (!fill->chunk->buf)
 		return false;
 	cc_list_del(&fill->node);

@@ -5,6 +5,7 @@
  *	fill.c		the life of fills and of the engine
  *	fill-miss.c	misses come in; answers by mapping, bytes, error
  *	fill-fetch.c	which chunk is fetched when, and what a fetch brings
+ *	fill-ahead.c	chunks that nobody waits for: begun, joined, read or lost unread
  *	fill-slot.c	into a slot, and out of slots that an earlier instance filled
  */
 #ifndef CC_FILL_IMPL_H
@@ -20,12 +21,15 @@
 
 /* The work on one chunk.  The chunk's state says where it is. */
 struct cc_fill {
-	struct cc_list node;		/* source's wanted, ahead or retry; or adoptable; or fetched */
+	struct cc_list node;		/* a queue of the source; or adoptable, fetched or spare */
 	struct cc_fills *f;
 	struct cc_chunk *chunk;
 	struct cc_source *source;	/* where to fetch it; NULL while nobody waits (adoption) */
 	uint32_t encoding;
-	bool ahead;			/* only readahead waits */
+	enum cc_fetch_priority prio;	/* of the most urgent who waits; PREFETCH: nobody, yet */
+	uint64_t for_disk;		/* with PREFETCH: who it is for, else 0 */
+	bool by_hand;			/* with PREFETCH: an operator asked */
+	uint64_t started_ns;		/* when it was last given to the fetch engine; 0: not yet */
 	struct cc_list waiters;
 	uint64_t due;			/* in retry: when; in fetched: how long to wait for a slot */
 	uint64_t backoff;
@@ -50,11 +54,15 @@ struct cc_fills {
 	struct cc_waiters *waiters;
 	struct cc_list adoptable;	/* fills whose chunk may be in a slot already */
 	struct cc_list fetched;		/* fills that wait for a slot, oldest first */
+	struct cc_list spare;		/* the same, nobody waits for their chunks */
 	struct cc_list failures;	/* by when they are forgotten */
 	unsigned int nr_failures;
 	unsigned int nr_fetched;
+	unsigned int nr_spare;
 	unsigned int nr_fills;
 	unsigned int in_flight;
+	unsigned int prefetching;	/* fills under way that nobody waits for */
+	uint64_t spare_due;		/* ask for slots for them not before */
 	bool ask_slots;			/* there is reason to think that SLOT_ALLOC gives some */
 	bool draining;
 	bool lost;
@@ -100,6 +108,8 @@ void cc_fill_to_memory(struct cc_fill *fill);
 bool cc_fill_choose_source(struct cc_fill *fill);
 /* It can start when there is a buffer. */
 void cc_fill_queue(struct cc_fill *fill);
+/* All fills of list. */
+void cc_fills_drop_list(struct cc_list *list);
 void cc_failure_free(struct cc_fills *f, struct cc_failure *x);
 
 /* ---- fill-miss.c ---- */
@@ -119,7 +129,28 @@ void cc_fill_start_fetch(struct cc_fill *fill);
 uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns);
 void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns);
 
+/* ---- fill-ahead.c ---- */
+
+/* disk reads chunk, for the first time in a while: whoever reads in order will be served. */
+void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
+/* m says that a marked chunk was read. */
+void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
+/* Somebody reads k, which is in a slot. */
+void cc_fills_read(struct cc_fills *f, struct cc_chunk *k);
+/* A fill for nobody is given to the fetch engine. */
+void cc_fill_prefetch_started(struct cc_fill *fill);
+/* Somebody waits for it from now on, or it ends.  No effect if it was not for nobody. */
+void cc_fill_prefetch_joined(struct cc_fill *fill);
+void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached);
+/* The index's: k lost its slot and nobody has read it. */
+void cc_fills_unread(void *fills, struct cc_chunk *k);
+
 /* ---- fill-slot.c ---- */
+
+/* FETCHED: which queue for slots it is in has to do with who waits. */
+void cc_fill_queue_slot(struct cc_fill *fill);
+void cc_fill_unqueue_slot(struct cc_fill *fill);
+
 
 /* Bytes are in the buffer and right: a slot is wanted. */
 void cc_fill_verified(struct cc_fill *fill);

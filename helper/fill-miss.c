@@ -138,22 +138,38 @@ static void flush_maps(struct cc_fills *f)
 
 /* ---- a miss comes ---- */
 
+static enum cc_fetch_priority priority(const struct chunkcache_miss *m)
+{
+	return m->flags & CHUNKCACHE_MISS_AHEAD ? CC_FETCH_AHEAD : CC_FETCH_DEMAND;
+}
+
+/* fill is more urgent than it was. */
+static void promote(struct cc_fills *f, struct cc_fill *fill, enum cc_fetch_priority prio)
+{
+	enum cc_chunk_state state = fill->chunk->state;
+
+	if (state == CC_CHUNK_FETCHED)
+		cc_fill_unqueue_slot(fill);
+	cc_fill_prefetch_joined(fill);
+	fill->prio = prio;
+	if (state == CC_CHUNK_FETCHED)
+		cc_fill_queue_slot(fill);
+	else if (state == CC_CHUNK_FETCHING)
+		cc_fetch_promote(f->c.fetch, &fill->req, prio);
+	else if (state == CC_CHUNK_WANTED && fill->source && !fill->due)
+		cc_fill_queue(fill);
+}
+
 static void join(struct cc_fills *f, struct cc_fill *fill, const struct chunkcache_miss *m)
 {
 	struct cc_waiter *w = cc_waiters_add(f->waiters, m, fill, &fill->waiters);
-	bool ahead = m->flags & CHUNKCACHE_MISS_AHEAD;
 
 	/* Without memory the kernel still has the miss, and it comes again. */
 	if (!w)
 		return;
 	w->seen = f->pull;
-	if (!fill->ahead || ahead)
-		return;
-	fill->ahead = false;
-	if (fill->chunk->state == CC_CHUNK_FETCHING)
-		cc_fetch_promote(f->c.fetch, &fill->req, CC_FETCH_DEMAND);
-	else if (fill->chunk->state == CC_CHUNK_WANTED && fill->source && !fill->due)
-		cc_fill_queue(fill);
+	if (priority(m) < fill->prio)
+		promote(f, fill, priority(m));
 }
 
 /* The first who asks for k, which is in no slot and in no buffer. */
@@ -166,7 +182,7 @@ static void want(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache
 		return;
 	}
 	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
-	fill->ahead = m->flags & CHUNKCACHE_MISS_AHEAD;
+	fill->prio = priority(m);
 	join(f, fill, m);
 	if (cc_fill_choose_source(fill))
 		cc_fill_queue(fill);
@@ -192,6 +208,7 @@ static void hit_memory(struct cc_fills *f, struct cc_chunk *k, const struct chun
 
 static void hit_cached(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m)
 {
+	cc_fills_read(f, k);
 	if (!(m->flags & CHUNKCACHE_MISS_DATA)) {
 		queue_map(f, m, k->slot, k->gen, 0);
 		return;
@@ -256,8 +273,12 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 	if (!disk)
 		f->unknown_disk = true;
 	/* Until the manifest is loaded the kernel keeps it; all are pulled again then. */
-	if (!disk || !disk->manifest || m->flags & CHUNKCACHE_MISS_HINT)
+	if (!disk || !disk->manifest)
 		return;
+	if (m->flags & CHUNKCACHE_MISS_HINT) {
+		cc_fills_take_hint(f, disk, m->chunk);
+		return;
+	}
 	if (m->chunk >= disk->manifest->nr_chunks) {
 		cc_fill_answer_error(f, m, CHUNKCACHE_FAIL_OTHER);
 		return;
@@ -280,6 +301,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 	k = cc_index_get(f->c.index, disk->source->domain, id);
 	if (k)
 		take_chunk(f, k, m, disk);
+	cc_fills_touch(f, disk, m->chunk);
 }
 
 static void waiter_gone(void *arg)

@@ -10,6 +10,7 @@
 #include "fill-impl.h"
 
 #define ADOPT_PAUSE	(20 * CC_MS)	/* between slots adopted in the background */
+#define SPARE_PAUSE	(10 * CC_MS)	/* between requests for slots that nobody waits for */
 
 static void release_slot(struct cc_fills *f, struct chunkcache_slot slot, bool bad)
 {
@@ -24,7 +25,10 @@ static bool waits(void *arg, uint64_t disk, uint64_t chunk)
 	return cc_waiters_find(arg, disk, chunk);
 }
 
-/* Mappings for the slot: first of those who wait, then of all disks that have the chunk as well. */
+/*
+ * Mappings for the slot: first of those who wait, then of all disks that have the chunk as well.  If it is for
+ * nobody, all are marked: so it is heard of whether and when it was of use.
+ */
 static uint32_t collect_maps(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
@@ -40,8 +44,11 @@ static uint32_t collect_maps(struct cc_fill *fill)
 			.slot = fill->slot.slot, .gen = fill->slot.gen,
 		};
 	}
-	return nr + cc_disks_maps(f->c.disks, fill->chunk->domain, fill->chunk->id, fill->slot,
-				  &f->maps[nr], CHUNKCACHE_MAP_BATCH_MAX - nr, waits, f->waiters);
+	nr += cc_disks_maps(f->c.disks, fill->chunk->domain, fill->chunk->id, fill->slot,
+			    &f->maps[nr], CHUNKCACHE_MAP_BATCH_MAX - nr, waits, f->waiters);
+	for (uint32_t i = 0; fill->for_disk && i < nr; i++)
+		f->maps[i].flags = CHUNKCACHE_MAP_MARK;
+	return nr;
 }
 
 /* After the kernel took nr mappings but those in f->refusals: their waiters are served. */
@@ -90,7 +97,7 @@ static void slot_done(struct cc_fill *fill, bool adopted)
 {
 	struct cc_fills *f = fill->f;
 	struct cc_chunk *k = fill->chunk;
-	bool prefetch = adopted && cc_list_empty(&fill->waiters);
+	bool prefetch = cc_list_empty(&fill->waiters) && (adopted || fill->for_disk);
 	uint64_t key;
 	uint32_t nr;
 	int r;
@@ -111,6 +118,7 @@ static void slot_done(struct cc_fill *fill, bool adopted)
 	map_rest(fill);
 	f->stats->filled++;
 	f->stats->adopted += adopted;
+	cc_fill_prefetch_ended(fill, true);
 	cc_fill_free(fill);
 	cc_index_set_state(f->c.index, k, CC_CHUNK_CACHED);
 	cc_slot_table_mark(f->c.table, k->slot, cc_now_ns());
@@ -139,8 +147,7 @@ static void start_write(struct cc_fill *fill, struct chunkcache_slot slot)
 	struct cc_fills *f = fill->f;
 	struct cc_chunk *k = fill->chunk;
 
-	cc_list_del(&fill->node);
-	f->nr_fetched--;
+	cc_fill_unqueue_slot(fill);
 	fill->slot = slot;
 	cc_index_bind(f->c.index, k, slot.slot, slot.gen);
 	cc_index_set_state(f->c.index, k, CC_CHUNK_WRITING);
@@ -149,30 +156,51 @@ static void start_write(struct cc_fill *fill, struct chunkcache_slot slot)
 	cc_writer_write(f->c.writer, &fill->io, slot.slot, k->buf->data);
 }
 
-/* Bytes are in the buffer and right: a slot is wanted. */
-void cc_fill_verified(struct cc_fill *fill)
+void cc_fill_queue_slot(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
 
-	cc_index_set_state(f->c.index, fill->chunk, CC_CHUNK_FETCHED);
 	fill->due = cc_now_ns() + f->c.slot_wait_ms * CC_MS;
 	cc_list_del(&fill->node);
+	if (fill->for_disk) {
+		cc_list_add_tail(&f->spare, &fill->node);
+		f->nr_spare++;
+		return;
+	}
 	cc_list_add_tail(&f->fetched, &fill->node);
 	f->nr_fetched++;
 	f->ask_slots = true;
+}
+
+void cc_fill_unqueue_slot(struct cc_fill *fill)
+{
+	cc_list_del(&fill->node);
+	if (fill->for_disk)
+		fill->f->nr_spare--;
+	else
+		fill->f->nr_fetched--;
+}
+
+/* Bytes are in the buffer and right: a slot is wanted. */
+void cc_fill_verified(struct cc_fill *fill)
+{
+	cc_index_set_state(fill->f->c.index, fill->chunk, CC_CHUNK_FETCHED);
+	cc_fill_queue_slot(fill);
 	cc_fill_answer_must(fill);
 }
 
-static void alloc_slots(struct cc_fills *f)
+/* Slots for the count first of queue, as far as there are. */
+static void alloc_slots(struct cc_fills *f, struct cc_list *queue, uint32_t count)
 {
-	uint32_t count = f->nr_fetched < CHUNKCACHE_SLOT_BATCH_MAX ? f->nr_fetched : CHUNKCACHE_SLOT_BATCH_MAX;
 	uint32_t nr = 0;
-	int r = cc_channel_slot_alloc(f->c.channel, count, false, f->slots, &nr);
+	int r;
 
-	f->ask_slots = false;
+	if (count > CHUNKCACHE_SLOT_BATCH_MAX)
+		count = CHUNKCACHE_SLOT_BATCH_MAX;
+	r = cc_channel_slot_alloc(f->c.channel, count, queue == &f->spare, f->slots, &nr);
 	cc_fills_channel_result(f, r);
 	for (uint32_t i = 0; !r && i < nr; i++) {
-		struct cc_fill *fill = cc_list_entry(f->fetched.next, struct cc_fill, node);
+		struct cc_fill *fill = cc_list_entry(queue->next, struct cc_fill, node);
 
 		if (f->slots[i].slot >= f->c.max_slots) {
 			f->error = -EPROTO;
@@ -183,25 +211,55 @@ static void alloc_slots(struct cc_fills *f)
 }
 
 /* Returns when the next one has waited long enough. */
-uint64_t cc_fills_step_slots(struct cc_fills *f, uint64_t now_ns)
+static uint64_t step_fetched(struct cc_fills *f, uint64_t now_ns)
 {
 	struct cc_fill *fill;
 
 	if (!f->nr_fetched)
 		return UINT64_MAX;
 	fill = cc_list_entry(f->fetched.next, struct cc_fill, node);
-	if (f->ask_slots || fill->due <= now_ns)
-		alloc_slots(f);
+	if (f->ask_slots || fill->due <= now_ns) {
+		f->ask_slots = false;
+		alloc_slots(f, &f->fetched, f->nr_fetched);
+	}
 	while (f->nr_fetched && !f->lost) {
 		fill = cc_list_entry(f->fetched.next, struct cc_fill, node);
 		if (fill->due > now_ns)
 			return fill->due;
 		f->stats->no_slot++;
-		cc_list_del(&fill->node);
-		f->nr_fetched--;
+		cc_fill_unqueue_slot(fill);
 		cc_fill_to_memory(fill);
 	}
 	return UINT64_MAX;
+}
+
+/* What nobody waits for gets slots after the others, or is dropped; no bell rings for it. */
+static uint64_t step_spare(struct cc_fills *f, uint64_t now_ns)
+{
+	struct cc_fill *fill;
+
+	if (!f->nr_spare || f->nr_fetched || f->lost)
+		return UINT64_MAX;
+	if (now_ns >= f->spare_due) {
+		alloc_slots(f, &f->spare, f->nr_spare);
+		f->spare_due = f->nr_spare ? now_ns + SPARE_PAUSE : 0;
+	}
+	while (f->nr_spare && !f->lost) {
+		fill = cc_list_entry(f->spare.next, struct cc_fill, node);
+		if (fill->due > now_ns)
+			return f->spare_due;
+		f->stats->no_slot++;
+		cc_fill_unqueue_slot(fill);
+		cc_fill_drop(fill);
+	}
+	return UINT64_MAX;
+}
+
+uint64_t cc_fills_step_slots(struct cc_fills *f, uint64_t now_ns)
+{
+	uint64_t fetched = step_fetched(f, now_ns), spare = step_spare(f, now_ns);
+
+	return fetched < spare ? fetched : spare;
 }
 
 void cc_fills_slots_free(struct cc_fills *f)

@@ -41,6 +41,7 @@ void cc_fill_free(struct cc_fill *fill)
 
 	while (!cc_list_empty(&fill->waiters))
 		cc_waiters_free(f->waiters, cc_list_entry(fill->waiters.next, struct cc_waiter, node));
+	cc_fill_prefetch_ended(fill, false);
 	cc_list_del(&fill->node);
 	fill->chunk->fill = NULL;
 	f->nr_fills--;
@@ -96,13 +97,20 @@ bool cc_fill_choose_source(struct cc_fill *fill)
 	return false;
 }
 
+static struct cc_list *queue_of(const struct cc_fill *fill)
+{
+	if (fill->prio == CC_FETCH_DEMAND)
+		return &fill->source->wanted;
+	if (fill->prio == CC_FETCH_AHEAD)
+		return &fill->source->ahead;
+	return fill->by_hand ? &fill->source->by_hand : &fill->source->prefetch;
+}
+
 /* What may be in a slot already does not wait behind others for its store. */
 void cc_fill_queue(struct cc_fill *fill)
 {
-	struct cc_list *queue = fill->ahead ? &fill->source->ahead : &fill->source->wanted;
-
 	cc_list_del(&fill->node);
-	cc_list_add_tail(fill->chunk->slot != CC_NO_SLOT ? &fill->f->adoptable : queue, &fill->node);
+	cc_list_add_tail(fill->chunk->slot != CC_NO_SLOT ? &fill->f->adoptable : queue_of(fill), &fill->node);
 }
 
 void cc_failure_free(struct cc_fills *f, struct cc_failure *x)
@@ -151,12 +159,14 @@ int cc_fills_open(const struct cc_fills_config *c, struct cc_fill_stats *stats, 
 	f->stats = stats;
 	cc_list_init(&f->adoptable);
 	cc_list_init(&f->fetched);
+	cc_list_init(&f->spare);
 	cc_list_init(&f->failures);
+	cc_index_on_unread(f->c.index, cc_fills_unread, f);
 	*ret_fills = f;
 	return 0;
 }
 
-static void drop_list(struct cc_list *list)
+void cc_fills_drop_list(struct cc_list *list)
 {
 	while (!cc_list_empty(list))
 		cc_fill_drop(cc_list_entry(list->next, struct cc_fill, node));
@@ -168,6 +178,7 @@ void cc_fills_close(struct cc_fills *f)
 		return;
 	while (f->nr_failures)
 		cc_failure_free(f, cc_list_entry(f->failures.next, struct cc_failure, node));
+	cc_index_on_unread(f->c.index, NULL, NULL);
 	cc_waiters_close(f->waiters);
 	free(f);
 }
@@ -189,13 +200,17 @@ void cc_fills_drain(struct cc_fills *f, bool lost)
 	for (unsigned int i = 0; i < f->c.sources->nr; i++) {
 		struct cc_source *s = &f->c.sources->s[i];
 
-		drop_list(&s->wanted);
-		drop_list(&s->ahead);
-		drop_list(&s->retry);
+		cc_fills_drop_list(&s->wanted);
+		cc_fills_drop_list(&s->ahead);
+		cc_fills_drop_list(&s->prefetch);
+		cc_fills_drop_list(&s->by_hand);
+		cc_fills_drop_list(&s->retry);
 	}
-	drop_list(&f->adoptable);
-	drop_list(&f->fetched);
+	cc_fills_drop_list(&f->adoptable);
+	cc_fills_drop_list(&f->fetched);
+	cc_fills_drop_list(&f->spare);
 	f->nr_fetched = 0;
+	f->nr_spare = 0;
 	cc_index_each(f->c.index, cancel_fetch, f);
 }
 

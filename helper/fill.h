@@ -32,6 +32,7 @@ struct cc_fills_config {
 	uint32_t slot_shift;
 	unsigned int nr_buffers;	/* for fills */
 	unsigned int slot_wait_ms;
+	unsigned int prefetch_max;	/* fetches at a time that nobody waits for, at least 1 */
 };
 
 /* Counters since start, over all sessions. */
@@ -68,6 +69,19 @@ bool cc_fills_unknown_disk(struct cc_fills *f);
 void cc_fills_slots_free(struct cc_fills *f);
 /* Start what can be started; returns when to be called again.  *ret_error: of the channel, 0 if none. */
 uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error);
+/* What there was to do for chunk of a disk, to fetch it ahead. */
+enum cc_prefetch_result {
+	CC_PREFETCH_QUEUED,
+	CC_PREFETCH_THERE,		/* cached, on its way already, or a hole */
+	CC_PREFETCH_NOT,		/* its store is down or lacks it, or there is no memory */
+};
+
+/*
+ * Fetch chunk, inside of disk, which is LOADED, though nobody waits for it: when nothing is left to do
+ * for those who wait, and by_hand only after what readers in order will need.
+ */
+enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk,
+					  bool by_hand);
 /* A chunk's request has completed. */
 void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req);
 /* Is slot one that a fill works on at this generation? */

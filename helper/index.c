@@ -20,6 +20,8 @@ struct cc_index {
 	struct cc_chunk **slots;	/* who is bound to each slot */
 	uint64_t nr_slots;
 	uint64_t count[CC_CHUNK_NR_STATES];
+	cc_index_unread_fn *unread;	/* NULL: none */
+	void *unread_arg;
 };
 
 #define TO(state) (1u << CC_CHUNK_##state)
@@ -80,6 +82,12 @@ void cc_index_close(struct cc_index *x)
 	free(x->buckets);
 	free(x->slots);
 	free(x);
+}
+
+void cc_index_on_unread(struct cc_index *x, cc_index_unread_fn *fn, void *arg)
+{
+	x->unread = fn;
+	x->unread_arg = arg;
 }
 
 static struct cc_chunk **bucket(struct cc_chunk **buckets, uint64_t nr, uint64_t domain, const uint8_t *id)
@@ -172,6 +180,8 @@ void cc_index_unbind(struct cc_index *x, struct cc_chunk *k)
 static void lose_slot(struct cc_index *x, struct cc_chunk *k)
 {
 	cc_index_unbind(x, k);
+	if (k->unread_of && x->unread)
+		x->unread(x->unread_arg, k);
 	if (k->state == CC_CHUNK_CACHED && k->buf)
 		cc_index_set_state(x, k, CC_CHUNK_MEMORY);
 	else if (k->state == CC_CHUNK_CACHED || k->state == CC_CHUNK_CANDIDATE)

@@ -67,6 +67,8 @@ struct cc_chunk {
 	struct cc_buf *buf;
 	struct cc_fill *fill;
 	struct cc_failure *failure;	/* FAILED only; see fill-impl.h */
+	uint64_t unread_of;		/* disk that it was prefetched for, until it is read; 0: none */
+	uint64_t fetch_ns;		/* with unread_of: how long the fetch took */
 };
 
 struct cc_index;
@@ -74,6 +76,9 @@ struct cc_index;
 int cc_index_open(uint64_t nr_slots, struct cc_index **ret_index);
 /* Frees all chunks; what their buf and fill point at is the caller's. */
 void cc_index_close(struct cc_index *x);
+/* fn is called for each chunk that loses its slot with unread_of set, which it clears. */
+typedef void cc_index_unread_fn(void *arg, struct cc_chunk *k);
+void cc_index_on_unread(struct cc_index *x, cc_index_unread_fn *fn, void *arg);
 
 struct cc_chunk *cc_index_find(struct cc_index *x, uint64_t domain, const uint8_t id[CC_ID_SIZE]);
 /* The same, made in state ABSENT if there was none; NULL: no memory. */

@@ -209,6 +209,7 @@ static void add_disk(void *arg, const struct cc_disk *k)
 	if (k->failure.count)
 		json_object_set_new(o, "failure", failure(k));
 	json_object_set_new(o, "waiting", waiting(list->fills, k));
+	json_object_set_new(o, "prefetch", cc_prefetch_counters(&k->prefetch));
 	json_array_append_new(list->array, o);
 }
 
@@ -303,19 +304,27 @@ static int64_t request_number(const json_t *request, const char *key, int64_t de
 	return -1;
 }
 
-json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+struct cc_disk *cc_request_disk(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	const char *name = json_string_value(json_object_get(request, "disk"));
-	const struct cc_disk *k = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
+	struct cc_disk *k = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
+
+	if (k && k->manifest)
+		return k;
+	snprintf(err, errlen, k ? "disk: its manifest is not loaded" :
+		 "disk: expected the name of a disk of this pool");
+	return NULL;
+}
+
+json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
 	json_t *slots, *o;
 	int64_t from, count;
 	char *letters;
 
-	if (!k || !k->manifest) {
-		snprintf(err, errlen, k ? "disk: its manifest is not loaded" :
-			 "disk: expected the name of a disk of this pool");
+	if (!k)
 		return NULL;
-	}
 	from = request_number(request, "from", 0, 0, (int64_t)k->manifest->nr_chunks - 1, err, errlen);
 	count = request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
 	if (from < 0 || count < 0)
@@ -331,7 +340,7 @@ json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, s
 		return NULL;
 	}
 	fill_map(s, k, (uint64_t)from, (uint64_t)count, letters, slots);
-	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o}", "disk", name,
+	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o}", "disk", k->info.name,
 		      "chunks", number(k->manifest->nr_chunks),
 		      "chunk_bytes", number(1ULL << k->manifest->chunk_shift),
 		      "from", number((uint64_t)from), "states", letters, "slots", slots);

@@ -51,5 +51,8 @@ struct cc_session {
 };
 
 const char *cc_session_state_name(enum cc_session_state state);
+/* The disk that a request of the control socket names, LOADED; NULL after a line in err. */
+struct cc_disk *cc_request_disk(struct cc_session *s, const json_t *request, char *err, size_t errlen);
+json_t *cc_prefetch_counters(const struct cc_prefetch_stats *st);
 
 #endif

@@ -276,9 +276,22 @@ static int open_disks(struct cc_session *s, uint32_t slot_shift)
 	struct cc_disks_config c = {
 		.channel = s->channel, .fetch = s->fetch, .index = s->index, .sources = s->sources,
 		.area = s->area, .pooldev = s->pooldev, .slot_shift = slot_shift,
+		.prefetch_window = s->config->prefetch ? s->config->prefetch_window : 0,
 	};
 
 	return cc_disks_open(&c, &s->disks);
+}
+
+/* Half of what there is: who comes finds a buffer and a request.  The kernel gives a quarter of the slots. */
+static unsigned int prefetch_max(const struct cc_session *s)
+{
+	uint64_t max = s->config->fetch.max_in_flight / 2;
+
+	if (max > s->nr_buffers / 2)
+		max = s->nr_buffers / 2;
+	if (max > s->attachment.nr_slots / 4)
+		max = s->attachment.nr_slots / 4;
+	return max ? (unsigned int)max : 1;
 }
 
 static int open_fills(struct cc_session *s, uint32_t slot_shift)
@@ -288,6 +301,7 @@ static int open_fills(struct cc_session *s, uint32_t slot_shift)
 		.ramcache = s->ramcache, .table = s->table, .sources = s->sources, .writer = s->writer,
 		.nr_slots = s->attachment.nr_slots, .max_slots = max_slots(s), .slot_shift = slot_shift,
 		.nr_buffers = s->nr_buffers, .slot_wait_ms = s->config->slot_wait_ms,
+		.prefetch_max = prefetch_max(s),
 	};
 
 	return cc_fills_open(&c, &s->stats, &s->fills);

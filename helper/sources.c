@@ -18,6 +18,8 @@ static void init_source(struct cc_source *s, const struct cc_store_config *c)
 	s->allowed = CC_SOURCE_ALLOWED_MAX;
 	cc_list_init(&s->wanted);
 	cc_list_init(&s->ahead);
+	cc_list_init(&s->prefetch);
+	cc_list_init(&s->by_hand);
 	cc_list_init(&s->retry);
 }
 

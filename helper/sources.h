@@ -20,9 +20,12 @@ struct cc_source {
 	/* of the fill engine */
 	struct cc_list wanted;		/* fills that could start now, demand */
 	struct cc_list ahead;		/* the same, only readahead waits */
+	struct cc_list prefetch;	/* nobody waits, but somebody will read on */
+	struct cc_list by_hand;		/* nobody waits, an operator asked for it */
 	struct cc_list retry;		/* fills that wait for their time */
 	uint64_t next_retry;		/* no fill of retry is due before */
 	unsigned int in_flight;
+	unsigned int prefetching;	/* of those: nobody waits */
 	unsigned int allowed;		/* at a time: halved by a failure, one more with each answer */
 	unsigned int failures;		/* in a row */
 	bool down;			/* many failures in a row */

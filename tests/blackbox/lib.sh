@@ -25,6 +25,8 @@ httpd_pid=
 store_url=file://$STORE_DIR
 extra_store=
 extra_pool=
+# Most cases count the GETs of what they read; with it, what is read ahead is fetched, too.
+prefetch='prefetch = no'
 exit_hooks=
 
 mkdir -p $WORK $STORE_DIR
@@ -248,6 +250,7 @@ write_config() {
 	name = $POOL
 	control_socket = $WORK/$POOL.sock
 	buffers = 4M
+	$prefetch
 	$extra_pool
 	[store $STORE]
 	url = $store_url

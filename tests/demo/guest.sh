@@ -41,6 +41,7 @@ write_config() {
 	cat >$CONF <<-END
 	[pool]
 	name = $POOL
+	prefetch = no
 	[store $STORE]
 	url = $store
 	END

@@ -118,6 +118,11 @@ uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_
 	return n;
 }
 
+/* The disks' streams are tested elsewhere; here chunks are prefetched at random. */
+#define PREFETCH_MAX 4u
+static struct cc_prefetch_stats all_prefetch;
+static uint64_t nr_marked, nr_hints, nr_spare_slots;
+
 void cc_source_note(struct cc_source *s, const struct cc_fetch_req *req, uint64_t now_ns)
 {
 }
@@ -140,6 +145,8 @@ struct miss {
 static struct slot slots[NR_SLOTS];
 static struct miss misses[NR_DISKS][NR_CHUNKS];
 static bool mapped[NR_DISKS][NR_CHUNKS];
+static bool marked[NR_DISKS][NR_CHUNKS];
+static bool hints[NR_DISKS][NR_CHUNKS];
 static uint64_t cookies;
 static uint32_t pending;
 static bool rung;
@@ -166,6 +173,13 @@ int cc_channel_miss_get(struct cc_channel *c, bool all, uint32_t count, struct c
 
 		if (all)
 			m->sent = false;
+		if (hints[i / NR_CHUNKS][i % NR_CHUNKS] && n < count) {
+			hints[i / NR_CHUNKS][i % NR_CHUNKS] = false;
+			nr_hints++;
+			out[n++] = (struct chunkcache_miss) {
+				.disk = i / NR_CHUNKS + 1, .chunk = i % NR_CHUNKS, .flags = CHUNKCACHE_MISS_HINT,
+			};
+		}
 		if (!m->cookie || m->sent || n == count)
 			continue;
 		m->sent = true;
@@ -248,6 +262,7 @@ int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch,
 		slots[i].state = CHUNKCACHE_SLOT_FILLING;
 		slots[i].gen++;
 		out[n++] = (struct chunkcache_slot) { i, slots[i].gen };
+		nr_spare_slots += prefetch;
 	}
 	*ret_nr = n;
 	return 0;
@@ -267,12 +282,14 @@ static uint32_t try_map(const struct chunkcache_map *m)
 	const struct slot *s = &slots[m->slot];
 	struct miss *w = miss_at(m->disk, m->chunk);
 
-	must(!m->reserved && m->count == 1 && !m->flags, "a mapping's fields");
+	must(!m->reserved && m->count == 1 && !(m->flags & ~CHUNKCACHE_MAP_MARK), "a mapping's fields");
 	if (s->state != CHUNKCACHE_SLOT_VALID || s->gen != m->gen)
 		return ESTALE;
 	must(s->id == id_at(m->disk, m->chunk), "mapped to another chunk's slot");
 	must(s->domain == disks[m->disk - 1].source->domain, "mapped to another domain's slot");
 	mapped[m->disk - 1][m->chunk] = true;
+	marked[m->disk - 1][m->chunk] = m->flags & CHUNKCACHE_MAP_MARK;
+	nr_marked += marked[m->disk - 1][m->chunk];
 	if (w->cookie && !(w->flags & CHUNKCACHE_MISS_DATA)) {
 		answered(w);
 		nr_mapped++;
@@ -452,12 +469,15 @@ static void set_up_images(void)
 		static struct cc_store_config configs[2];
 
 		configs[i].name = i ? "b" : "a";
+		configs[i].connections = 4;
 		sources.s[i] = (struct cc_source) {
 			.store = (void *)&configs[i], .config = &configs[i], .domain = 100 + i,
 			.next_retry = UINT64_MAX, .allowed = CC_SOURCE_ALLOWED_MAX,
 		};
 		cc_list_init(&sources.s[i].wanted);
 		cc_list_init(&sources.s[i].ahead);
+		cc_list_init(&sources.s[i].prefetch);
+		cc_list_init(&sources.s[i].by_hand);
 		cc_list_init(&sources.s[i].retry);
 	}
 	for (unsigned int k = 0; k < NR_DISKS; k++) {
@@ -503,6 +523,47 @@ static void new_miss(void)
 	m->len = (rnd((uint32_t)(SIZE - m->offset) / 512) + 1) * 512;
 	m->flags = (rnd(8) ? 0 : CHUNKCACHE_MISS_DATA) | (rnd(4) ? 0 : CHUNKCACHE_MISS_AHEAD);
 	rung = true;
+}
+
+static void new_prefetch(struct cc_fills *f)
+{
+	unsigned int prefetching = 0;
+
+	cc_fills_prefetch(f, &disks[rnd(NR_DISKS)], rnd(NR_CHUNKS), rnd(2));
+	for (unsigned int i = 0; i < sources.nr; i++) {
+		must(sources.s[i].prefetching <= 3, "a store's connections are taken by prefetch");
+		prefetching += sources.s[i].prefetching;
+	}
+	must(prefetching <= PREFETCH_MAX, "too many fetches that nobody waits for");
+}
+
+/* Somebody reads a chunk that is mapped. */
+static void new_hit(void)
+{
+	uint64_t disk = rnd(NR_DISKS), chunk = rnd(NR_CHUNKS);
+
+	if (!mapped[disk][chunk] || !marked[disk][chunk])
+		return;
+	marked[disk][chunk] = false;
+	hints[disk][chunk] = true;
+	rung = true;
+}
+
+/* Everything that was fetched for nobody has come to one end. */
+static void check_prefetch(void)
+{
+	for (unsigned int i = 0; i < NR_DISKS; i++) {
+		const struct cc_prefetch_stats *st = &disks[i].prefetch;
+
+		must(!st->pending && !st->by_hand, "a prefetch is still counted as pending");
+		must(st->used + st->late + st->unread <= st->fetched, "more came of prefetches than there were");
+		all_prefetch.fetched += st->fetched;
+		all_prefetch.used += st->used;
+		all_prefetch.late += st->late;
+		all_prefetch.unread += st->unread;
+		all_prefetch.dropped += st->dropped;
+	}
+	must(!sources.s[0].prefetching && !sources.s[1].prefetching, "a prefetch is still counted as under way");
 }
 
 static bool pull_all;
@@ -554,7 +615,7 @@ static struct cc_fills *begin(uint32_t s, unsigned int nr_cache)
 	static struct cc_fill_stats stats;
 	struct cc_fills_config c = {
 		.sources = &sources, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT, .nr_buffers = 6,
-		.slot_wait_ms = 200,
+		.slot_wait_ms = 200, .prefetch_max = PREFETCH_MAX,
 	};
 	struct cc_fills *f;
 
@@ -579,6 +640,7 @@ static void end(struct cc_fills *f)
 		complete_transfer();
 	must(!cc_fills_in_flight(f), "something is in flight after the end");
 	must(!cc_ramcache_nr_busy(ramcache), "a buffer is lost");
+	check_prefetch();
 	cc_fills_close(f);
 	cc_ramcache_close(ramcache);
 	cc_index_close(the_index);
@@ -592,6 +654,10 @@ static void play(uint32_t s, unsigned int nr_cache)
 	for (int i = 0; i < 3000; i++) {
 		if (rnd(3) == 0)
 			new_miss();
+		if (rnd(6) == 0)
+			new_prefetch(f);
+		if (rnd(3) == 0)
+			new_hit();
 		one_round(f);
 	}
 	faults = 0;
@@ -639,6 +705,13 @@ int main(void)
 	printf("# %llu by mapping, %llu by bytes, %llu by error, %llu answers lost\n",
 	       (unsigned long long)nr_mapped, (unsigned long long)nr_data, (unsigned long long)nr_failed,
 	       (unsigned long long)nr_lost);
+	printf("# prefetched %llu: used %llu, late %llu, unread %llu, dropped %llu; %llu marks, %llu hints\n",
+	       (unsigned long long)all_prefetch.fetched, (unsigned long long)all_prefetch.used,
+	       (unsigned long long)all_prefetch.late, (unsigned long long)all_prefetch.unread,
+	       (unsigned long long)all_prefetch.dropped, (unsigned long long)nr_marked,
+	       (unsigned long long)nr_hints);
+	ok(all_prefetch.used > 100 && all_prefetch.late > 100 && all_prefetch.unread > 100 &&
+	   all_prefetch.dropped > 10 && nr_marked > 100 && nr_spare_slots > 100, "and every way of a prefetch");
 	ok(nr_mapped > 1000 && nr_data > 1000 && nr_failed > 100 && nr_lost > 100, "every way was gone");
 	printf("1..%d\n", nr);
 	return failed ? 1 : 0;

@@ -178,7 +178,7 @@ free_port() {
 # config URL POOL_KEYS STORE_KEYS
 config() {
 	{
-		printf '[pool]\nname = cache0\ndevice = %s\ncontrol_socket = %s\nlock_memory = no\n%s\n' \
+		printf '[pool]\nname = cache0\ndevice = %s\ncontrol_socket = %s\nlock_memory = no\nprefetch = no\n%s\n' \
 			"$work/pool" "$work/control" "$2"
 		printf '[store main]\nurl = %s\n%s\n' "$1" "$3"
 	} >"$work/cache0.conf"
