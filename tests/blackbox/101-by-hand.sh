@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Chunks fetched by hand are there when they are read: no miss.  Ranges outside of the disk, or that are
+# none, are refused as a whole; what is there already and holes are not fetched.
+# catches: a range taken past the end, half of a bad request done, a GET for a hole.
+. "${0%/*}/lib.sh"
+
+# ask DISK RANGES
+ask() {
+	cc-ask $WORK/$POOL.sock "{\"v\":1,\"cmd\":\"prefetch\",\"disk\":\"$1\",\"ranges\":$2}"
+}
+field() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+nothing_pending() { [ "$(ask vm1 '[]' | field pending)" = 0 ]; }
+refused() {
+	ask vm1 "$1" >$WORK/reply
+	grep -q '"error":"ranges: expected' $WORK/reply || fail "$1: $(cat $WORK/reply)"
+}
+
+http_store
+standard "--seed 101 --size 8M --chunk 64K --holes 1/8"
+must_become 20 disk_is_loaded vm1
+
+for bad in '7' '[7]' '[[0]]' '[[0,1,2]]' '[["0",1]]' '[[-1,1]]' '[[0,0]]' '[[128,1]]' '[[127,2]]' \
+	'[[0,9223372036854775807]]' '[[0,4],[126,3]]'; do
+	refused "$bad"
+done
+ask nope '[]' | grep -q '"error":"disk: expected' || fail "a disk that is none"
+equal_gets 0
+
+ask vm1 '[[0,32],[100,28]]' >$WORK/reply
+equal "taken" "$(field taken <$WORK/reply)" 60
+must_become 30 nothing_pending
+wanted=$(($(distinct a --from 0 --to 32) + $(distinct a --from 100 --to 128)))
+equal_gets $wanted
+verify vm1 a --seq --bs 64K --length 2M
+verify vm1 a --seq --bs 64K --offset 6400K
+equal "misses" "$(disk_misses vm1)" 0
+equal "under way by hand" "$(ask vm1 '[]' | field by_hand)" 0
+at_least "used" "$(ask vm1 '[]' | field used)" 1
+ask vm1 '[[0,32]]' >$WORK/reply
+equal "there already" "$(field there <$WORK/reply)" 32
+equal "to be fetched" "$(field queued <$WORK/reply)" 0
+equal_gets $wanted
+finish
