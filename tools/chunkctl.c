@@ -34,6 +34,9 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_map,
 	&ctl_cmd_explain,
 	&ctl_cmd_cost,
+	&ctl_cmd_prefetch,
+	&ctl_cmd_cached,
+	&ctl_cmd_warm,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -42,4 +42,39 @@ ask vm1 '[[0,32]]' >$WORK/reply
 equal "there already" "$(field there <$WORK/reply)" 32
 equal "to be fetched" "$(field queued <$WORK/reply)" 0
 equal_gets $wanted
+
+# the same by chunkctl, which finds the socket by the pool's configuration
+mkdir -p /etc/chunkcache
+ln -s $CONF /etc/chunkcache/$POOL.conf
+must_fail chunkctl prefetch vm1 0-128
+must_fail chunkctl prefetch vm1
+must_fail chunkctl prefetch vm1 --all 3
+equal_gets $wanted
+must chunkctl prefetch vm1 32-63 70
+wanted=$((wanted + $(distinct a --from 32 --to 64) + $(distinct a --from 70 --to 71)))
+equal_gets $wanted
+must chunkctl cached vm1 >$WORK/list
+head -n 2 $WORK/list | tr '\n' ' ' | grep -q "^image $(digest a) chunks 128 \$" || fail "$(cat $WORK/list)"
+equal "chunks in the list" "$(tail -n +3 $WORK/list |
+	awk -F- '{ n += ($2 == "" ? $1 : $2) - $1 + 1 } END { print n }')" $wanted
+
+# a host that has nothing yet
+disk_down vm1
+drop_pool
+helper_stop
+pool_down
+format
+pool_up
+helper_start
+disk_up vm1 a
+must_become 20 disk_is_loaded vm1
+before=$(gets)
+for bad in "s/^chunks .*/chunks 9/" "s/^image .*/image sha256:12/" '$a 128' '$a 0' '$a x' 2d; do
+	sed "$bad" $WORK/list >$WORK/bad
+	must_fail chunkctl warm --from $WORK/bad
+done
+equal "GETs by bad lists" $(($(gets) - before)) 0
+must chunkctl warm --from $WORK/list --rate 2M
+equal "GETs by the list" $(($(gets) - before)) $wanted
+chunkctl cached vm1 | cmp - $WORK/list || fail "not what the list says"
 finish
