@@ -228,7 +228,7 @@ static void svg_labels(const struct map *m, FILE *to, unsigned int rows)
 	char offset[CTL_SIZE_TEXT];
 
 	for (row = 0; row < rows; row += step)
-		fprintf(to, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\" class=\"l\">%s</text>\n",
+		fprintf(to, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\" class=\"l\">%s</text>\n",
 			SVG_LEFT - 8, SVG_TOP + row * SVG_CELL + 7,
 			ctl_size_text((uint64_t)row * SVG_CELLS * m->per_cell * m->chunks.chunk_bytes,
 				      offset));

@@ -13,8 +13,10 @@ format 64K
 pool_up
 disk_up vm1 a
 read_a="cc-io --verify $(opts a) --seq --count 1"
-two_wait='until [ "$(dmsetup status vm1 | cut -d" " -f12)" = 2 ]; do sleep 0.1; done'
-export read_a two_wait
+cat >$WORK/two-wait <<'END'
+until [ "$(dmsetup status vm1 | cut -d' ' -f12)" = 2 ]; do sleep 0.1; done
+END
+export read_a
 nl --seed 92 <<'END'
 pool /dev/mapper/cache0
 attach
@@ -44,7 +46,7 @@ echo armed: two misses, one bell
 sh $read_a --offset 128K /dev/mapper/vm1 >/tmp/case/2 2>&1 &
 bell 3000
 sh $read_a --offset 192K /dev/mapper/vm1 >/tmp/case/3 2>&1 &
-sh timeout 60 sh -c "$two_wait"
+sh timeout 60 sh /tmp/case/two-wait
 expect ETIMEDOUT bell 700
 misses 8
 is $nr_misses 2
