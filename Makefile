@@ -90,6 +90,56 @@ $(MODDIR)/dm-chunkcache.ko: $(MODSRC)
 	@cp -a --parents $(MODSRC) $(MODDIR)
 	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) $(KARGS) modules
 
+# Where things go; DESTDIR is put before all of them.
+prefix       ?= /usr/local
+sbindir      ?= $(prefix)/sbin
+includedir   ?= $(prefix)/include
+mandir       ?= $(prefix)/share/man
+bashdir      ?= $(prefix)/share/bash-completion/completions
+unitdir      ?= $(prefix)/lib/systemd/system
+generatordir ?= $(prefix)/lib/systemd/system-generators
+sysconfdir   ?= /etc
+INSTALL      ?= install
+
+UNIT_FILES   := $(wildcard tools/systemd/*.service)
+MAN_PAGES    := $(wildcard Documentation/man/*.[1-9])
+# The programs are where they are installed to.
+AT_SBINDIR    = sed 's|/usr/sbin/chunk|$(sbindir)/chunk|'
+
+# What `install' makes, without DESTDIR; directories of the configuration stay at `uninstall'.
+INSTALLED     = $(sbindir)/chunkcached $(sbindir)/chunkctl \
+		$(generatordir)/chunkcache-generator $(bashdir)/chunkctl \
+		$(includedir)/linux/dm-chunkcache.h \
+		$(patsubst tools/systemd/%,$(unitdir)/%,$(UNIT_FILES)) \
+		$(foreach m,$(MAN_PAGES),$(mandir)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
+
+.PHONY: install uninstall install-module
+
+## make install         helper, chunkctl, units, manuals (DESTDIR=, prefix=/usr/local)
+install: $(BUILD)/chunkcached $(BUILD)/chunkctl
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	$(INSTALL) -d -m 755 $(addprefix $(DESTDIR)$(sysconfdir)/chunkcache,/ /pools /disks)
+	$(INSTALL) $(BUILD)/chunkcached $(BUILD)/chunkctl $(DESTDIR)$(sbindir)
+	$(INSTALL) -m 644 tools/completion/chunkctl $(DESTDIR)$(bashdir)
+	$(INSTALL) -m 644 include/uapi/linux/dm-chunkcache.h $(DESTDIR)$(includedir)/linux
+	$(AT_SBINDIR) tools/systemd/chunkcache-generator | \
+		$(INSTALL) /dev/stdin $(DESTDIR)$(generatordir)/chunkcache-generator
+	for f in $(UNIT_FILES); do \
+		$(AT_SBINDIR) $$f | $(INSTALL) -m 644 /dev/stdin \
+			$(DESTDIR)$(unitdir)/$${f##*/} || exit 1; \
+	done
+	for f in $(MAN_PAGES); do \
+		$(INSTALL) -m 644 $$f $(DESTDIR)$(mandir)/man$${f##*.}/ || exit 1; \
+	done
+
+## make install-module  the module, for the kernel it was built for (DESTDIR=, KVER=)
+install-module: module
+	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) $(KARGS) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+
+## make uninstall       what `make install' made, but no configuration
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
 clean:
 	rm -rf $(BUILD)
 
