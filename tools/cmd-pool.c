@@ -23,10 +23,11 @@ static const char up_help[] =
 	"pool that is up on the same device already is fine.\n";
 
 static const char resize_help[] =
-	"The pool takes up all of DEVICE, or the first SIZE bytes of it.  To grow it, make\n"
-	"the device larger before; to shrink it, make the device smaller after this has\n"
-	"ended.  Disks go on reading meanwhile; chunks in the part that is given up are\n"
-	"dropped.  Ends when nothing uses that part any more; if interrupted, that goes on.\n"
+	"The pool takes up all of DEVICE, or the first SIZE bytes of it.  To grow it,\n"
+	"make the device larger before; to shrink it, make the device smaller after this\n"
+	"has ended.  Disks go on reading meanwhile; chunks in the part that is given up\n"
+	"are dropped.  Ends when nothing uses that part any more; if interrupted, that\n"
+	"goes on.\n"
 	"\n"
 	"  --size SIZE          use so much of the device\n";
 

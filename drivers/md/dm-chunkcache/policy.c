@@ -16,8 +16,16 @@
 #endif
 
 /* The policy's byte of a slot: which list, and in main how much it was used lately. */
-enum { LIST_NONE, LIST_FRESH, LIST_SMALL, LIST_MAIN, LIST_AHEAD, LIST_PARKED,
-       LIST_MASK = 7 };
+enum {
+	LIST_NONE,
+	LIST_FRESH,
+	LIST_SMALL,
+	LIST_MAIN,
+	LIST_AHEAD,
+	LIST_PARKED,
+	LIST_MASK = 7
+};
+
 #define USED		8
 #define MAX_USED	(3 * USED)
 
@@ -141,7 +149,7 @@ static u16 ghost_entry(u32 key, unsigned int by)
 
 static u32 nr_ways(const struct cc_policy *p)
 {
-	return min(p->nr, (u32)CC_GHOST_WAYS);
+	return p->nr < CC_GHOST_WAYS ? p->nr : CC_GHOST_WAYS;
 }
 
 static void forget(struct cc_policy *p, u16 entry)
@@ -162,7 +170,6 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
 	set[0] = ghost_entry(key, by);
 	p->nr_ghosts[by]++;
 }
-
 
 /* ---- sizes ---- */
 
@@ -413,7 +420,7 @@ void cc_policy_charge(struct cc_policy *p, u32 n, u16 id)
 	share = p->ops->find_share(p->ctx, id);
 	*p->ops->share(p->ctx, n) = id;
 	share->used++;
-	/* One more than before can go, the oldest: what the share keeps changes with what it reads. */
+	/* One more can go, the oldest: what the share keeps changes with what it reads. */
 	if (share->used > share->promised && share->parked.nr)
 		unpark(p, share->parked.tail);
 }

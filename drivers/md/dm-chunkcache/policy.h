@@ -64,8 +64,10 @@ struct cc_policy_ops {
 	u32 *(*key)(void *ctx, u32 n);	/* the policy's own while it has the slot; never 0 */
 	/* Set 0 to max(nr / CC_GHOST_WAYS, 1) - 1; zeros at first. */
 	u16 *(*ghosts)(void *ctx, u32 set);
-	u16 *(*share)(void *ctx, u32 n);	/* ID, 0: none.  The policy's while it has the slot */
-	struct cc_share *(*find_share)(void *ctx, u16 id);	/* never fails: they outlive charges */
+	/* ID, 0: none.  The policy's while it has the slot. */
+	u16 *(*share)(void *ctx, u32 n);
+	/* Never fails: shares outlive what is charged to them. */
+	struct cc_share *(*find_share)(void *ctx, u16 id);
 };
 
 struct cc_list {

@@ -39,7 +39,7 @@
 
 struct cc_pool {
 	struct cc_slots slots;
-	struct cc_geometry geo;		/* nr_slots and slots_end change under cmd, all else never */
+	struct cc_geometry geo;		/* nr_slots, slots_end change under cmd, all else never */
 	dev_t cache_devt;
 	dev_t devt;			/* of the pool's dm device */
 	char name[DM_NAME_LEN];		/* of the pool's dm device */

@@ -26,7 +26,7 @@ static void apply(struct cc_dev *dev)
 	cc_slots_promise(&pool->slots, &dev->share, most);
 }
 
-static int promise(struct cc_disk *disk, u64 slots, char **error)
+static int book(struct cc_disk *disk, u64 slots, char **error)
 {
 	struct cc_dev *dev = disk->dev;
 	struct cc_pool *pool = disk->pool;
@@ -38,10 +38,11 @@ static int promise(struct cc_disk *disk, u64 slots, char **error)
 
 	lockdep_assert_held(&cc_pools_lock);
 	if (slots > has && (others > most || slots > most - others)) {
-		DMERR("%s: %llu slots asked for, of %u that may be promised %u are", dev->name,
-		      slots, most, others);
-		*error = disk->args.pin ? "pin: the disk has more chunks than the pool can promise slots" :
-					  "min_slots is more than the pool can promise";
+		DMERR("%s: %llu slots asked for; %u of %u are given away", dev->name, slots, others,
+		      most);
+		*error = "min_slots is more than the pool can promise";
+		if (disk->args.pin)
+			*error = "pin: the disk has more chunks than the pool can promise slots";
 		return -ENOSPC;
 	}
 	if (!dev->share_id) {
@@ -68,7 +69,7 @@ int cc_share_promise(struct cc_disk *disk, char **error)
 		return 0;
 	noio = memalloc_noio_save();
 	mutex_lock(&cc_pools_lock);
-	r = promise(disk, slots, error);
+	r = book(disk, slots, error);
 	mutex_unlock(&cc_pools_lock);
 	memalloc_noio_restore(noio);
 	return r;

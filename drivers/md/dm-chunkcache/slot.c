@@ -317,9 +317,10 @@ static bool evict_some(struct cc_slots *s)
 	return n == BATCH || again;
 }
 
+typedef void slot_fn(struct cc_slots *s, u32 nr, u16 arg);
+
 /* Calls fn for each slot that is VALID, under the lock, which is given up now and then. */
-static void for_each_valid(struct cc_slots *s, void (*fn)(struct cc_slots *s, u32 nr, u16 arg),
-			   u16 arg)
+static void for_each_valid(struct cc_slots *s, slot_fn *fn, u16 arg)
 {
 	u32 nr;
 
@@ -361,10 +362,11 @@ static bool take_back_some(struct cc_slots *s)
 	unsigned int n;
 
 	spin_lock(&s->lock);
-	for (n = 0; n < BATCH && s->undiscarded.nr &&
-		    (!s->discard || nr_free(s) < to_have(s)); n++) {
+	for (n = 0; n < BATCH && s->undiscarded.nr; n++) {
 		u32 nr = s->undiscarded.tail;
 
+		if (s->discard && nr_free(s) >= to_have(s))
+			break;
 		slot_unlink(s, &s->undiscarded, nr);
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 	}

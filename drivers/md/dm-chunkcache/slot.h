@@ -73,7 +73,7 @@ struct cc_slot_info {
 	u8 policy_list;		/* enum of policy.c */
 	union {
 		struct {
-			u8 owner;	/* of a FILLING slot: low bits of the session number, not 0 */
+			u8 owner;	/* of a FILLING slot: low bits of the session, not 0 */
 			u8 flags;	/* CC_SLOT_* */
 		};
 		u16 share;	/* VALID: the policy's */
