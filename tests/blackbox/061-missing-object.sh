@@ -5,6 +5,7 @@
 # for each of them.
 # catches: a retry storm, a reader that waits for ever, another errno.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 http_store

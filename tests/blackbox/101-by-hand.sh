@@ -4,6 +4,7 @@
 # Chunks fetched by hand are there when they are read: no miss.  Ranges outside of the disk, or that are
 # none, are refused as a whole; what is there already and holes are not fetched.
 # catches: a range taken past the end, half of a bad request done, a GET for a hole.
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 # ask DISK RANGES

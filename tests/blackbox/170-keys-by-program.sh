@@ -5,6 +5,7 @@
 # process that runs programs holds no device, does not outlive the helper, and a program that hangs holds up nothing.
 # catches: a fork of the helper that holds the pool, a token's expiry that ends as an error, keys in the log.
 # vm: -n 64M
+# kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
 load_module
