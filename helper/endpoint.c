@@ -37,7 +37,7 @@ void cc_endpoint_init(struct cc_endpoint *e, const struct cc_store_config *c)
 	e->limit = c->connections;
 	e->quota = CC_ENDPOINT_QUOTA;
 	for (int i = 0; i < CC_HEDGE_NR; i++)
-		e->hedge_tokens[i] = TOKENS_MAX;
+		e->hedge_tokens[i] = c->hedge_budget ? TOKENS_MAX : 0;
 }
 
 const char *cc_breaker_name(enum cc_breaker b)

@@ -240,6 +240,12 @@ static void test_hedge_budget(void)
 		n += cc_endpoint_pay_hedge(&e, CC_HEDGE_STALL, true);
 	}
 	ok(n >= gets * 0.024 && n <= gets * 0.025 + 16, "%u second GETs for %u", n, gets);
+	reset();
+	config.hedge_budget = 0;
+	cc_endpoint_init(&e, &config);
+	get_ok(30000, START);
+	ok(!cc_endpoint_pay_hedge(&e, CC_HEDGE_FIRST_BYTE, true) &&
+	   !cc_endpoint_pay_hedge(&e, CC_HEDGE_STALL, true), "a budget of 0: none at all");
 }
 
 static void test_hedge_after(void)
