@@ -88,7 +88,7 @@ note "no slot is handed out before its discard has ended"
 format 64K
 pool_up
 disk_up vm1 a
-slow_table=$(slow_table 0 8000)
+slow_table=$(slow_table 0 600000)
 undo_slow=$(slow_table 0 0)
 export slow_table undo_slow
 nl --seed 82 <<'END'
@@ -114,12 +114,12 @@ alloc 8
 is $nr_slots_got 4
 alloc 1
 is $nr_slots_got 0
+sh dmsetup load slow --table "$undo_slow" && dmsetup suspend --noflush --nolockfs slow && dmsetup resume slow
 sh n=0; while dmsetup status cache0 | grep -q '/1/0 of'; do sleep 0.2; n=$((n + 1)); [ $n -lt 150 ] || exit 1; done
 slots
 is $slots_dying 0
 alloc 1
 is $nr_slots_got 1
-sh dmsetup load slow --table "$undo_slow" && dmsetup suspend --noflush --nolockfs slow && dmsetup resume slow
 release $slot10 $gen10
 release $slot11 $gen11
 release $slot12 $gen12
