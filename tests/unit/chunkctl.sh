@@ -258,20 +258,4 @@ refuse 1 "pool: expected a block device" pool-up p pool
 refuse 2 "expected POOL and DEVICE" pool-up p
 refuse 2 "'-': expected a name|no such option" down -- -
 
-# ---- units ----
-if command -v systemd-analyze >/dev/null; then
-	mkdir units
-	# Only the paths of our programs are not what they will be.
-	for unit in "$here"/../../tools/systemd/*.service; do
-		sed "s,/usr/sbin/chunkc[a-z]*,/bin/true," "$unit" >"units/$(basename "$unit")"
-	done
-	SYSTEMD_UNIT_PATH=$dir/units: systemd-analyze verify units/chunkcached@p.service \
-		units/chunkcache-pool@p.service units/chunkcache-disk@d.service >out 2>err
-	ok $? "systemd-analyze verify"
-	check "without a word" [ ! -s err ]
-else
-	tests=$((tests + 1))
-	echo "ok $tests - units # SKIP systemd-analyze is not installed"
-fi
-
 end
