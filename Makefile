@@ -144,4 +144,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include tools/deb.mk
 -include tests/tests.mk

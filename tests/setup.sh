@@ -3,7 +3,7 @@
 #
 # setup.sh [GROUP...]: installs with apt what building and testing need on
 # Debian 12 and is not there yet; says what before it does.  Groups: build vm
-# kernels debug lint s3 demo fetch bench; default build vm kernels.  No server of a
+# kernels debug lint s3 demo deb fetch bench; default build vm kernels.  No server of a
 # package is started, no kernel is installed (`kernels` unpacks images and headers into
 # ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}).  Does nothing when nothing is missing.
 
@@ -31,9 +31,10 @@ packages() {
 			git shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
+	deb)     echo dpkg-dev debhelper dh-dkms lintian xz-utils ;;
 	fetch)   echo nginx-light curl openssl valgrind ;;
 	bench)   echo nbdkit nbd-client thin-provisioning-tools bcache-tools python3 ;;
-	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo fetch bench" ;;
+	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo deb fetch bench" ;;
 	esac
 }
 
@@ -47,6 +48,7 @@ purpose() {
 	s3)      echo "to run an S3 server on the loopback" ;;
 	fetch)   echo "to measure the fetch engine against a web server" ;;
 	demo)    echo "to make a root file system out of Debian packages" ;;
+	deb)     echo "to make Debian packages and look at them" ;;
 	bench)   echo "to measure other block caches beside this one" ;;
 	esac
 }
