@@ -74,6 +74,7 @@ static const struct key pool_keys[] = {
 	POOL_KEY("lock_memory", KEY_BOOL, lock_memory, 0, 0, A_BOOL),
 	POOL_KEY("prefetch", KEY_BOOL, prefetch, 0, 0, A_BOOL),
 	POOL_KEY("prefetch_window", KEY_UINT, prefetch_window, 1, CC_STREAM_WINDOW_MAX, "1 to 256"),
+	POOL_KEY("replay", KEY_BOOL, replay, 0, 0, A_BOOL),
 	POOL_KEY("network_threads", KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
 	POOL_KEY("hash_threads", KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),
 	POOL_KEY("max_in_flight", KEY_UINT, fetch.max_in_flight, 1, 4096, "1 to 4096"),
@@ -645,6 +646,7 @@ static void config_init(struct cc_config *c)
 	c->lock_memory = true;
 	c->prefetch = true;
 	c->prefetch_window = 16;
+	c->replay = true;
 	c->fetch = (struct cc_fetch_config){
 		.network_threads = 2,
 		.hash_threads = 1,

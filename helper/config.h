@@ -29,6 +29,7 @@ struct cc_config {
 	bool lock_memory;		/* mlockall; default yes */
 	bool prefetch;			/* for readers in order; default yes */
 	unsigned int prefetch_window;	/* chunks ahead of one, 1..256, default 16 */
+	bool replay;			/* boot traces of the stores; default yes */
 	struct cc_fetch_config fetch;
 	struct cc_store_config stores[CC_MAX_STORES];
 	unsigned int nr_stores;

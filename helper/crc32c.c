@@ -10,15 +10,20 @@ static const uint32_t nibble[16] = {
 	0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 };
 
-uint32_t cc_crc32c(const void *data, size_t size)
+uint32_t cc_crc32c_add(uint32_t crc, const void *data, size_t size)
 {
 	const uint8_t *p = data;
-	uint32_t crc = ~0u;
 
+	crc = ~crc;
 	while (size--) {
 		crc ^= *p++;
 		crc = (crc >> 4) ^ nibble[crc & 15];
 		crc = (crc >> 4) ^ nibble[crc & 15];
 	}
 	return ~crc;
+}
+
+uint32_t cc_crc32c(const void *data, size_t size)
+{
+	return cc_crc32c_add(0, data, size);
 }

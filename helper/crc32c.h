@@ -10,5 +10,7 @@
 #include <stdint.h>
 
 uint32_t cc_crc32c(const void *data, size_t size);
+/* Of what crc is of (0: of nothing), followed by data. */
+uint32_t cc_crc32c_add(uint32_t crc, const void *data, size_t size);
 
 #endif

@@ -129,6 +129,12 @@ static void disk_refuse(struct cc_disks *d, struct cc_disk *k, const char *reaso
 	tell_state(d, k);
 }
 
+/* Of a disk that a helper served before this one nobody knows what it has read. */
+static bool is_fresh(const struct cc_disk *k)
+{
+	return k->info.state != CHUNKCACHE_DISK_LOADED;
+}
+
 static void disk_load(struct cc_disks *d, struct cc_disk *k)
 {
 	k->state = CHUNKCACHE_DISK_LOADED;
@@ -136,11 +142,14 @@ static void disk_load(struct cc_disks *d, struct cc_disk *k)
 	k->manifest = &k->image->manifest;
 	k->scanned = 0;
 	cc_streams_init(&k->streams, k->manifest->nr_chunks, d->c.prefetch_window);
+	if (is_fresh(k))
+		cc_recording_start(&k->recording, k->manifest->nr_chunks, cc_now_ns());
 	d->nr_scanning++;
 	d->loaded = true;
 	cc_log(LOG_INFO, "disk %s: %llu chunks of store %s", k->info.name,
 	       (unsigned long long)k->manifest->nr_chunks, k->source->config->name);
 	tell_state(d, k);
+	d->c.loaded(d->c.arg, k, is_fresh(k));
 }
 
 static void scan_end(struct cc_disks *d, struct cc_disk *k)
@@ -298,7 +307,7 @@ static void image_fetch(struct cc_disks *d, struct cc_image *g)
 {
 	g->state = IMAGE_FETCHING;
 	g->req = (struct cc_fetch_req) {
-		.store = g->source->store, .manifest = true, .buf = g->buf, .buf_size = g->buf_size, .arg = g,
+		.store = g->source->store, .kind = CC_FETCH_MANIFEST, .buf = g->buf, .buf_size = g->buf_size, .arg = g,
 	};
 	memcpy(g->req.id, g->digest, CC_ID_SIZE);
 	cc_fetch_submit(d->c.fetch, &g->req, CC_FETCH_DEMAND);
@@ -451,6 +460,8 @@ static void disk_unlink(struct cc_disks *d, struct cc_disk *k)
 	scan_end(d, k);
 	image_put(d, k->image);
 	cc_accounts_put(&d->c.sources->accounts, k->account);
+	cc_replay_free(&k->replay);
+	cc_recording_free(&k->recording);
 	free(k);
 }
 
@@ -489,6 +500,7 @@ static void take_disk(void *arg, const struct cc_disk_info *info)
 	k->info = *info;
 	k->seen = true;
 	k->state = CHUNKCACHE_DISK_NEW;
+	cc_replay_init(&k->replay);
 	k->account = cc_accounts_get(&d->c.sources->accounts, info);
 	b = disk_bucket(d, info->id);
 	k->next = *b;
@@ -519,6 +531,12 @@ int cc_disks_refresh(struct cc_disks *d)
 
 /* ---- telling the kernel what is cached ---- */
 
+/* The first read of a chunk is to be heard of while the disk is recorded. */
+static uint32_t flags_of(const struct cc_disk *k, uint64_t chunk)
+{
+	return cc_recording_listens(&k->recording, chunk) ? CHUNKCACHE_MAP_MARK : 0;
+}
+
 /* One record for chunk c or for the run of holes that starts there; returns how many chunks it was about. */
 static uint64_t scan_chunk(struct cc_disks *d, struct cc_disk *k, uint64_t c, uint64_t end, uint32_t *nr)
 {
@@ -539,7 +557,7 @@ static uint64_t scan_chunk(struct cc_disks *d, struct cc_disk *k, uint64_t c, ui
 		if (x && x->state == CC_CHUNK_CACHED) {
 			map->slot = x->slot;
 			map->gen = x->gen;
-			map->flags = x->unread_of ? CHUNKCACHE_MAP_MARK : 0;
+			map->flags = x->unread_of ? CHUNKCACHE_MAP_MARK : flags_of(k, c);
 			(*nr)++;
 		}
 	}
@@ -635,7 +653,7 @@ uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_
 					continue;
 				maps[nr++] = (struct chunkcache_map) {
 					.disk = k->info.id, .chunk = c, .count = 1,
-					.slot = slot.slot, .gen = slot.gen,
+					.slot = slot.slot, .gen = slot.gen, .flags = flags_of(k, c),
 				};
 			}
 		}

@@ -13,6 +13,8 @@
 #include "manifest.h"
 #include "manifest-area.h"
 #include "prefetch.h"
+#include "recording.h"
+#include "replay.h"
 #include "sources.h"
 
 struct cc_disks;
@@ -34,8 +36,9 @@ struct cc_prefetch_stats {
 	uint64_t unread;		/* evicted before anybody read them */
 	uint64_t dropped;		/* not to be had, or no slot for them */
 	uint64_t saved_ns;		/* what readers of used and late ones did not have to wait */
+	unsigned int ready;		/* in a slot, not read yet: now */
 	unsigned int pending;		/* queued, or on their way: now */
-	unsigned int by_hand;		/* of those: an operator asked for them */
+	unsigned int by_hand;		/* of pending: an operator asked for them */
 };
 
 struct cc_disk {
@@ -49,6 +52,8 @@ struct cc_disk {
 	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
 	struct cc_disk_failure failure;
 	struct cc_streams streams;	/* once LOADED */
+	struct cc_recording recording;	/* from LOADED on, of a disk that was NEW to the kernel */
+	struct cc_replay replay;
 	struct cc_prefetch_stats prefetch;
 	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
 	bool seen;			/* in the dump under way */
@@ -63,6 +68,9 @@ struct cc_disks_config {
 	struct cc_pooldev *pooldev;
 	uint32_t slot_shift;
 	uint32_t prefetch_window;	/* chunks of a stream; 0: no prefetch */
+	/* disk has become LOADED; fresh: nobody has served it before. */
+	void (*loaded)(void *arg, struct cc_disk *disk, bool fresh);
+	void *arg;			/* of loaded */
 };
 
 int cc_disks_open(const struct cc_disks_config *c, struct cc_disks **ret_disks);

@@ -175,7 +175,7 @@ void cc_fetch_object_name(const struct cc_fetch_req *req, char ret_name[CC_OBJEC
 /* Are the object's bytes what the request's buffer is to hold?  Else they go to a staging buffer. */
 static inline bool cc_fetch_is_plain(const struct cc_fetch_req *req)
 {
-	return req->manifest || req->encoding == CC_ENCODING_RAW;
+	return req->kind != CC_FETCH_CHUNK || req->encoding == CC_ENCODING_RAW;
 }
 /* The most bytes that the object may have. */
 size_t cc_fetch_object_max(const struct cc_fetch_req *req);

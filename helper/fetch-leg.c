@@ -332,7 +332,7 @@ static void drop(struct cc_fetch_net *n, struct cc_fetch_leg *l, bool drain, uin
 /* A chunk that is too long is no chunk; a manifest may well be longer than its buffer. */
 static void judge_size(const struct cc_fetch_req *req, struct cc_http_outcome *o)
 {
-	if (o->result != CC_STORE_TOOBIG || req->manifest)
+	if (o->result != CC_STORE_TOOBIG || req->kind != CC_FETCH_CHUNK)
 		return;
 	o->result = CC_STORE_CORRUPT;
 	o->class = CC_RETRY_INTEGRITY;
@@ -473,7 +473,7 @@ static bool may_have_second(const struct cc_fetch_leg *l)
 {
 	const struct cc_fetch_priv *p = l->p;
 
-	return !l->second && !p->legs[1] && !p->req->manifest && p->priority != CC_FETCH_PREFETCH;
+	return !l->second && !p->legs[1] && p->req->kind == CC_FETCH_CHUNK && p->priority != CC_FETCH_PREFETCH;
 }
 
 /* Another address of the same store; without one, another store; else another connection. */

@@ -10,14 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot-trace.h"
 #include "verify.h"
 
 /* ---- where bytes go, and whether they are right ---- */
 
 void cc_fetch_object_name(const struct cc_fetch_req *req, char ret_name[CC_OBJECT_NAME_MAX])
 {
-	if (req->manifest)
+	if (req->kind == CC_FETCH_MANIFEST)
 		cc_manifest_name(req->id, ret_name);
+	else if (req->kind == CC_FETCH_TRACE)
+		cc_trace_name(req->id, ret_name);
 	else
 		cc_chunk_name(req->id, req->encoding, ret_name);
 }
@@ -48,11 +51,11 @@ static int check_bytes(struct cc_fetch_priv *p, size_t *ret_size, char *err, siz
 		if (r)
 			return r;
 		size = req->buf_size;
-	} else if (!req->manifest && size != req->buf_size) {
+	} else if (req->kind == CC_FETCH_CHUNK && size != req->buf_size) {
 		snprintf(err, errlen, "wrong bytes: %zu of them, expected %zu", size, req->buf_size);
 		return -EILSEQ;
 	}
-	r = cc_verify(req->buf, size, req->id, err, errlen);
+	r = req->kind == CC_FETCH_TRACE ? 0 : cc_verify(req->buf, size, req->id, err, errlen);
 	if (!r)
 		*ret_size = size;
 	return r;
@@ -162,7 +165,7 @@ static void read_file(struct cc_fetch *f, struct cc_fetch_priv *p, struct cc_htt
 	cc_fetch_object_name(req, name);
 	o->result = cc_store_file_read(req->store, name, buf, cc_fetch_object_max(req), &p->cancelled,
 				       &p->landed, o->reason, sizeof(o->reason));
-	if (o->result == CC_STORE_TOOBIG && !req->manifest)
+	if (o->result == CC_STORE_TOOBIG && req->kind == CC_FETCH_CHUNK)
 		o->result = CC_STORE_CORRUPT;
 	o->class = class_of(o->result);
 	p->bytes += p->landed;

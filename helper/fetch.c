@@ -123,7 +123,7 @@ static struct cc_negative_key negative_key(const struct cc_fetch_req *req)
 	struct cc_negative_key key = { .store = req->store };
 
 	memcpy(key.id, req->id, sizeof(key.id));
-	key.kind = req->manifest ? UINT32_MAX : req->encoding;
+	key.kind = req->kind == CC_FETCH_CHUNK ? req->encoding : UINT32_MAX - req->kind;
 	return key;
 }
 
@@ -395,7 +395,7 @@ static struct cc_fetch_priv *new_priv(struct cc_fetch_req *req, enum cc_fetch_pr
 
 static bool is_valid(const struct cc_fetch_req *req)
 {
-	return req->manifest || req->encoding == CC_ENCODING_RAW ||
+	return req->kind != CC_FETCH_CHUNK || req->encoding == CC_ENCODING_RAW ||
 	       req->encoding == CC_ENCODING_ZSTD;
 }
 

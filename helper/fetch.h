@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fetch engine: gets chunks and manifests out of stores, asynchronously, decompresses
+ * Fetch engine: gets chunks, manifests and boot traces out of stores, asynchronously, decompresses
  * and checks them.  Owns its queue, network threads, hash workers and connections; says nothing
  * of which thread runs what.  Retries, deadlines, priorities, second GETs and the choice among a
  * store's caches and replicas (cc_store_link()) are its business.
@@ -28,19 +28,24 @@ enum cc_fetch_priority {
 	CC_FETCH_NR_PRIORITIES
 };
 
+enum cc_fetch_kind {
+	CC_FETCH_CHUNK,			/* exactly buf_size bytes after decompression */
+	CC_FETCH_MANIFEST,		/* any size up to buf_size */
+	CC_FETCH_TRACE,			/* the same; its bytes are not what id is the hash of */
+};
+
 struct cc_fetch_req {
 	/* in, constant until completion */
 	struct cc_store *store;
-	uint8_t id[32];			/* SHA-256 of the chunk or manifest */
-	bool manifest;			/* manifests/<id>, any size up to buf_size; else a chunk: exactly
-					 * buf_size bytes after decompression */
+	uint8_t id[32];			/* SHA-256 of the chunk or manifest; a trace's: of its manifest */
+	enum cc_fetch_kind kind;
 	uint32_t encoding;		/* CC_ENCODING_*, chunks only */
 	void *buf;
 	size_t buf_size;
 	uint64_t deadline_ns;		/* CLOCK_MONOTONIC; 0: the store's total timeout rules */
 	void *arg;			/* the caller's */
 	/* out, valid at completion */
-	enum cc_store_result result;	/* OK: buf holds bytes whose SHA-256 is id */
+	enum cc_store_result result;	/* OK: buf holds bytes whose SHA-256 is id, or a trace */
 	size_t size;			/* bytes in buf */
 	uint64_t bytes_fetched;		/* over the network, with retries */
 	unsigned int attempts;		/* GETs for it, second ones too */

@@ -63,9 +63,13 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 {
 	struct disk_arg a = { f, disk };
-	struct cc_stream *s = cc_streams_touch(&disk->streams, chunk, there, &a);
+	struct cc_stream *s;
 	uint64_t c;
 
+	cc_recording_touch(&disk->recording, chunk, cc_now_ns());
+	if (cc_fills_replay_touch(disk, chunk))
+		return;
+	s = cc_streams_touch(&disk->streams, chunk, there, &a);
 	while (s && (c = cc_stream_next(&disk->streams, s, there, &a)) != CC_NO_CHUNK)
 		if (cc_fills_prefetch(f, disk, c, false) == CC_PREFETCH_NOT)
 			return;
@@ -125,7 +129,8 @@ void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
 	if (!id)
 		return;
 	disk = leave(fill);
-	if (cached) {
+	if (cached && disk) {
+		disk->prefetch.ready++;
 		fill->chunk->unread_of = id;
 		fill->chunk->fetch_ns = fill->req.total_ns - fill->req.queued_ns;
 	} else if (disk) {
@@ -145,6 +150,7 @@ void cc_fills_read(struct cc_fills *f, struct cc_chunk *k)
 	k->unread_of = 0;
 	if (!disk)
 		return;
+	disk->prefetch.ready--;
 	disk->prefetch.used++;
 	disk->prefetch.saved_ns += k->fetch_ns;
 	cc_streams_used(&disk->streams);
@@ -170,6 +176,7 @@ void cc_fills_unread(void *fills, struct cc_chunk *k)
 	k->unread_of = 0;
 	if (!disk)
 		return;
+	disk->prefetch.ready--;
 	disk->prefetch.unread++;
 	cc_streams_died(&disk->streams);
 }

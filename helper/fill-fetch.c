@@ -198,6 +198,10 @@ void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 {
 	struct cc_fill *fill = req->arg;
 
+	if (req->kind == CC_FETCH_TRACE) {
+		cc_fills_trace_fetched(f, req);
+		return;
+	}
 	charge(fill);
 	cc_source_note(fill->source, req, cc_now_ns());
 	f->in_flight--;

@@ -6,6 +6,7 @@
  *	fill-miss.c	misses come in; answers by mapping, bytes, error
  *	fill-fetch.c	which chunk is fetched when, and what a fetch brings
  *	fill-ahead.c	chunks that nobody waits for: begun, joined, read or lost unread
+ *	fill-replay.c	boot traces: asked for, and replayed
  *	fill-slot.c	into a slot, and out of slots that an earlier instance filled
  */
 #ifndef CC_FILL_IMPL_H
@@ -56,6 +57,10 @@ struct cc_fills {
 	struct cc_list fetched;		/* fills that wait for a slot, oldest first */
 	struct cc_list spare;		/* the same, nobody waits for their chunks */
 	struct cc_list failures;	/* by when they are forgotten */
+	struct cc_list traces_wanted;	/* disks, by replay.node; WAITING */
+	struct cc_list replays;		/* the same, ON */
+	struct cc_list trace_loads;	/* struct cc_trace_load, under way */
+	unsigned int nr_trace_loads;
 	unsigned int nr_failures;
 	unsigned int nr_fetched;
 	unsigned int nr_spare;
@@ -145,12 +150,22 @@ void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached);
 /* The index's: k lost its slot and nobody has read it. */
 void cc_fills_unread(void *fills, struct cc_chunk *k);
 
+/* ---- fill-replay.c ---- */
+
+/* A trace's request has completed. */
+void cc_fills_trace_fetched(struct cc_fills *f, struct cc_fetch_req *req);
+/* Ask for traces, give what there is room for. */
+void cc_fills_step_replays(struct cc_fills *f);
+/* disk reads chunk, for the first time in a while.  True if its trace says so. */
+bool cc_fills_replay_touch(struct cc_disk *disk, uint64_t chunk);
+/* No disk is in a list any more; requests under way still complete. */
+void cc_fills_drain_replays(struct cc_fills *f);
+
 /* ---- fill-slot.c ---- */
 
 /* FETCHED: which queue for slots it is in has to do with who waits. */
 void cc_fill_queue_slot(struct cc_fill *fill);
 void cc_fill_unqueue_slot(struct cc_fill *fill);
-
 
 /* Bytes are in the buffer and right: a slot is wanted. */
 void cc_fill_verified(struct cc_fill *fill);

@@ -132,6 +132,7 @@ uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error)
 
 	cc_fills_expire_failures(f, now_ns);
 	if (!f->draining && !f->error) {
+		cc_fills_step_replays(f);
 		due = cc_fills_step_slots(f, now_ns);
 		due = earlier(due, cc_fills_step_sources(f, now_ns));
 		due = earlier(due, cc_fills_step_adopt(f, now_ns));
@@ -161,6 +162,9 @@ int cc_fills_open(const struct cc_fills_config *c, struct cc_fill_stats *stats, 
 	cc_list_init(&f->fetched);
 	cc_list_init(&f->spare);
 	cc_list_init(&f->failures);
+	cc_list_init(&f->traces_wanted);
+	cc_list_init(&f->replays);
+	cc_list_init(&f->trace_loads);
 	cc_index_on_unread(f->c.index, cc_fills_unread, f);
 	*ret_fills = f;
 	return 0;
@@ -176,6 +180,7 @@ void cc_fills_close(struct cc_fills *f)
 {
 	if (!f)
 		return;
+	cc_fills_drain_replays(f);
 	while (f->nr_failures)
 		cc_failure_free(f, cc_list_entry(f->failures.next, struct cc_failure, node));
 	cc_index_on_unread(f->c.index, NULL, NULL);
@@ -212,6 +217,7 @@ void cc_fills_drain(struct cc_fills *f, bool lost)
 	f->nr_fetched = 0;
 	f->nr_spare = 0;
 	cc_index_each(f->c.index, cancel_fetch, f);
+	cc_fills_drain_replays(f);
 }
 
 bool cc_fills_holds(struct cc_fills *f, uint32_t slot, uint32_t gen)

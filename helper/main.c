@@ -98,9 +98,11 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return cc_session_costs(d->session);
 	if (!strcmp(cmd, "prefetch"))
 		return cc_session_prefetch(d->session, request, err, errlen);
+	if (!strcmp(cmd, "record"))
+		return cc_session_record(d->session, request, err, errlen);
 	if (!strcmp(cmd, "map"))
 		return cc_session_map(d->session, request, err, errlen);
-	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, costs, prefetch or map");
+	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, costs, prefetch, record or map");
 	return NULL;
 }
 

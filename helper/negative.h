@@ -15,7 +15,7 @@
 struct cc_negative_key {
 	const void *store;
 	uint8_t id[32];
-	uint32_t kind;			/* chunks of each encoding and manifests are different objects */
+	uint32_t kind;			/* chunks of each encoding, manifests and traces are different objects */
 };
 
 struct cc_negative {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prefetch over the control socket: what became of it, and chunks that an operator asks for.
+ * Prefetch over the control socket: what became of it, chunks that an operator asks for, and what a disk has
+ * read since its start.
  */
 #include "session-impl.h"
 
@@ -13,11 +14,19 @@ static json_t *number(uint64_t v)
 
 json_t *cc_prefetch_counters(const struct cc_prefetch_stats *st)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fetched", number(st->fetched),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fetched", number(st->fetched),
 			 "used", number(st->used), "late", number(st->late),
 			 "unread", number(st->unread), "dropped", number(st->dropped),
-			 "saved_ms", number(st->saved_ns / CC_MS), "pending", number(st->pending),
+			 "saved_ms", number(st->saved_ns / CC_MS), "ready", number(st->ready),
+			 "pending", number(st->pending),
 			 "by_hand", number(st->by_hand));
+}
+
+json_t *cc_replay_counters(const struct cc_replay *r)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "state", cc_replay_state_name(r->state),
+			 "runs", number(r->runs), "chunks", number(r->nr), "given", number(r->given),
+			 "matched", number(r->matched), "strayed", number(r->strayed));
 }
 
 /* The next range of the request; false with a line in err if it is none of the disk's. */
@@ -80,4 +89,42 @@ json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *e
 			 "there", number(result[CC_PREFETCH_THERE]),
 			 "failed", number(result[CC_PREFETCH_NOT]),
 			 "prefetch", cc_prefetch_counters(&k->prefetch));
+}
+
+/* ---- recordings ---- */
+
+/* Pairs of chunk and ms; count of them from on. */
+static json_t *touches(const struct cc_recording *r, uint64_t from, uint64_t count)
+{
+	json_t *a = json_array();
+
+	for (uint64_t i = from; i < r->nr && i - from < count; i++) {
+		json_array_append_new(a, number(r->touches[i].chunk));
+		json_array_append_new(a, number(r->touches[i].ms));
+	}
+	return a;
+}
+
+json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	static const char *const states[] = { "none", "on", "over" };
+	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
+	const struct cc_recording *r;
+	char digest[2 * CC_ID_SIZE + 1];
+	int64_t from, count;
+
+	if (!k)
+		return NULL;
+	r = &k->recording;
+	from = cc_request_number(request, "from", 0, 0, r->nr, err, errlen);
+	count = cc_request_number(request, "count", CC_TRACE_CHUNKS_MAX, 0, CC_TRACE_CHUNKS_MAX, err, errlen);
+	if (from < 0 || count < 0)
+		return NULL;
+	cc_id_to_hex(k->info.digest, digest);
+	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "disk", k->info.name,
+			 "store", k->info.store, "digest", digest, "chunks", number(k->manifest->nr_chunks),
+			 "chunk_shift", (int)k->manifest->chunk_shift, "state", states[r->state],
+			 "age_ms", number(r->started_ns ? (cc_now_ns() - r->started_ns) / CC_MS : 0),
+			 "limit_s", CC_RECORDING_SECONDS, "lost", number(r->lost), "recorded", number(r->nr),
+			 "touches", touches(r, (uint64_t)from, (uint64_t)count));
 }

@@ -210,6 +210,8 @@ static void add_disk(void *arg, const struct cc_disk *k)
 		json_object_set_new(o, "failure", failure(k));
 	json_object_set_new(o, "waiting", waiting(list->fills, k));
 	json_object_set_new(o, "prefetch", cc_prefetch_counters(&k->prefetch));
+	json_object_set_new(o, "replay", cc_replay_counters(&k->replay));
+	json_object_set_new(o, "recorded", number(k->recording.nr));
 	json_array_append_new(list->array, o);
 }
 
@@ -291,9 +293,8 @@ static void fill_map(struct cc_session *s, const struct cc_disk *k, uint64_t fro
 	letters[count] = 0;
 }
 
-/* A whole number of the request, or -1 after a line in err. */
-static int64_t request_number(const json_t *request, const char *key, int64_t def, int64_t min,
-			      int64_t max, char *err, size_t errlen)
+int64_t cc_request_number(const json_t *request, const char *key, int64_t def, int64_t min, int64_t max, char *err,
+			  size_t errlen)
 {
 	const json_t *v = json_object_get(request, key);
 	int64_t n = v ? json_integer_value(v) : def;
@@ -325,8 +326,8 @@ json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, s
 
 	if (!k)
 		return NULL;
-	from = request_number(request, "from", 0, 0, (int64_t)k->manifest->nr_chunks - 1, err, errlen);
-	count = request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
+	from = cc_request_number(request, "from", 0, 0, (int64_t)k->manifest->nr_chunks - 1, err, errlen);
+	count = cc_request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
 	if (from < 0 || count < 0)
 		return NULL;
 	if ((uint64_t)count > k->manifest->nr_chunks - (uint64_t)from)

@@ -203,7 +203,7 @@ static void on_fetch(struct cc_watch *w, uint32_t events)
 	struct cc_fetch_req *req;
 
 	while ((req = cc_fetch_reap(s->fetch))) {
-		if (req->manifest)
+		if (req->kind == CC_FETCH_MANIFEST)
 			cc_disks_fetched(s->disks, req);
 		else
 			cc_fills_fetched(s->fills, req);
@@ -271,12 +271,21 @@ static int open_memory(struct cc_session *s, uint32_t slot_shift)
 	return cc_ramcache_open(&c, &s->ramcache);
 }
 
+static void on_loaded(void *arg, struct cc_disk *disk, bool fresh)
+{
+	struct cc_session *s = arg;
+
+	if (s->config->replay && fresh)
+		cc_fills_replay(s->fills, disk);
+}
+
 static int open_disks(struct cc_session *s, uint32_t slot_shift)
 {
 	struct cc_disks_config c = {
 		.channel = s->channel, .fetch = s->fetch, .index = s->index, .sources = s->sources,
 		.area = s->area, .pooldev = s->pooldev, .slot_shift = slot_shift,
 		.prefetch_window = s->config->prefetch ? s->config->prefetch_window : 0,
+		.loaded = on_loaded, .arg = s,
 	};
 
 	return cc_disks_open(&c, &s->disks);

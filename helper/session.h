@@ -43,6 +43,7 @@ json_t *cc_session_disks(struct cc_session *s);
 json_t *cc_session_costs(struct cc_session *s);
 /* NULL with a line in err if the request can't be served. */
 json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen);
+json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 
 #endif

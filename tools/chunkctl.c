@@ -37,6 +37,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_prefetch,
 	&ctl_cmd_cached,
 	&ctl_cmd_warm,
+	&ctl_cmd_record,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

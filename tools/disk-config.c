@@ -41,6 +41,10 @@ static int take(void *arg, const char *section, const char *name, const char *va
 	if (!strcmp(name, "size"))
 		return !cc_parse_bytes(value, &c->size) && c->size ? 1 :
 			refuse(p, name, "expected a size such as 10G");
+	if (!strcmp(name, "record")) {
+		c->record_auto = !strcmp(value, "auto");
+		return c->record_auto || !strcmp(value, "no") ? 1 : refuse(p, name, "expected auto or no");
+	}
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (strcmp(name, keys[i].name))
 			continue;
@@ -49,7 +53,7 @@ static int take(void *arg, const char *section, const char *name, const char *va
 		*keys[i].to = strdup(value);
 		return *keys[i].to ? 1 : refuse(p, name, "out of memory");
 	}
-	return refuse(p, name, "expected pool, store, image, digest, size or features");
+	return refuse(p, name, "expected pool, store, image, digest, size, features or record");
 }
 
 int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)

@@ -9,10 +9,12 @@
  *	image = debian-12		or: digest = sha256:<64 hex>
  *	size = 10G			with digest: do not ask the store for it
  *	features = miss_timeout_ms 5000	arguments for the table line
+ *	record = auto			make a boot trace if the image has none; default no
  */
 #ifndef CTL_DISK_CONFIG_H
 #define CTL_DISK_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "config.h"
@@ -23,6 +25,7 @@
 struct ctl_disk_config {
 	char *pool, *store, *image, *digest, *features;
 	uint64_t size;			/* bytes */
+	bool record_auto;
 };
 
 /* 0, or -errno with a line in err that names file, line and key.  Start from zeroed memory. */

@@ -23,6 +23,7 @@
  *	chunks/<2 hex>/<64 hex>		bytes of a chunk; the 2 digits are its first two
  *	chunks/<2 hex>/<64 hex>.zst	the same as one zstd frame
  *	manifests/<64 hex>		a manifest
+ *	traces/<64 hex>			boot trace of the image of that manifest, if there is one
  *	images/<name>			text, one line: "sha256:<64 hex>\n", an image's manifest
  *
  * Image names: 1 to 128 of [a-zA-Z0-9._-], not starting with '.' or '-'.
@@ -115,6 +116,38 @@ struct cc_manifest_header {
 					 * chunk is padded with zeros to full size */
 	__le32	encoding;
 	__u8	reserved[4];		/* 0 */
+};
+
+/*
+ * Boot trace: which chunks the first reads of disks of an image go to, and when.  A hint, rewritten with
+ * each run that is recorded: what is wrong with it is never an error of the disk.
+ */
+#define CC_TRACE_MAGIC		"cctrace\n"	/* 8 bytes, no NUL */
+#define CC_TRACE_VERSION	1
+#define CC_TRACE_CHUNKS_MAX	16384
+#define CC_TRACE_RUNS_MAX	16		/* from there on all counts of runs are halved */
+#define CC_TRACE_TIMES		3
+#define CC_TRACE_NO_TIME	0xffffffffu
+#define CC_TRACE_SIZE_MAX	(64 + CC_TRACE_CHUNKS_MAX * 24)
+
+/* Followed by nr_chunks of struct cc_trace_entry, and nothing else. */
+struct cc_trace_header {
+	__u8	magic[8];
+	__le32	version;		/* CC_TRACE_VERSION */
+	__le32	crc;			/* CRC-32C of the whole object */
+	__u8	digest[CC_ID_SIZE];	/* of the manifest */
+	__le32	chunk_shift;		/* of the manifest */
+	__le32	runs;			/* 1..CC_TRACE_RUNS_MAX */
+	__le32	nr_chunks;		/* 0..CC_TRACE_CHUNKS_MAX */
+	__u8	reserved[4];		/* 0 */
+};
+
+/* In the order of first touch: medians of the times never go back, and no chunk comes twice. */
+struct cc_trace_entry {
+	__le64	chunk;			/* inside of the image */
+	__le32	ms[CC_TRACE_TIMES];	/* since the disk's start, in the last runs that touched it, the
+					 * newest first; then CC_TRACE_NO_TIME, but not in ms[0] */
+	__le32	runs;			/* that touched it, 1..runs of the header */
 };
 
 #endif

@@ -27,6 +27,7 @@ extra_store=
 extra_pool=
 # Most cases count the GETs of what they read; with it, what is read ahead is fetched, too.
 prefetch='prefetch = no'
+replay='replay = no'
 exit_hooks=
 
 mkdir -p $WORK $STORE_DIR
@@ -251,6 +252,7 @@ write_config() {
 	control_socket = $WORK/$POOL.sock
 	buffers = 4M
 	$prefetch
+	$replay
 	$extra_pool
 	[store $STORE]
 	url = $store_url

@@ -126,7 +126,7 @@ static inline void prepare_manifest(struct job *j, struct cc_store *s)
 	cc_sha256("manifest", 8, j->req.id);
 	cc_manifest_name(j->req.id, name);
 	httpd_put(&h, name, "manifest", 8);
-	j->req.manifest = true;
+	j->req.kind = CC_FETCH_MANIFEST;
 }
 
 static inline bool is_right(const struct job *j)

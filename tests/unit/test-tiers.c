@@ -388,7 +388,7 @@ static void test_told(struct cc_fetch *f)
 		httpd_fatal(endpoint_url);
 	t = cc_store_http_target(s);
 	prepare(&j, s, 1, 0);
-	j.req.manifest = false;
+	j.req.kind = CC_FETCH_CHUNK;
 	run(f, &j);
 	off = t->clock_offset;
 	ok(j.req.attempts == 2 && off <= -7198 && off >= -7260, "clock: again, with the store's time (%lld s)",
