@@ -62,7 +62,7 @@ $(BUILD)/chunkctl: $(CTL_OBJ) $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(TTOOLS): $(BUILD)/%: $(BUILD)/tests/tools/%.o $(BUILD)/libchunkcache.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(BUILD)/policy-sim: $(SIM_OBJ)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^

@@ -4,7 +4,7 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
-	check-kcsan check-mutants check-s3 lint demo bench bench-fetch
+	check-kcsan check-mutants check-s3 lint demo bench bench-fetch bench-boot
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
@@ -85,6 +85,10 @@ demo:
 bench-fetch:
 	$(call run-part,build fetch vm kernels,tests/bench/fetch/run)
 
+## make bench-boot      how long guests with cold disks wait for what is fetched ahead of them
+bench-boot:
+	$(call run-part,build,tests/bench/boot/run)
+
 ## make bench           costs of a hit beside other systems; writes build/bench.json
 bench:
 	$(call run-part,build vm kernels bench,tests/bench/run)
@@ -96,7 +100,9 @@ $(BUILD)/unit/test-store-model: $(BUILD)/tests/tools/httpd/model.o
 $(BUILD)/cc-httpd $(BUILD)/cc-quantiles $(BUILD)/unit/test-store-model: LDLIBS += -lm
 
 # The kernel's side in user space: readers, and what makes a helper talk to them.
-$(BUILD)/cc-kernel: $(BUILD)/tests/tools/kernel/stub.o $(BUILD)/tests/tools/kernel/stub-netlink.o
+KERNEL_OBJ := $(patsubst %,$(BUILD)/tests/tools/kernel/%.o,front stub stub-netlink)
+$(BUILD)/cc-kernel $(BUILD)/cc-replay: $(KERNEL_OBJ)
+$(BUILD)/cc-replay $(BUILD)/unit/test-trace: $(BUILD)/tests/tools/replay/trace.o
 
 # What is preloaded into programs under test.
 SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so

@@ -4,23 +4,13 @@
  * that takes this program for the module (kernel/stub.h, kernel/shim.c).  Says in JSON how long the
  * misses took; each byte range is checked against the image's content (content.h).
  */
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <time.h>
-#include <unistd.h>
-#include "content.h"
-#include "manifest.h"
-#include "superblock.h"
-#include "kernel/stub.h"
+#include "kernel/front.h"
 
 #define SECOND	1000000000ULL
 
 static const char usage[] =
-"Usage: cc-kernel --socket PATH --pool FILE --digest sha256:HEX [OPTIONS]\n"
-"FILE was made by chunkctl format.  Start the helper with LD_PRELOAD=cc-shim.so CC_KERNEL=PATH.\n"
-"  --disks N           clones of the image (1)\n"
-"  --store NAME        of their table lines (main)\n"
+"Usage: cc-kernel " FRONT_USAGE
 "  --readers N         each reads the next when it has the last (1)\n"
 "  --pattern NAME      walk: each takes the next chunk of one walk over the disk, round and round,\n"
 "                      so that a pool smaller than the image gives misses only (default)\n"
@@ -31,6 +21,8 @@ static const char usage[] =
 "  --reads N           in all, then end (walk, one: as many as the disk has chunks)\n"
 "  --warm-up N         so many reads are not counted\n"
 "  --seconds S         end after S, too\n"
+"  --streams N         besides, so many read the disk's second half in order, chunk after chunk, round\n"
+"                      and round, and the readers the first half; their reads are not counted\n"
 "  --read-size BYTES   from the start of the chunk (all of it)\n"
 "  --latencies FILE    a 32-bit number for each miss: microseconds, in the order of reads\n"
 "  --log               tell what the helper says of disks\n"
@@ -39,10 +31,9 @@ CONTENT_HELP;
 enum pattern { PATTERN_WALK, PATTERN_OWN, PATTERN_SEQ, PATTERN_ONE };
 
 struct options {
-	struct content c;
-	const char *socket, *pool, *digest, *store, *latencies;
+	const char *latencies;
 	enum pattern pattern;
-	uint64_t disks, readers, from, reads, warm_up, seconds, read_size;
+	uint64_t readers, streams, from, reads, warm_up, seconds, read_size;
 	bool log;
 };
 
@@ -50,74 +41,28 @@ struct reader {
 	struct stub_read r;
 	struct cc_list node;		/* in ready */
 	uint64_t number;
+	bool stream;
 	uint64_t done;			/* reads of its own */
 	uint64_t sequence;		/* of the read under way, over all */
 	uint64_t step, offset;		/* of its order */
 };
 
-static struct options o = {
-	.store = "main", .disks = 1, .readers = 1,
-};
-static struct stub *stub;
-static struct cc_pool_geometry geometry;
-static int pool_fd;
+static struct options o = { .readers = 1 };
+static struct front front;
 static struct reader *readers;
 static struct cc_list ready;
-static uint64_t nr_chunks, issued, ended, counted, active, failed, wrong, bytes;
+static uint64_t nr_all;		/* chunks of the disk */
+static uint64_t nr_chunks;	/* of them the readers' */
+static uint64_t issued, ended, counted, active, failed, bytes;
 static uint64_t by_errno[4];		/* ENODATA, EILSEQ, ETIMEDOUT, others */
 static uint64_t start_ns, end_ns;
 static uint32_t *latency_us;		/* by sequence; UINT32_MAX: a hit, or not read */
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
-static void die_errno(const char *what, int error)
-{
-	fprintf(stderr, "cc-kernel: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-/* ---- content ---- */
-
-static void check_sector(const struct stub_read *r, uint32_t sector, const void *got)
-{
-	uint64_t words[SECTOR / 8];
-	char text[80];
-
-	content_fill(&o.c, r->chunk * o.c.chunk + sector * SECTOR, words, SECTOR);
-	if (!memcmp(words, got, SECTOR))
-		return;
-	content_describe(got, text, sizeof(text));
-	if (!wrong++)
-		fprintf(stderr, "cc-kernel: chunk %" PRIu64 " sector %u: %s\n", r->chunk, sector, text);
-}
-
 /* The first sector, and one that changes from read to read. */
 static void check(const struct reader *w)
 {
-	const struct stub_read *r = &w->r;
-	uint32_t sectors[2] = { 0, w->sequence * 2654435761u % (r->len / SECTOR) };
-	char buf[SECTOR];
-
-	for (int i = 0; i < 2; i++) {
-		off_t pos = geometry.slots_offset + ((uint64_t)r->slot << geometry.slot_shift) +
-			    sectors[i] * SECTOR;
-
-		if (r->data && i)
-			return;
-		if (r->data)
-			memcpy(buf, r->data, SECTOR);
-		else if (r->slot == STUB_NO_SLOT)
-			memset(buf, 0, SECTOR);
-		else if (pread(pool_fd, buf, SECTOR, pos) != SECTOR)
-			die_errno(o.pool, errno);
-		check_sector(r, sectors[i], buf);
-	}
+	front_check(&front, &w->r, 0);
+	front_check(&front, &w->r, w->sequence * 2654435761u % (w->r.len / SECTOR));
 }
 
 /* ---- readers ---- */
@@ -148,13 +93,22 @@ static uint64_t next_of_walk(uint64_t disk)
 	static uint64_t next;
 
 	for (uint64_t i = 0; i < nr_chunks; i++)
-		if (!stub_busy(stub, disk, (o.from + next++) % nr_chunks))
+		if (!stub_busy(front.stub, disk, (o.from + next++) % nr_chunks))
 			break;
 	return (o.from + next - 1) % nr_chunks;
 }
 
+static uint64_t next_of_stream(const struct reader *w)
+{
+	uint64_t room = nr_all - nr_chunks, start = (w->number - o.readers) * room / o.streams;
+
+	return nr_chunks + (start + w->done) % room;
+}
+
 static uint64_t choose_chunk(const struct reader *w)
 {
+	if (w->stream)
+		return next_of_stream(w);
 	switch (o.pattern) {
 	case PATTERN_ONE:
 		return o.from;
@@ -177,6 +131,8 @@ static void read_ended(struct reader *w, int error, bool hit)
 	static const int errors[] = { ENODATA, EILSEQ, ETIMEDOUT };
 	unsigned int i = 0;
 
+	if (w->stream)
+		return;
 	ended++;
 	if (error) {
 		while (i < 3 && errors[i] != error)
@@ -203,20 +159,27 @@ static void on_done(struct stub_read *r, int error)
 	cc_list_add_tail(&ready, &w->node);
 }
 
+static void number_read(struct reader *w)
+{
+	if (w->stream)
+		return;
+	w->sequence = issued++;
+	if (w->sequence == o.warm_up)
+		start_ns = front_now_ns();
+}
+
 /* Reads until it has to wait; a long row of hits leaves room for the others. */
 static void go_on(struct reader *w)
 {
 	for (int i = 0; i < 64 && has_more(w); i++) {
-		w->sequence = issued++;
-		if (w->sequence == o.warm_up)
-			start_ns = now_ns();
-		w->r.disk = w->number % o.disks + 1;
+		number_read(w);
+		w->r.disk = w->number % front.disks + 1;
 		w->r.chunk = choose_chunk(w);
 		w->r.len = o.read_size;
 		w->r.done = on_done;
 		w->r.arg = w;
 		w->done++;
-		if (!stub_read(stub, &w->r)) {
+		if (!stub_read(front.stub, &w->r)) {
 			active++;
 			return;
 		}
@@ -240,51 +203,23 @@ static void turn(void)
 	}
 }
 
-static void wait_for_stub(int ms)
-{
-	struct pollfd p = { .fd = stub_fd(stub), .events = POLLIN };
-
-	if (poll(&p, 1, ms) > 0)
-		stub_serve(stub);
-}
-
-/* All disks are LOADED; one that is REFUSED ends the program. */
-static bool loaded(void)
-{
-	const char *reason;
-
-	for (uint64_t i = 1; i <= o.disks; i++) {
-		uint32_t state = stub_disk_state(stub, i, &reason);
-
-		if (state == CHUNKCACHE_DISK_REFUSED)
-			die("refused", reason);
-		if (state != CHUNKCACHE_DISK_LOADED)
-			return false;
-	}
-	return true;
-}
-
 static void run(void)
 {
-	uint64_t due = now_ns() + 60 * SECOND;
+	uint64_t due;
 
-	while (!loaded()) {
-		if (now_ns() > due)
-			die("helper", "did not load the disks within 60 s");
-		wait_for_stub(100);
-	}
+	front_wait_loaded(&front);
 	if (o.log)
-		fprintf(stderr, "cc-kernel: %" PRIu64 " disks loaded\n", o.disks);
-	due = o.seconds ? now_ns() + o.seconds * SECOND : UINT64_MAX;
-	for (uint64_t i = 0; i < o.readers; i++)
+		fprintf(stderr, "cc-kernel: %" PRIu64 " disks loaded\n", front.disks);
+	due = o.seconds ? front_now_ns() + o.seconds * SECOND : UINT64_MAX;
+	for (uint64_t i = 0; i < o.readers + o.streams; i++)
 		cc_list_add_tail(&ready, &readers[i].node);
-	start_ns = now_ns();
-	while ((!cc_list_empty(&ready) || active) && now_ns() < due) {
+	start_ns = front_now_ns();
+	while ((!cc_list_empty(&ready) || active) && front_now_ns() < due) {
 		turn();
 		if (active || !cc_list_empty(&ready))
-			wait_for_stub(!cc_list_empty(&ready) ? 0 : 100);
+			front_serve(&front, !cc_list_empty(&ready) ? 0 : 100);
 	}
-	end_ns = now_ns();
+	end_ns = front_now_ns();
 }
 
 /* ---- the report ---- */
@@ -311,7 +246,7 @@ static void write_latencies(uint64_t n)
 	FILE *f = fopen(o.latencies, "we");
 
 	if (!f || fwrite(latency_us, sizeof(latency_us[0]), n, f) != n || fclose(f))
-		die_errno(o.latencies, errno);
+		front_die(o.latencies, errno);
 }
 
 static double quantile_ms(uint64_t n, double q)
@@ -323,7 +258,7 @@ static double quantile_ms(uint64_t n, double q)
 
 static void report(uint64_t room)
 {
-	const struct stub_stats *t = stub_stats(stub);
+	const struct stub_stats *t = stub_stats(front.stub);
 	uint64_t n = squeeze_latencies(room);
 
 	if (o.latencies)
@@ -335,7 +270,7 @@ static void report(uint64_t room)
 	       ",\"joined\":%" PRIu64 ",\"fills\":%" PRIu64 ",\"evictions\":%" PRIu64
 	       ",\"by_map\":%" PRIu64 ",\"by_done\":%" PRIu64 ",\"by_data\":%" PRIu64
 	       ",\"messages\":%" PRIu64 ",\"doorbells\":%" PRIu64,
-	       counted, bytes, (end_ns - start_ns) / 1e9, wrong, failed, by_errno[0], by_errno[1],
+	       counted, bytes, (end_ns - start_ns) / 1e9, front.wrong, failed, by_errno[0], by_errno[1],
 	       by_errno[2], t->hits, t->misses, t->joined, t->fills, t->evictions, t->by_map,
 	       t->by_done, t->by_data, t->messages, t->doorbells);
 	printf(",\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"p9999_ms\":%.3f}\n",
@@ -345,18 +280,17 @@ static void report(uint64_t room)
 
 /* ---- start ---- */
 
-enum { OPT_SOCKET = OPT_CONTENT_END, OPT_POOL, OPT_DIGEST, OPT_DISKS, OPT_STORE, OPT_READERS, OPT_PATTERN,
-       OPT_FROM, OPT_READS, OPT_WARM_UP, OPT_SECONDS, OPT_READ_SIZE, OPT_LATENCIES, OPT_LOG };
+enum { OPT_READERS = OPT_FRONT_END, OPT_STREAMS, OPT_PATTERN, OPT_FROM, OPT_READS, OPT_WARM_UP, OPT_SECONDS,
+       OPT_READ_SIZE, OPT_LATENCIES, OPT_LOG };
 
 static const struct option options[] = {
-	CONTENT_OPTIONS,
-	{ "socket", 1, NULL, OPT_SOCKET }, { "pool", 1, NULL, OPT_POOL },
-	{ "digest", 1, NULL, OPT_DIGEST }, { "disks", 1, NULL, OPT_DISKS },
-	{ "store", 1, NULL, OPT_STORE }, { "readers", 1, NULL, OPT_READERS },
-	{ "pattern", 1, NULL, OPT_PATTERN }, { "from", 1, NULL, OPT_FROM },
-	{ "reads", 1, NULL, OPT_READS }, { "warm-up", 1, NULL, OPT_WARM_UP },
-	{ "seconds", 1, NULL, OPT_SECONDS }, { "read-size", 1, NULL, OPT_READ_SIZE },
-	{ "latencies", 1, NULL, OPT_LATENCIES }, { "log", 0, NULL, OPT_LOG },
+	FRONT_OPTIONS,
+	{ "readers", 1, NULL, OPT_READERS }, { "streams", 1, NULL, OPT_STREAMS },
+	{ "pattern", 1, NULL, OPT_PATTERN },
+	{ "from", 1, NULL, OPT_FROM }, { "reads", 1, NULL, OPT_READS },
+	{ "warm-up", 1, NULL, OPT_WARM_UP }, { "seconds", 1, NULL, OPT_SECONDS },
+	{ "read-size", 1, NULL, OPT_READ_SIZE }, { "latencies", 1, NULL, OPT_LATENCIES },
+	{ "log", 0, NULL, OPT_LOG },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -374,14 +308,10 @@ static enum pattern parse_pattern(const char *s)
 static void take_option(int opt, const char *arg)
 {
 	switch (opt) {
-	case OPT_SOCKET:	o.socket = arg; break;
-	case OPT_POOL:		o.pool = arg; break;
-	case OPT_DIGEST:	o.digest = arg; break;
-	case OPT_STORE:		o.store = arg; break;
 	case OPT_LATENCIES:	o.latencies = arg; break;
 	case OPT_LOG:		o.log = true; break;
 	case OPT_PATTERN:	o.pattern = parse_pattern(arg); break;
-	case OPT_DISKS:		o.disks = parse_size("--disks", arg); break;
+	case OPT_STREAMS:	o.streams = parse_size("--streams", arg); break;
 	case OPT_READERS:	o.readers = parse_size("--readers", arg); break;
 	case OPT_FROM:		o.from = parse_size("--from", arg); break;
 	case OPT_READS:		o.reads = parse_size("--reads", arg); break;
@@ -389,7 +319,7 @@ static void take_option(int opt, const char *arg)
 	case OPT_SECONDS:	o.seconds = parse_size("--seconds", arg); break;
 	case OPT_READ_SIZE:	o.read_size = parse_size("--read-size", arg); break;
 	default:
-		if (!content_option(&o.c, opt, arg)) {
+		if (!front_option(&front, opt, arg)) {
 			fputs(usage, stderr);
 			exit(2);
 		}
@@ -398,87 +328,62 @@ static void take_option(int opt, const char *arg)
 
 static void check_options(void)
 {
-	content_check(&o.c);
-	nr_chunks = content_nr_chunks(&o.c);
-	if (!o.socket || !o.pool || !o.digest) {
-		fputs(usage, stderr);
-		exit(2);
-	}
-	if (!o.disks || !o.readers)
-		die("--disks, --readers", "expected at least 1");
+	nr_all = nr_chunks = content_nr_chunks(&front.c);
+	if (o.streams)
+		nr_chunks /= 2;
+	if (!o.readers)
+		die("--readers", "expected at least 1");
 	if (!o.read_size)
-		o.read_size = o.c.chunk;
-	if (o.read_size % SECTOR || o.read_size > o.c.chunk || o.c.size % o.c.chunk)
+		o.read_size = front.c.chunk;
+	if (o.read_size % SECTOR || o.read_size > front.c.chunk || front.c.size % front.c.chunk)
 		die("--read-size", "expected a multiple of 512, not more than a chunk; no odd image");
 	if (o.from >= nr_chunks)
 		die("--from", "expected a chunk of the image");
+	if (o.streams && o.pattern != PATTERN_WALK)
+		die("--streams", "expected with --pattern walk");
 	if (!o.reads && (o.pattern == PATTERN_WALK || o.pattern == PATTERN_ONE))
 		o.reads = nr_chunks;
 }
 
-static void open_pool(void)
+static void make_readers(void)
 {
-	struct stub_config c = { .socket = o.socket, .pool_name = "cache0" };
-	char err[200];
-	int r;
-
-	pool_fd = open(o.pool, O_RDONLY | O_CLOEXEC);
-	if (pool_fd < 0)
-		die_errno(o.pool, errno);
-	if (cc_superblock_read(pool_fd, &geometry, err, sizeof(err)))
-		die(o.pool, err);
-	if (1ULL << geometry.slot_shift != o.c.chunk)
-		die(o.pool, "its slots are of another size than the image's chunks");
-	c.slot_size = o.c.chunk;
-	c.nr_slots = geometry.nr_slots;
-	c.uuid = geometry.uuid;
-	r = stub_open(&c, &stub);
-	if (r)
-		die_errno(o.socket, -r);
+	readers = calloc(o.readers + o.streams, sizeof(*readers));
+	if (!readers)
+		front_die("memory", ENOMEM);
+	cc_list_init(&ready);
+	for (uint64_t i = 0; i < o.readers + o.streams; i++) {
+		readers[i].number = i;
+		readers[i].stream = i >= o.readers;
+		choose_order(&readers[i]);
+	}
 }
 
-static void parse_digest(uint8_t digest[32])
+static void make_latencies(uint64_t room)
 {
-	const char *hex = o.digest + 7;
-
-	if (strncmp(o.digest, "sha256:", 7) || strlen(hex) != 64)
-		die("--digest", "expected sha256: and 64 hex digits");
-	for (int i = 0; i < 32; i++)
-		if (sscanf(hex + 2 * i, "%2hhx", &digest[i]) != 1)
-			die("--digest", "expected sha256: and 64 hex digits");
+	if (o.pattern == PATTERN_ONE)
+		return;
+	latency_us = malloc(room * sizeof(latency_us[0]));
+	if (!latency_us)
+		front_die("memory", ENOMEM);
+	for (uint64_t i = 0; i < room; i++)
+		latency_us[i] = UINT32_MAX;
 }
 
 int main(int argc, char **argv)
 {
-	uint8_t digest[32];
 	uint64_t room;
-	char name[16];
 	int opt;
 
-	o.c = content_default;
+	front_init(&front);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) >= 0)
 		take_option(opt, optarg);
+	front_open(&front);
 	check_options();
-	parse_digest(digest);
-	open_pool();
-	for (uint64_t i = 1; i <= o.disks; i++) {
-		snprintf(name, sizeof(name), "vm%" PRIu64, i);
-		stub_disk_add(stub, name, o.store, digest, o.c.size);
-	}
 	room = o.reads ? o.reads : nr_chunks * o.readers;
-	readers = calloc(o.readers, sizeof(*readers));
-	latency_us = o.pattern == PATTERN_ONE ? NULL : malloc(room * sizeof(latency_us[0]));
-	if (!readers || (!latency_us && o.pattern != PATTERN_ONE))
-		die_errno("memory", ENOMEM);
-	for (uint64_t i = 0; latency_us && i < room; i++)
-		latency_us[i] = UINT32_MAX;
-	cc_list_init(&ready);
-	for (uint64_t i = 0; i < o.readers; i++) {
-		readers[i].number = i;
-		choose_order(&readers[i]);
-	}
+	make_readers();
+	make_latencies(room);
 	run();
 	report(room);
-	stub_close(stub);
-	return wrong ? 1 : 0;
+	stub_close(front.stub);
+	return front.wrong ? 1 : 0;
 }

@@ -4,13 +4,15 @@
 # What the fetch benchmarks share: images, a pool file, stores and the helper, all in RAM and on the
 # loopback, outside the VM.  Sourced by run; needs $top, $build and $work (a directory in RAM).
 #
+# $prefetch and $pool_manifests are the pool's `prefetch` (no) and its room for manifests (1M).
+# $at_end COMMAND is run when the readers have ended, with the helper still up.
 # With $helper_under, words, the helper is run by that command.
 # With `clock=1` store, helper and readers are on a clock of their own (tests/tools/clock/clock.h).
 
 addresses="127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7 127.0.0.8"
 clock= clock_pid= store_pid= helper_pid= helper_cpu=
 
-say() { echo "bench-fetch: $*" >&2; }
+say() { echo "${bench:-bench-fetch}: $*" >&2; }
 die() { say "$@"; exit 1; }
 
 # quietly FILE COMMAND... : shows FILE, where its output went, if it fails
@@ -30,7 +32,7 @@ stop() {
 # wait_file FILE PID : until FILE is there, while PID lives
 wait_file() {
 	until [ -s "$1" ] || [ -S "$1" ]; do
-		kill -0 "$2" 2>/dev/null || die "ended before it made $1"
+		kill -0 "$2" 2>/dev/null || die "ended before it made $1: $(tail -n 5 "$work"/*.log)"
 		sleep 0.02
 	done
 }
@@ -72,7 +74,7 @@ image() {
 pool() {
 	rm -f "$work/pool"
 	truncate -s "$1" "$work/pool"
-	quietly "$work/format" "$build/chunkctl" format --slot-size "$2" --manifest-area 1M "$work/pool"
+	quietly "$work/format" "$build/chunkctl" format --slot-size "$2" --manifest-area "${pool_manifests:-1M}" "$work/pool"
 }
 
 # ---- stores ----
@@ -178,8 +180,8 @@ free_port() {
 # config URL POOL_KEYS STORE_KEYS
 config() {
 	{
-		printf '[pool]\nname = cache0\ndevice = %s\ncontrol_socket = %s\nlock_memory = no\nprefetch = no\n%s\n' \
-			"$work/pool" "$work/control" "$2"
+		printf '[pool]\nname = cache0\ndevice = %s\ncontrol_socket = %s\nlock_memory = no\nprefetch = %s\n%s\n' \
+			"$work/pool" "$work/control" "${prefetch:-no}" "$2"
 		printf '[store main]\nurl = %s\n%s\n' "$1" "$3"
 	} >"$work/cache0.conf"
 }
@@ -192,15 +194,15 @@ helper_switches() {
 	cat "/proc/$helper_pid/task/"*/status | awk '/ctxt_switches/ { n += $2 } END { print n }'
 }
 
-# readers NAME OPTIONS... : starts kernel and helper, runs the readers; leaves $work/NAME.json,
-# $helper_cpu (seconds), $helper_switched.  The helper is gone afterwards.
+# readers NAME OPTIONS... : starts kernel and helper, runs the readers (of cc-kernel, or $program);
+# leaves $work/NAME.json, $helper_cpu (seconds), $helper_switched.  The helper is gone afterwards.
 readers() {
 	local name=$1 kernel_pid
 
 	shift
 	rm -f "$work/kernel" "$work/$name.json"
 	# shellcheck disable=SC2086
-	on_clock "$build/cc-kernel" $image_opts --socket "$work/kernel" --pool "$work/pool" \
+	on_clock "$build/${program:-cc-kernel}" $image_opts --socket "$work/kernel" --pool "$work/pool" \
 		--digest "$image_digest" "$@" >"$work/out.json" 2>"$work/kernel.log" &
 	kernel_pid=$!
 	wait_file "$work/kernel" $kernel_pid
@@ -208,8 +210,8 @@ readers() {
 	preload=$build/cc-shim.so CC_KERNEL=$work/kernel CC_HOSTS=$addresses \
 		on_clock ${helper_under:-} "$build/chunkcached" -c "$work/cache0.conf" >"$work/helper.log" 2>&1 &
 	helper_pid=$!
-	until grep -q p9999 "$work/out.json"; do
-		kill -0 $kernel_pid 2>/dev/null || grep -q p9999 "$work/out.json" || {
+	until grep -q '}' "$work/out.json"; do
+		kill -0 $kernel_pid 2>/dev/null || grep -q '}' "$work/out.json" || {
 			cat "$work/kernel.log" "$work/helper.log" >&2
 			die "$name: the readers ended"
 		}
@@ -219,6 +221,7 @@ readers() {
 	helper_cpu=$(calc "$(helper_ticks) / 100")
 	helper_switched=$(helper_switches)
 	ask_helper fetch >"$work/$name.fetch.json"
+	${at_end:-:}
 	# one that is profiled writes its profile; others may need time that does not pass any more
 	stop $helper_pid "$([ -n "${helper_under:-}" ] && echo TERM || echo KILL)"
 	stop $kernel_pid
