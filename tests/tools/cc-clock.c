@@ -24,6 +24,7 @@
 #define NAP_MIN_US	10		/* before it is looked again whether all sleep */
 #define NAP_MAX_US	160
 #define LOOK_AGAIN	64		/* scans after which threads without a slot are looked for anew */
+#define LONG_NS		5000000		/* nor without that over such a time: io_uring makes threads */
 
 static const char usage[] =
 "Usage: cc-clock --page FILE [--processes N] [--step MICROSECONDS]\n"
@@ -126,12 +127,17 @@ static bool task_sleeps(unsigned int i)
 	return true;
 }
 
+static void look_for_tasks(void)
+{
+	for (unsigned int i = 0; i < CLOCK_SLOTS; i++)
+		if (page->slots[i].pid)
+			add_tasks(page->slots[i].pid);
+}
+
 static bool all_sleep(void)
 {
 	if (!(scans++ % LOOK_AGAIN))
-		for (unsigned int i = 0; i < CLOCK_SLOTS; i++)
-			if (page->slots[i].pid)
-				add_tasks(page->slots[i].pid);
+		look_for_tasks();
 	for (unsigned int i = nr_tasks; i--; )
 		if (!task_sleeps(i))
 			return false;
@@ -205,6 +211,11 @@ static bool move_on(void)
 	if (page->running || !all_sleep())
 		return false;
 	next = next_deadline();
+	if (next > page->now_ns + LONG_NS) {
+		look_for_tasks();
+		if (!all_sleep())
+			return false;
+	}
 	if (page->running || page->kick != kick || next == CLOCK_NEVER)
 		return false;
 	if (next > page->now_ns)
