@@ -63,8 +63,9 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 {
 	struct disk_arg a = { f, disk };
+	uint64_t c, beside[2];
 	struct cc_stream *s;
-	uint64_t c;
+	unsigned int nr;
 
 	cc_recording_touch(&disk->recording, chunk, cc_now_ns());
 	if (cc_fills_replay_touch(disk, chunk))
@@ -73,6 +74,9 @@ void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 	while (s && (c = cc_stream_next(&disk->streams, s, there, &a)) != CC_NO_CHUNK)
 		if (cc_fills_prefetch(f, disk, c, false) == CC_PREFETCH_NOT)
 			return;
+	nr = cc_streams_beside(&disk->streams, chunk, there, &a, beside);
+	for (unsigned int i = 0; i < nr; i++)
+		cc_fills_prefetch(f, disk, beside[i], false);
 }
 
 /* ---- what becomes of it ---- */

@@ -9,6 +9,7 @@
 #define BEHIND		32		/* news of chunks come out of order, by about so many */
 #define GAP		64		/* a reader may pass so many chunks unheard */
 #define ESTABLISHED	64		/* touches that a stream outlives others by */
+#define NEAR		4		/* chunks: reads that come in no order come in clusters */
 
 static uint64_t bit(uint64_t chunk)
 {
@@ -75,18 +76,29 @@ static void begin(struct cc_streams *ss, uint64_t chunk)
 	};
 }
 
-/* The reader is at chunk: what was given before it is read, or never will be. */
+/* Takes chunk's bit. */
+static bool take(struct cc_stream *s, uint64_t chunk)
+{
+	uint64_t was = *word(s, chunk) & bit(chunk);
+
+	*word(s, chunk) &= ~bit(chunk);
+	return was;
+}
+
+/* The reader is at chunk: what was given before it is read but not heard of yet, or never will be. */
 static void advance(struct cc_stream *s, uint64_t chunk)
 {
-	uint64_t end = chunk < s->ahead ? chunk + 1 : s->ahead;
+	uint64_t from = s->next;
 
-	for (uint64_t c = s->next; c < end; c++) {
+	s->next = chunk + 1;
+	for (uint64_t c = from; c < s->next && c < s->ahead; c++) {
 		if (!(*word(s, c) & bit(c)))
 			continue;
-		*word(s, c) &= ~bit(c);
 		s->unread--;
+		s->passed++;
 	}
-	s->next = chunk + 1;
+	for (uint64_t c = from < BEHIND ? 0 : from - BEHIND; c + BEHIND < s->next; c++)
+		s->passed -= take(s, c);
 	if (s->ahead < s->next)
 		s->ahead = s->next;
 }
@@ -110,7 +122,7 @@ struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_str
 
 	if (!ss->window_max)
 		return NULL;
-	ss->touches++;
+	ss->lately[ss->touches++ % CC_STREAM_LATELY] = chunk;
 	s = find(ss, chunk, there, arg);
 	if (!s) {
 		begin(ss, chunk);
@@ -124,14 +136,19 @@ struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_str
 		if (s->run == CC_STREAM_RUN)
 			grow(ss, s, chunk);
 	}
+	s->passed -= take(s, chunk);
 	return s->run == CC_STREAM_RUN ? s : NULL;
 }
 
 uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_there_fn *there, void *arg)
 {
 	uint32_t window = s->window < ss->allowed ? s->window : ss->allowed;
+	uint64_t end = s->next + CC_STREAM_SPAN - BEHIND;
 
-	while (s->unread < window && s->ahead < ss->nr_chunks && s->ahead - s->next < CC_STREAM_SPAN) {
+	window = window > 2 * s->passed ? window - 2 * s->passed : 1;
+	if (end > ss->nr_chunks)
+		end = ss->nr_chunks;
+	while (s->unread < window && s->ahead < end) {
 		uint64_t c = s->ahead++;
 
 		if (there(arg, c))
@@ -141,6 +158,30 @@ uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_th
 		return c;
 	}
 	return CC_NO_CHUNK;
+}
+
+/* Was another chunk than chunk itself read lately, at most NEAR from c? */
+static bool in_cluster(const struct cc_streams *ss, uint64_t c, uint64_t chunk)
+{
+	uint64_t nr = ss->touches < CC_STREAM_LATELY ? ss->touches : CC_STREAM_LATELY;
+
+	for (uint64_t i = 0; i < nr; i++)
+		if (ss->lately[i] != chunk && ss->lately[i] + NEAR >= c && ss->lately[i] <= c + NEAR)
+			return true;
+	return false;
+}
+
+unsigned int cc_streams_beside(const struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg,
+			       uint64_t ret_chunks[2])
+{
+	const uint64_t beside[2] = { chunk + 1, chunk - 1 };
+	unsigned int n = 0;
+
+	/* Before the first chunk there is none, and no disk has the one that it wraps to. */
+	for (int i = 0; i < 2 && ss->window_max; i++)
+		if (beside[i] < ss->nr_chunks && !there(arg, beside[i]) && in_cluster(ss, beside[i], chunk))
+			ret_chunks[n++] = beside[i];
+	return n;
 }
 
 void cc_streams_used(struct cc_streams *ss)

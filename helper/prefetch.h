@@ -11,7 +11,11 @@
  * A stream is one after CC_STREAM_RUN chunks in a row; holes and chunks that are there already, whose
  * reads nobody hears of, do not break a row.  Its window, how many chunks that were given may be
  * unread, starts small and doubles each time that its reader has come to where it was doubled
- * before.  All windows of a disk are cut when chunks die unread, and recover by being of use.
+ * before; twice what the reader passed over lately is taken off it.  All windows of a disk are cut when
+ * chunks die unread, and recover by being of use.
+ *
+ * Most reads of a guest that starts are in no order, but near each other.  So of a chunk that is read near
+ * one that was read lately the two beside it are fetched, too.
  */
 #ifndef CC_PREFETCH_H
 #define CC_PREFETCH_H
@@ -24,6 +28,7 @@
 #define CC_STREAM_WINDOW_FIRST	4
 #define CC_STREAM_WINDOW_MAX	256
 #define CC_STREAM_SPAN		1024	/* ahead is never further from next */
+#define CC_STREAM_LATELY	64	/* touches that are remembered */
 #define CC_NO_CHUNK		UINT64_MAX
 
 struct cc_stream {
@@ -33,8 +38,9 @@ struct cc_stream {
 	uint64_t touched;		/* the disk's number of that touch; 0: not in use */
 	uint32_t run;			/* chunks in a row, up to CC_STREAM_RUN */
 	uint32_t window;
-	uint32_t unread;		/* how many bits are set */
-	uint64_t given[CC_STREAM_SPAN / 64]; /* bit chunk % CC_STREAM_SPAN, of [next, ahead) */
+	uint32_t unread;		/* bits from next on */
+	uint32_t passed;		/* bits before it */
+	uint64_t given[CC_STREAM_SPAN / 64]; /* bit chunk % CC_STREAM_SPAN, of a few before next up to ahead */
 };
 
 struct cc_streams {
@@ -43,6 +49,7 @@ struct cc_streams {
 	uint64_t touches;
 	uint32_t window_max;		/* 0: no prefetch */
 	uint32_t allowed;		/* what is left of it after chunks died unread, at least 1 */
+	uint64_t lately[CC_STREAM_LATELY]; /* the last touches, a ring */
 };
 
 /* Need chunk not be fetched?  True for holes and for what is cached or on its way. */
@@ -54,6 +61,9 @@ void cc_streams_init(struct cc_streams *ss, uint64_t nr_chunks, uint32_t window_
 struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg);
 /* The next chunk to fetch for s, which counts as given from now on; CC_NO_CHUNK: enough for now. */
 uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_there_fn *there, void *arg);
+/* Which of the two chunks beside chunk, that was just touched, to fetch as well; returns how many. */
+unsigned int cc_streams_beside(const struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg,
+			       uint64_t ret_chunks[2]);
 /* A chunk that was given was read, or was thrown away unread. */
 void cc_streams_used(struct cc_streams *ss);
 void cc_streams_died(struct cc_streams *ss);

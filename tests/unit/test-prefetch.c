@@ -151,6 +151,49 @@ static void test_order(void)
 	ok(ss.s[1].touched == 0, "begin no other stream");
 }
 
+/* A reader that leaves out three of four: what it passed over was fetched in vain. */
+static void test_passed(void)
+{
+	begin(32);
+	run(0, 50);
+	ok(unread(50, NR) == 32, "a reader in order has its window");
+	for (uint64_t c = 53; c < 70; c += 4)
+		touch(c);
+	nr_given = 0;
+	touch(73);
+	touch(77);
+	ok(!nr_given, "one that leaves out most of it gets no more");
+	for (uint64_t c = 78; c < 140; c++)
+		touch(c);
+	ok(unread(140, NR) == 32, "until it has gone on in order for a while");
+}
+
+static unsigned int beside(uint64_t chunk, uint64_t ret[2])
+{
+	cc_streams_touch(&ss, chunk, is_there, NULL);
+	there[chunk] = true;
+	return cc_streams_beside(&ss, chunk, is_there, NULL, ret);
+}
+
+static void test_beside(void)
+{
+	uint64_t c[2];
+
+	begin(16);
+	ok(!beside(1000, c) && !beside(2000, c), "reads far from each other say nothing of chunks beside");
+	ok(beside(1003, c) == 2 && c[0] == 1004 && c[1] == 1002, "the second read of a cluster does");
+	there[1001] = true;
+	ok(beside(1000, c) == 1 && c[0] == 999, "what is there needs no fetch");
+	ok(beside(0, c) == 0 && beside(2, c) == 2 && beside(0, c) == 1 && c[0] == 1, "nothing before the first chunk");
+	ok(beside(NR - 1, c) == 0 && beside(NR - 3, c) == 2 && beside(NR - 1, c) == 1 && c[0] == NR - 2,
+	   "nor behind the last one");
+	for (uint64_t k = 0; k < CC_STREAM_LATELY; k++)
+		touch(1500 + k * 20);
+	ok(!beside(1005, c), "a cluster is forgotten");
+	begin(0);
+	ok(!beside(1000, c) && !beside(1001, c), "no window, no chunks beside");
+}
+
 static void test_deaths(void)
 {
 	begin(32);
@@ -174,6 +217,8 @@ int main(void)
 	test_streams();
 	test_gaps();
 	test_order();
+	test_passed();
+	test_beside();
 	test_deaths();
 	return tap_done();
 }
