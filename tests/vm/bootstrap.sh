@@ -18,20 +18,22 @@ apt_options() {
 # bootstrap_tar NAME PACKAGES : where it is kept
 bootstrap_tar() { echo "$CACHE/$1-root-$(echo "$2" | sha256sum | cut -c1-12).tar"; }
 
-# bootstrap NAME PACKAGES TMPDIR : makes it; PACKAGES are separated by commas.  Says what it does.
+# bootstrap NAME PACKAGES TMPDIR [OPTION...] : makes it, by mmdebstrap with its OPTIONs; PACKAGES are
+# separated by commas.  Says what it does.
 bootstrap() {
-	local codename entries options=() line
+	local name=$1 packages=$2 tmpdir=$3 codename entries options=() line
 
+	shift 3
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	mapfile -t entries < <(archive_entries)
 	[ ${#entries[@]} -gt 0 ] || { echo "apt knows no Debian archive: apt-get update"; return 1; }
 	while read -r line; do
 		options+=("--aptopt=$line")
 	done < <(apt_options)
-	mkdir -p "$CACHE" "$3/mmdebstrap"
+	mkdir -p "$CACHE" "$tmpdir/mmdebstrap"
 	# /dev is no place for files, and its nodes can't be compared
-	TMPDIR=$3/mmdebstrap mmdebstrap --mode=root --variant=minbase --format=tar \
-		"${options[@]}" --include="$2" --skip=output/dev \
-		"$codename" "$3/root.tar" "${entries[@]}" 2>&1 || return
-	mv "$3/root.tar" "$(bootstrap_tar "$1" "$2")"
+	TMPDIR=$tmpdir/mmdebstrap mmdebstrap --mode=root --variant=minbase --format=tar \
+		"${options[@]}" --include="$packages" --skip=output/dev "$@" \
+		"$codename" "$tmpdir/root.tar" "${entries[@]}" 2>&1 || return
+	mv "$tmpdir/root.tar" "$(bootstrap_tar "$name" "$packages")"
 }

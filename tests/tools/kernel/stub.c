@@ -447,3 +447,8 @@ const struct stub_stats *stub_stats(const struct stub *s)
 {
 	return &s->stats;
 }
+
+uint32_t stub_unread(const struct stub *s)
+{
+	return s->nr_prefetch;
+}

@@ -76,5 +76,7 @@ bool stub_busy(const struct stub *s, uint64_t disk, uint64_t chunk);
 /* Drops a chunk's mapping and slot, if it has them and nobody waits: its next read is a miss. */
 void stub_forget(struct stub *s, uint64_t disk, uint64_t chunk);
 const struct stub_stats *stub_stats(const struct stub *s);
+/* Slots that were filled for nobody and not read since. */
+uint32_t stub_unread(const struct stub *s);
 
 #endif
