@@ -34,6 +34,7 @@ void cc_stats_clear(struct cc_stats *s)
 {
 	spin_lock(&s->lock);
 	sum(s, s->base, s->wait_base);
+	s->waited_base = atomic64_read(&s->waited_us);
 	spin_unlock(&s->lock);
 }
 
@@ -43,6 +44,7 @@ void cc_stats_read(struct cc_stats *s, u64 *ret)
 
 	spin_lock(&s->lock);
 	sum(s, ret, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
+	ret[CHUNKCACHE_STAT_WAITED_US] = atomic64_read(&s->waited_us) - s->waited_base;
 	for (i = 0; i < CC_NR_COUNTERS; i++)
 		ret[i] -= s->base[i];
 	for (i = 0; i < CC_NR_WAIT; i++)
@@ -56,6 +58,7 @@ void cc_stats_waited(struct cc_stats *s, u64 ns)
 	unsigned int bucket = us ? ilog2(us) : 0;
 
 	atomic64_inc(&s->wait[min(bucket, CC_NR_WAIT - 1u)]);
+	atomic64_add(us, &s->waited_us);
 }
 
 unsigned int cc_stats_hit_rate(const u64 *c)

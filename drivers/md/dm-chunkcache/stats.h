@@ -27,16 +27,18 @@ struct cc_stats {
 	struct cc_counters __percpu *cpu;	/* constant; disks have copies */
 	/* log2 histogram, microseconds; written by misses: not in the line above */
 	atomic64_t wait[CC_NR_WAIT] ____cacheline_aligned_in_smp;
+	atomic64_t waited_us;			/* all together */
 	spinlock_t lock;			/* the sums below */
 	u64 base[CC_NR_COUNTERS];		/* sums at the last clear */
 	u64 wait_base[CC_NR_WAIT];
+	u64 waited_base;
 };
 
 int cc_stats_init(struct cc_stats *s);
 void cc_stats_exit(struct cc_stats *s);
 void cc_stats_clear(struct cc_stats *s);
 
-/* Fills ret[0..CC_NR_COUNTERS) and the histogram's part of ret[CHUNKCACHE_STAT_MAX + 1]. */
+/* Fills ret[0..CC_NR_COUNTERS) and what ret[CHUNKCACHE_STAT_MAX + 1] has of waits. */
 void cc_stats_read(struct cc_stats *s, u64 *ret);
 
 /* A miss ended that waited so long. */

@@ -364,7 +364,8 @@ enum chunkcache_stat {
 	CHUNKCACHE_STAT_REFUSED,	/* messages and records refused */
 	/* 32 buckets of how long misses waited: bucket n counts [2^n, 2^(n+1)) us */
 	CHUNKCACHE_STAT_WAIT_HISTOGRAM,
-	__CHUNKCACHE_STAT_AFTER_LAST = CHUNKCACHE_STAT_WAIT_HISTOGRAM + 32
+	CHUNKCACHE_STAT_WAITED_US = CHUNKCACHE_STAT_WAIT_HISTOGRAM + 32, /* all of them together */
+	__CHUNKCACHE_STAT_AFTER_LAST
 };
 #define CHUNKCACHE_STAT_MAX (__CHUNKCACHE_STAT_AFTER_LAST - 1)
 
