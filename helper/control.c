@@ -8,12 +8,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "list.h"
+#include "listen.h"
 
 struct client {
 	struct cc_watch watch;
@@ -223,59 +222,6 @@ static void on_listener(struct cc_watch *w, uint32_t events)
 
 /* ---- the socket ---- */
 
-static void make_directory(const char *path)
-{
-	char dir[108];
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return;
-	*slash = 0;
-	mkdir(dir, 0755);
-}
-
-/* What a dead helper left behind is removed; a live one is not disturbed. */
-static int claim(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)))
-		r = -EADDRINUSE;
-	else if (errno == ECONNREFUSED)
-		unlink(sun->sun_path);
-	close(fd);
-	return r;
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int fd, r;
-
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path));
-	make_directory(path);
-	r = claim(&sun);
-	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	mask = umask(0177);
-	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) || listen(fd, CC_CONTROL_CLIENTS_MAX) ? -errno : 0;
-	umask(mask);
-	if (!r)
-		return fd;
-	close(fd);
-	return r;
-}
-
 int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, void *arg,
 		    struct cc_control **ret_control, char *err, size_t errlen)
 {
@@ -291,7 +237,7 @@ int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, v
 	c->fn = fn;
 	c->arg = arg;
 	cc_list_init(&c->clients);
-	r = listen_at(path);
+	r = cc_listen_path(path, CC_CONTROL_CLIENTS_MAX);
 	if (r < 0)
 		goto err_path;
 	c->watch.fd = r;
