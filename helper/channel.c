@@ -670,3 +670,38 @@ int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint
 	mnl_attr_put(nlh, CHUNKCACHE_A_MAPS, nr * sizeof(*maps), maps);
 	return request(c, nlh, on_refused, ret_refusals);
 }
+
+/* ---- counters ---- */
+
+struct stats_sink {
+	cc_channel_stats_fn *fn;
+	void *arg;
+};
+
+static int on_stats(void *arg, const struct nlattr **tb)
+{
+	const struct nlattr *attr = tb[CHUNKCACHE_A_STATS];
+	struct cc_channel_stats st = { .undrained = 0 };
+	struct stats_sink *s = arg;
+	size_t len;
+	int r = get_string(tb, CHUNKCACHE_A_POOL_NAME, st.pool, sizeof(st.pool));
+
+	if (!r && tb[CHUNKCACHE_A_DISK_NAME])
+		r = get_string(tb, CHUNKCACHE_A_DISK_NAME, st.disk, sizeof(st.disk));
+	if (!r && tb[CHUNKCACHE_A_UNDRAINED])
+		r = get_u32(tb, CHUNKCACHE_A_UNDRAINED, &st.undrained);
+	if (r || !attr)
+		return r ? r : -EPROTO;
+	/* Later versions append. */
+	len = mnl_attr_get_payload_len(attr);
+	memcpy(st.n, mnl_attr_get_payload(attr), len < sizeof(st.n) ? len : sizeof(st.n));
+	s->fn(s->arg, &st);
+	return 0;
+}
+
+int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *arg)
+{
+	struct stats_sink s = { fn, arg };
+
+	return request(c, begin_cmd(c, CHUNKCACHE_CMD_STATS_GET, NLM_F_DUMP), on_stats, &s);
+}

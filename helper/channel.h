@@ -87,6 +87,18 @@ int cc_channel_slot_get(struct cc_channel *c, cc_channel_slot_fn *fn, void *arg)
 /* The same of any pool, without a session. */
 int cc_channel_slot_get_of(struct cc_channel *c, const char *pool, cc_channel_slot_fn *fn, void *arg);
 
+/* Counters of a pool, or of one of its disks. */
+struct cc_channel_stats {
+	char pool[128];
+	char disk[128];			/* "": the pool's */
+	uint32_t undrained;		/* of a pool: sessions that are gone, but not their files */
+	uint64_t n[CHUNKCACHE_STAT_MAX + 1]; /* 0: what an older module does not count */
+};
+
+/* Of all pools; without a session, too. */
+typedef void cc_channel_stats_fn(void *arg, const struct cc_channel_stats *s);
+int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *arg);
+
 int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr,
 		   struct cc_refusals *ret_refusals);
 

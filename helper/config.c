@@ -4,6 +4,7 @@
  * and its keys mean together is checked by opening the store, which does no I/O.
  */
 #include "config.h"
+#include "listen.h"
 #include "prefetch.h"
 
 #include <ctype.h>
@@ -34,7 +35,7 @@ struct parser {
 
 enum key_type {
 	KEY_STRING, KEY_NAME, KEY_NAMES, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_PERCENT, KEY_BOOL,
-	KEY_STYLE, KEY_CACHE_MODE, KEY_PRICE,
+	KEY_STYLE, KEY_CACHE_MODE, KEY_PRICE, KEY_LOOPBACK,
 };
 
 struct key {
@@ -66,6 +67,10 @@ static const struct key pool_keys[] = {
 	POOL_KEY("device", KEY_PATH, device, 0, 0, A_PATH, "/dev/mapper/NAME"),
 	POOL_KEY("control_socket", KEY_PATH, control_socket, 0, 0, A_PATH,
 		 CC_RUN_DIR "/NAME.sock"),
+	POOL_KEY("metrics_socket", KEY_PATH, metrics_socket, 0, 0, A_PATH,
+		 CC_RUN_DIR "/NAME.metrics"),
+	POOL_KEY("metrics_listen", KEY_LOOPBACK, metrics_listen, 0, 0,
+		 "an address of the loopback with a port, such as 127.0.0.1:9438 or [::1]:9438", "none"),
 	POOL_KEY("buffers", KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T",
 		 "64 chunks"),
 	POOL_KEY("ram_cache", KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
@@ -319,6 +324,8 @@ static int set_price(const struct key *k, double *field, const char *value)
 static int set_key(const struct key *k, void *section, const char *value)
 {
 	void *field = (char *)section + k->offset;
+	struct sockaddr_storage address;
+	socklen_t len;
 
 	switch (k->type) {
 	case KEY_STRING:
@@ -329,6 +336,8 @@ static int set_key(const struct key *k, void *section, const char *value)
 		return *value && are_names(value) ? set_string(field, value) : -EINVAL;
 	case KEY_PATH:
 		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
+	case KEY_LOOPBACK:
+		return cc_parse_loopback(value, &address, &len) ? -EINVAL : set_string(field, value);
 	case KEY_BOOL:
 		return parse_bool(value, field);
 	case KEY_PRICE:
@@ -467,6 +476,23 @@ static int default_string(char **field, const char *fmt, const char *arg)
 	return 0;
 }
 
+/* Beside the control socket. */
+static int default_metrics_socket(struct cc_config *c)
+{
+	const char *path = c->control_socket;
+	size_t len = strlen(path);
+
+	if (len > 5 && !strcmp(path + len - 5, ".sock"))
+		len -= 5;
+	if (c->metrics_socket)
+		return 0;
+	if (asprintf(&c->metrics_socket, "%.*s.metrics", (int)len, path) < 0) {
+		c->metrics_socket = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 static int set_defaults(struct parser *p)
 {
 	struct cc_config *c = p->config;
@@ -488,7 +514,8 @@ static int set_defaults(struct parser *p)
 		}
 	}
 	if (default_string(&c->device, "/dev/mapper/%s", c->pool) ||
-	    default_string(&c->control_socket, CC_RUN_DIR "/%s.sock", c->pool))
+	    default_string(&c->control_socket, CC_RUN_DIR "/%s.sock", c->pool) ||
+	    default_metrics_socket(c))
 		return -ENOMEM;
 	for (unsigned int i = 0; i < c->nr_stores; i++)
 		if (default_string(&c->stores[i].domain, "%s", c->stores[i].name))
@@ -594,6 +621,7 @@ static void print_value(FILE *to, const struct key *k, const void *field)
 	case KEY_NAME:
 	case KEY_NAMES:
 	case KEY_PATH:
+	case KEY_LOOPBACK:
 		fputs(*(char *const *)field, to);
 		break;
 	case KEY_BYTES:
@@ -711,6 +739,8 @@ void cc_config_free(struct cc_config *c)
 {
 	for (unsigned int i = 0; i < c->nr_stores; i++)
 		cc_store_config_free(&c->stores[i]);
+	free(c->metrics_listen);
+	free(c->metrics_socket);
 	free(c->control_socket);
 	free(c->device);
 	free(c->pool);

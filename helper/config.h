@@ -22,6 +22,8 @@ struct cc_config {
 	char *pool;			/* dm name of the pool: basename of the file unless [pool] name= */
 	char *device;			/* [pool] device=; default /dev/mapper/<pool> */
 	char *control_socket;		/* default /run/chunkcache/<pool>.sock */
+	char *metrics_socket;		/* default: control_socket's, with .metrics for .sock */
+	char *metrics_listen;		/* address and port of the loopback; NULL: none */
 	uint64_t buffer_bytes;		/* fill buffers, locked; default (0) 64 chunks, at least 4 */
 	uint64_t ram_cache_bytes;	/* verified chunks kept in memory; default 64 MiB; 0: none */
 	unsigned int slot_wait_ms;	/* 0..60000, default 200 */

@@ -18,6 +18,8 @@
 #include "config.h"
 #include "control.h"
 #include "log.h"
+#include "metrics.h"
+#include "metrics-server.h"
 #include "notify.h"
 #include "session.h"
 #include "spawner.h"
@@ -31,6 +33,7 @@ struct daemon {
 	struct cc_fetch *fetch;
 	struct cc_session *session;
 	struct cc_control *control;
+	struct cc_metrics_server *metrics;
 	struct cc_watch signals;
 	const char *config_file;
 	uint64_t watchdog_ns;		/* 0: none */
@@ -109,8 +112,11 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 static uint64_t step(void *arg, uint64_t now_ns)
 {
 	struct daemon *d = arg;
+	uint64_t metrics_due = cc_metrics_step(d->metrics, now_ns);
 	uint64_t due = cc_session_step(d->session, now_ns);
 
+	if (metrics_due < due)
+		due = metrics_due;
 	if (!d->watchdog_ns)
 		return due;
 	if (now_ns >= d->watchdog_due) {
@@ -167,6 +173,16 @@ static int start_spawner(const struct cc_config *c)
 	return 0;
 }
 
+static int open_metrics(struct daemon *d)
+{
+	const struct cc_metrics_config c = {
+		.path = d->config.metrics_socket, .listen = d->config.metrics_listen,
+		.fn = cc_metrics_write, .arg = d->session,
+	};
+
+	return cc_metrics_open(d->loop, &c, &d->metrics);
+}
+
 static int start(struct daemon *d)
 {
 	char err[256];
@@ -202,6 +218,9 @@ static int start(struct daemon *d)
 	r = cc_session_open(&d->config, d->loop, d->fetch, d->sources, &d->session);
 	if (r)
 		return fail("session", r);
+	r = open_metrics(d);
+	if (r)
+		return fail("metrics", r);
 	d->watchdog_ns = cc_notify_watchdog_ns();
 	return 0;
 }
@@ -210,6 +229,7 @@ static void stop(struct daemon *d)
 {
 	if (d->fetch)
 		cc_fetch_close(d->fetch);
+	cc_metrics_close(d->metrics);
 	cc_session_close(d->session);
 	cc_control_close(d->control);
 	cc_sources_close(d->sources);
@@ -222,6 +242,7 @@ static void stop(struct daemon *d)
 /* The device may still read and write buffers: they go with the process. */
 static void leave(struct daemon *d)
 {
+	cc_metrics_close(d->metrics);
 	cc_control_close(d->control);
 	_exit(EXIT_SUCCESS);
 }

@@ -26,7 +26,8 @@ check: setup
 ## make check-unit      unit tests with AddressSanitizer and UBSan
 check-unit:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan \
-		SANITIZE="$(SANITIZERS)" unit $(BUILD)/asan/chunkctl
+		SANITIZE="$(SANITIZERS)" unit \
+		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-shim.so)
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
 

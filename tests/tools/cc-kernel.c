@@ -25,6 +25,7 @@ static const char usage[] =
 "                      and round, and the readers the first half; their reads are not counted\n"
 "  --read-size BYTES   from the start of the chunk (all of it)\n"
 "  --latencies FILE    a 32-bit number for each miss: microseconds, in the order of reads\n"
+"  --stay              when the readers have ended and that was told, serve the helper until killed\n"
 "  --log               tell what the helper says of disks\n"
 CONTENT_HELP;
 
@@ -34,7 +35,7 @@ struct options {
 	const char *latencies;
 	enum pattern pattern;
 	uint64_t readers, streams, from, reads, warm_up, seconds, read_size;
-	bool log;
+	bool stay, log;
 };
 
 struct reader {
@@ -281,7 +282,7 @@ static void report(uint64_t room)
 /* ---- start ---- */
 
 enum { OPT_READERS = OPT_FRONT_END, OPT_STREAMS, OPT_PATTERN, OPT_FROM, OPT_READS, OPT_WARM_UP, OPT_SECONDS,
-       OPT_READ_SIZE, OPT_LATENCIES, OPT_LOG };
+       OPT_READ_SIZE, OPT_LATENCIES, OPT_STAY, OPT_LOG };
 
 static const struct option options[] = {
 	FRONT_OPTIONS,
@@ -290,6 +291,7 @@ static const struct option options[] = {
 	{ "from", 1, NULL, OPT_FROM }, { "reads", 1, NULL, OPT_READS },
 	{ "warm-up", 1, NULL, OPT_WARM_UP }, { "seconds", 1, NULL, OPT_SECONDS },
 	{ "read-size", 1, NULL, OPT_READ_SIZE }, { "latencies", 1, NULL, OPT_LATENCIES },
+	{ "stay", 0, NULL, OPT_STAY },
 	{ "log", 0, NULL, OPT_LOG },
 	{ NULL, 0, NULL, 0 },
 };
@@ -310,6 +312,7 @@ static void take_option(int opt, const char *arg)
 	switch (opt) {
 	case OPT_LATENCIES:	o.latencies = arg; break;
 	case OPT_LOG:		o.log = true; break;
+	case OPT_STAY:		o.stay = true; break;
 	case OPT_PATTERN:	o.pattern = parse_pattern(arg); break;
 	case OPT_STREAMS:	o.streams = parse_size("--streams", arg); break;
 	case OPT_READERS:	o.readers = parse_size("--readers", arg); break;
@@ -384,6 +387,9 @@ int main(int argc, char **argv)
 	make_latencies(room);
 	run();
 	report(room);
+	fflush(stdout);
+	while (o.stay)
+		front_serve(&front, 1000);
 	stub_close(front.stub);
 	return front.wrong ? 1 : 0;
 }

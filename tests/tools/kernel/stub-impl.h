@@ -43,6 +43,7 @@ struct stub_disk {
 	uint8_t digest[32];
 	struct stub_entry *map;
 	struct stub_miss **misses;	/* by chunk */
+	uint64_t n[CHUNKCACHE_STAT_MAX + 1]; /* hits, misses, coalesced, waits; no others */
 };
 
 struct stub_conn {

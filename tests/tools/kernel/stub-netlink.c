@@ -130,13 +130,18 @@ static int get_count(const struct request *q, uint32_t max, uint32_t *ret)
 static int get_records(const struct request *q, int type, size_t size, uint32_t min, uint32_t max,
 		       const void **ret, uint32_t *ret_nr)
 {
+	/* Attributes are aligned to 4 bytes, records want 8; a request has one array but for SLOT_DONE's slot. */
+	static uint64_t copies[2][CHUNKCACHE_MAP_BATCH_MAX * sizeof(struct chunkcache_map) / 8];
 	uint32_t len = q->tb[type] ? mnl_attr_get_payload_len(q->tb[type]) : 0;
+	uint64_t *copy = copies[type == CHUNKCACHE_A_MAPS];
 
 	if (len % size)
 		return -EINVAL;
 	if (len / size < min || len / size > max)
 		return -ERANGE;
-	*ret = len ? mnl_attr_get_payload(q->tb[type]) : NULL;
+	if (len)
+		memcpy(copy, mnl_attr_get_payload(q->tb[type]), len);
+	*ret = len ? copy : NULL;
 	*ret_nr = len / size;
 	return 0;
 }
@@ -398,6 +403,36 @@ static int do_slot_get(struct request *q)
 	return 0;
 }
 
+static void send_stats(struct request *q, const char *disk, const uint64_t *n)
+{
+	struct nlmsghdr *nlh = begin_reply(q);
+
+	mnl_attr_put_strz(nlh, CHUNKCACHE_A_POOL_NAME, q->s->c.pool_name);
+	if (disk)
+		mnl_attr_put_strz(nlh, CHUNKCACHE_A_DISK_NAME, disk);
+	else
+		mnl_attr_put_u32(nlh, CHUNKCACHE_A_UNDRAINED, 0);
+	mnl_attr_put(nlh, CHUNKCACHE_A_STATS, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*n), n);
+	send_message(q->conn, nlh);
+}
+
+static int do_stats_get(struct request *q)
+{
+	uint64_t n[CHUNKCACHE_STAT_MAX + 1] = { 0 };
+	struct stub *s = q->s;
+
+	for (uint32_t i = 0; i < s->c.nr_slots; i++)
+		n[CHUNKCACHE_STAT_SLOTS_FREE + s->slots[i].state]++;
+	n[CHUNKCACHE_STAT_FILLS] = s->stats.fills;
+	n[CHUNKCACHE_STAT_EVICTIONS] = s->stats.evictions;
+	n[CHUNKCACHE_STAT_DOORBELLS] = s->stats.doorbells;
+	n[CHUNKCACHE_STAT_MESSAGES] = s->stats.messages;
+	send_stats(q, NULL, n);
+	for (uint64_t i = 0; i < s->nr_disks; i++)
+		send_stats(q, s->disks[i]->name, s->disks[i]->n);
+	return 0;
+}
+
 static int do_map(struct request *q)
 {
 	const struct chunkcache_map *maps;
@@ -481,6 +516,7 @@ static int (*const commands[CHUNKCACHE_CMD_MAX + 1])(struct request *q) = {
 	[CHUNKCACHE_CMD_MAP] = do_map,
 	[CHUNKCACHE_CMD_MISS_DATA] = do_miss_data,
 	[CHUNKCACHE_CMD_MISS_FAIL] = do_miss_fail,
+	[CHUNKCACHE_CMD_STATS_GET] = do_stats_get,
 };
 
 /* Who may send it: as in the kernel, but that everybody is privileged here. */
@@ -489,7 +525,7 @@ static int check_sender(const struct request *q, uint8_t cmd)
 	uint64_t session;
 	int r;
 
-	if (cmd == CHUNKCACHE_CMD_ATTACH || cmd == CHUNKCACHE_CMD_SLOT_GET)
+	if (cmd == CHUNKCACHE_CMD_ATTACH || cmd == CHUNKCACHE_CMD_SLOT_GET || cmd == CHUNKCACHE_CMD_STATS_GET)
 		return 0;
 	if (!q->s->session || q->s->owner != q->conn)
 		return -ENOTCONN;

@@ -209,10 +209,19 @@ static void set_state(struct stub *s, struct stub_miss *m, enum stub_miss_state 
 		stub_ring(s, CHUNKCACHE_PENDING_MISS);
 }
 
-static void end_read(struct stub_read *r, uint32_t slot, const uint8_t *data, int error)
+static void count_wait(struct stub_disk *d, uint64_t us)
+{
+	unsigned int bucket = us ? 63 - __builtin_clzll(us) : 0;
+
+	d->n[CHUNKCACHE_STAT_WAIT_HISTOGRAM + (bucket < 31 ? bucket : 31)]++;
+	d->n[CHUNKCACHE_STAT_WAITED_US] += us;
+}
+
+static void end_read(struct stub *s, struct stub_read *r, uint32_t slot, const uint8_t *data, int error)
 {
 	cc_list_del(&r->node);
 	r->end_ns = stub_now_ns();
+	count_wait(stub_disk_find(s, r->disk), (r->end_ns - r->start_ns) / 1000);
 	r->slot = slot;
 	r->data = data;
 	r->done(r, error);
@@ -224,7 +233,7 @@ static void end_miss(struct stub *s, struct stub_miss *m, uint32_t slot, int err
 	m->disk->misses[m->m.chunk] = NULL;
 	cc_list_del(&m->node);
 	while (!cc_list_empty(&m->reads))
-		end_read(cc_list_entry(m->reads.next, struct stub_read, node), slot, NULL, error);
+		end_read(s, cc_list_entry(m->reads.next, struct stub_read, node), slot, NULL, error);
 	free(m);
 }
 
@@ -309,10 +318,12 @@ bool stub_read(struct stub *s, struct stub_read *r)
 	cc_list_init(&r->node);
 	if (is_hit(s, d, r)) {
 		s->stats.hits++;
+		d->n[CHUNKCACHE_STAT_HITS]++;
 		return true;
 	}
 	s->stats.misses++;
 	s->stats.joined += r->joined;
+	d->n[r->joined ? CHUNKCACHE_STAT_COALESCED : CHUNKCACHE_STAT_MISSES]++;
 	if (m)
 		join(s, m, r);
 	else
@@ -407,7 +418,7 @@ void stub_miss_data(struct stub *s, struct stub_miss *m, uint32_t offset, const 
 			continue;
 		r->covered = offset + len;
 		if (r->covered >= end)
-			end_read(r, STUB_NO_SLOT, r->offset >= offset ?
+			end_read(s, r, STUB_NO_SLOT, r->offset >= offset ?
 				 (const uint8_t *)data + r->offset - offset : NULL, 0);
 	}
 	if (!last)
