@@ -5,7 +5,8 @@
 # Debian 12 and is not there yet; says what before it does.  Groups: build vm
 # kernels debug lint s3 demo deb fetch bench; default build vm kernels.  No server of a
 # package is started, no kernel is installed (`kernels` unpacks images and headers into
-# ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}).  Does nothing when nothing is missing.
+# ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}, `lint` promtool, whose package would run a server
+# at the next boot).  Does nothing when nothing is missing.
 
 set -eu
 tests=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +28,7 @@ packages() {
 	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
 			xz-utils rsync kmod perl ;;
 	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils \
-			python3-jsonschema python3-yaml systemd mandoc \
+			python3-jsonschema python3-yaml python3-prometheus-client systemd mandoc \
 			git shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
@@ -117,6 +118,21 @@ fetch_kernels() {
 	done
 }
 
+# One program out of a package that also has a server.
+fetch_promtool() {
+	local cache=${CHUNKCACHE_CACHE:-$HOME/.cache/dm-chunkcache} dir
+
+	[ ! -x "$cache/promtool" ] || return 0
+	say "unpacking promtool (to check metrics and alerts)"
+	mkdir -p "$cache"
+	dir=$(mktemp -d)
+	(cd "$dir" && { apt-get -qq download prometheus 2>/dev/null ||
+		{ apt_get update && apt-get -qq download prometheus; }; } && dpkg-deb -x ./*.deb .) ||
+		die "no package prometheus"
+	mv "$dir/usr/bin/promtool" "$cache/promtool"
+	rm -rf "$dir"
+}
+
 command -v apt-get >/dev/null || die "made for Debian 12: there is no apt-get"
 [ $# -gt 0 ] || set -- build vm kernels
 
@@ -131,4 +147,5 @@ done
 [ ${#all[@]} -eq 0 ] || install_packages "${all[@]}"
 for group; do
 	[ "$group" != kernels ] || fetch_kernels
+	[ "$group" != lint ] || fetch_promtool
 done

@@ -53,6 +53,8 @@ for page in "$top"/Documentation/man/*.[1-9]; do
 	check "${page##*/}" has "a/usr/share/man/man${page##*.}/${page##*/}" 644
 done
 check "completion" has a/usr/share/bash-completion/completions/chunkctl 644
+check "alerts" has a/usr/share/dm-chunkcache/monitoring/alerts.yml 644
+check "dashboard" has a/usr/share/dm-chunkcache/monitoring/dashboard.json 644
 check "header" has a/usr/include/linux/dm-chunkcache.h 644
 check "directory of disks" has a/etc/chunkcache/disks 755
 check "units call /usr/sbin" calls a/usr /usr/sbin
