@@ -30,7 +30,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_slist *headers,
 		       struct cc_creds_answer *a)
 {
-	CURLcode r = CURLE_OK;
+	CURLcode r = cc_http_set_safe(easy, "http,https", c->ca_file);
 
 	SET(CURLOPT_URL, c->url);
 	SET(CURLOPT_CUSTOMREQUEST, c->method);
@@ -38,17 +38,6 @@ static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_sl
 	if (c->body) {
 		SET(CURLOPT_POSTFIELDSIZE, (long)strlen(c->body));
 		SET(CURLOPT_POSTFIELDS, c->body);
-	}
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (c->ca_file) {
-		SET(CURLOPT_CAINFO, c->ca_file);
-		SET(CURLOPT_CAPATH, NULL);
 	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);

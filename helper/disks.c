@@ -313,6 +313,19 @@ static void image_fetch(struct cc_disks *d, struct cc_image *g)
 	cc_fetch_submit(d->c.fetch, &g->req, CC_FETCH_DEMAND);
 }
 
+/* A read or a fetch of g came back.  False: nobody wants it any more, and g may be gone. */
+static bool image_step_ended(struct cc_disks *d, struct cc_image *g)
+{
+	d->nr_loading--;
+	g->state = IMAGE_QUEUED;
+	if (g->refs && !d->cancelled)
+		return true;
+	image_release_buf(g);
+	if (!g->refs)
+		image_free(g);
+	return false;
+}
+
 static void image_was_read(struct cc_io *io, int error)
 {
 	struct cc_image *g = cc_list_entry(io, struct cc_image, io);
@@ -320,14 +333,8 @@ static void image_was_read(struct cc_io *io, int error)
 	char err[160];
 	void *whole;
 
-	d->nr_loading--;
-	g->state = IMAGE_QUEUED;
-	if (!g->refs || d->cancelled) {
-		image_release_buf(g);
-		if (!g->refs)
-			image_free(g);
+	if (!image_step_ended(d, g))
 		return;
-	}
 	if (!error && !image_take(d, g, g->req.size, err, sizeof(err)))
 		return;
 	/* What the area had is of no use; the store's copy decides. */
@@ -428,14 +435,8 @@ void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req)
 
 	charge(d, g, req);
 	cc_source_note(g->source, req, cc_now_ns());
-	d->nr_loading--;
-	g->state = IMAGE_QUEUED;
-	if (!g->refs || d->cancelled) {
-		image_release_buf(g);
-		if (!g->refs)
-			image_free(g);
+	if (!image_step_ended(d, g))
 		return;
-	}
 	if (req->result != CC_STORE_OK) {
 		image_failed(d, g, req);
 		return;

@@ -494,25 +494,36 @@ static int on_rewind(void *arg, curl_off_t offset, int origin)
 
 /* ---- options ---- */
 
+#define SET(option, value) (r = r ? r : curl_easy_setopt(easy, option, value))
+
+CURLcode cc_http_set_safe(CURL *easy, const char *protocols, const char *ca_file)
+{
+	CURLcode r = CURLE_OK;
+
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, protocols);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	if (ca_file) {
+		SET(CURLOPT_CAINFO, ca_file);
+		SET(CURLOPT_CAPATH, NULL);
+	}
+	return r;
+}
+
+#undef SET
 #define SET(option, value) (r = r ? r : curl_easy_setopt(x->easy, option, value))
 
 static CURLcode set_transport(struct cc_http_xfer *x)
 {
 	const struct cc_store_config *c = x->target->config;
-	CURLcode r = CURLE_OK;
+	CURLcode r = cc_http_set_safe(x->easy, strncmp(x->url, "https:", 6) ? "http" : "https",
+				      c->ca_file);
 
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_PROTOCOLS_STR, strncmp(x->url, "https:", 6) ? "http" : "https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (c->ca_file) {
-		SET(CURLOPT_CAINFO, c->ca_file);
-		SET(CURLOPT_CAPATH, NULL);
-	}
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_BUFFERSIZE, 256L << 10);

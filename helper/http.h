@@ -18,6 +18,12 @@
 #include "sign.h"
 #include "store.h"
 
+/*
+ * What holds for every transfer of ours: these protocols ("http,https") only, TLS 1.2 or later, verified
+ * against ca_file (NULL: the system's), and nothing that leads elsewhere: no proxy, no redirect.
+ */
+CURLcode cc_http_set_safe(CURL *easy, const char *protocols, const char *ca_file);
+
 /* ---- target: what a store is over HTTP ---- */
 
 struct cc_http_target {

@@ -111,6 +111,15 @@ int ctl_operands(int argc, int want, const char *what)
 			 argc - optind == 1 ? "" : "s");
 }
 
+int ctl_name_operand(int argc, char **argv, int want, const char *what)
+{
+	int r = ctl_operands(argc, want, what);
+
+	if (r || ctl_dm_name_ok(argv[optind]))
+		return r;
+	return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
+}
+
 int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
 		   int (*remove)(const char *name, bool force))
 {
@@ -129,11 +138,9 @@ int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const c
 			return ctl_bad_option(c, argv);
 		force = true;
 	}
-	r = ctl_operands(argc, 1, what);
+	r = ctl_name_operand(argc, argv, 1, what);
 	if (r)
 		return r;
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 	return remove(argv[optind], force);
 }
 

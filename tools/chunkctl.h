@@ -45,6 +45,8 @@ int ctl_help(const struct ctl_command *cmd);
 int ctl_bad_option(int c, char **argv);
 /* Complains unless argc - optind is want; names what is wanted.  0 or CTL_USAGE. */
 int ctl_operands(int argc, int want, const char *what);
+/* The same, where the first one names a dm device. */
+int ctl_name_operand(int argc, char **argv, int want, const char *what);
 /* The command line of what removes a dm device: one name (what), --force; calls remove. */
 int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
 		   int (*remove)(const char *name, bool force));

@@ -582,11 +582,9 @@ static int run_explain(const struct ctl_command *cmd, int argc, char **argv)
 			return ctl_bad_option(c, argv);
 		json = true;
 	}
-	r = ctl_operands(argc, 1, "one DISK");
+	r = ctl_name_operand(argc, argv, 1, "one DISK");
 	if (r)
 		return r;
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 	return ctl_finish(explain_disk(argv[optind], json));
 }
 

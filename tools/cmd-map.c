@@ -362,13 +362,11 @@ static int run_map(const struct ctl_command *cmd, int argc, char **argv)
 		else
 			return ctl_bad_option(c, argv);
 	}
-	r = ctl_operands(argc, 1, "one DISK");
+	r = ctl_name_operand(argc, argv, 1, "one DISK");
 	if (r)
 		return r;
 	if (json && svg)
 		return ctl_usage("--json and --svg exclude each other");
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 	return ctl_finish(map_disk(argv[optind], svg, json));
 }
 

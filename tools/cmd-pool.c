@@ -308,11 +308,9 @@ static int run_pool_up(const struct ctl_command *cmd, int argc, char **argv)
 			return ctl_help(cmd);
 		return ctl_bad_option(c, argv);
 	}
-	r = ctl_operands(argc, 2, "POOL and DEVICE");
+	r = ctl_name_operand(argc, argv, 2, "POOL and DEVICE");
 	if (r)
 		return r;
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 	return pool_up(argv[optind], argv[optind + 1]);
 }
 
@@ -334,7 +332,7 @@ static int run_pool_resize(const struct ctl_command *cmd, int argc, char **argv)
 		if (ctl_parse_size("--size", optarg, &z.size))
 			return CTL_USAGE;
 	}
-	r = ctl_operands(argc, 2, "POOL and DEVICE");
+	r = ctl_name_operand(argc, argv, 2, "POOL and DEVICE");
 	if (r)
 		return r;
 	z.name = argv[optind];

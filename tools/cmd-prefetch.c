@@ -342,11 +342,9 @@ static int run_cached(const struct ctl_command *cmd, int argc, char **argv)
 		return r ? r : ctl_help(cmd);
 	if (o.all || o.from || o.rate)
 		return ctl_usage("takes no options");
-	r = ctl_operands(argc, 1, "one DISK");
+	r = ctl_name_operand(argc, argv, 1, "one DISK");
 	if (r)
 		return r;
-	if (!ctl_dm_name_ok(argv[optind]))
-		return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 	r = open_job(&j, argv[optind], NULL);
 	if (!r)
 		r = ctl_chunks_get(j.pool, j.disk, &chunks);

@@ -339,9 +339,7 @@ static int run_up(const struct ctl_command *cmd, int argc, char **argv)
 		}
 	}
 	if (!r)
-		r = ctl_operands(argc, 1, "one NAME");
-	if (!r && !ctl_dm_name_ok(argv[optind]))
-		r = ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
+		r = ctl_name_operand(argc, argv, 1, "one NAME");
 	if (!r) {
 		u.name = argv[optind];
 		if (from_config || (!u.want.image && !u.want.digest))
