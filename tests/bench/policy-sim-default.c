@@ -9,7 +9,7 @@ struct sim {
 	const struct trace *trace;
 	struct cc_policy policy;
 	struct cc_link *link;		/* these by slot */
-	uint8_t *hit, *list;
+	uint8_t *hit, *list, *entered;
 	uint32_t *key;
 	uint32_t *holds;		/* chunk */
 	uint16_t *ghosts;
@@ -30,6 +30,11 @@ static u8 *op_hit(void *ctx, u32 n)
 static u8 *op_list(void *ctx, u32 n)
 {
 	return &((struct sim *)ctx)->list[n];
+}
+
+static u8 *op_entered(void *ctx, u32 n)
+{
+	return &((struct sim *)ctx)->entered[n];
 }
 
 static u32 *op_key(void *ctx, u32 n)
@@ -54,6 +59,7 @@ static const struct cc_policy_ops policy_ops = {
 	.link = op_link,
 	.hit = op_hit,
 	.list = op_list,
+	.entered = op_entered,
 	.key = op_key,
 	.ghosts = op_ghosts,
 	.share = op_share,
@@ -68,6 +74,7 @@ static void *open_sim(const struct trace *t, uint32_t slots)
 	s->link = sim_alloc(slots, sizeof(*s->link));
 	s->hit = sim_alloc(slots, sizeof(*s->hit));
 	s->list = sim_alloc(slots, sizeof(*s->list));
+	s->entered = sim_alloc(slots, sizeof(*s->entered));
 	s->key = sim_alloc(slots, sizeof(*s->key));
 	s->holds = sim_alloc(slots, sizeof(*s->holds));
 	s->ghosts = sim_alloc((size_t)slots + CC_GHOST_WAYS, sizeof(*s->ghosts));
@@ -107,6 +114,7 @@ static void close_sim(void *sim)
 	free(s->link);
 	free(s->hit);
 	free(s->list);
+	free(s->entered);
 	free(s->key);
 	free(s->holds);
 	free(s->ghosts);

@@ -15,7 +15,7 @@
 #define clamp(x, a, b)		min(max(x, a), b)
 #endif
 
-/* The policy's byte of a slot: which list, and in main how much it was used lately. */
+/* The policy's four bits of a slot. */
 enum {
 	LIST_NONE,
 	LIST_FRESH,
@@ -23,11 +23,8 @@ enum {
 	LIST_MAIN,
 	LIST_AHEAD,
 	LIST_PARKED,
-	LIST_MASK = 7
+	LIST_MASK = 15
 };
-
-#define USED		8
-#define MAX_USED	(3 * USED)
 
 /* By whom a ghost was dropped; the low bit of its entry. */
 enum { BY_SMALL, BY_MAIN };
@@ -39,6 +36,12 @@ enum { BY_SMALL, BY_MAIN };
 #define MAX_CHANCES	1024
 /* Likewise: after so many that had to be spared the caller gives up the lock. */
 #define MAX_SPARED	1024
+
+/* A tick is so many evictions that there are about as many ticks in one turnover of the cache. */
+#define TURNOVER	64
+/* How much longer than in small a chunk may be in main, in 1/256: 1 makes one clock of both. */
+#define MIN_FAVOUR	(1u << 8)
+#define MAX_FAVOUR	(64u << 8)
 
 /* ---- lists ---- */
 
@@ -77,6 +80,11 @@ void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, 
 	l->nr--;
 }
 
+static unsigned int list_nr(struct cc_policy *p, u32 n)
+{
+	return *p->ops->list(p->ctx, n) & LIST_MASK;
+}
+
 /* NULL if n is charged to none. */
 static struct cc_share *share_of(struct cc_policy *p, u32 n)
 {
@@ -87,7 +95,7 @@ static struct cc_share *share_of(struct cc_policy *p, u32 n)
 
 static struct cc_list *list_of(struct cc_policy *p, u32 n)
 {
-	switch (*p->ops->list(p->ctx, n) & LIST_MASK) {
+	switch (list_nr(p, n)) {
 	case LIST_FRESH:
 		return &p->fresh;
 	case LIST_SMALL:
@@ -100,17 +108,31 @@ static struct cc_list *list_of(struct cc_policy *p, u32 n)
 	return &p->main;
 }
 
+static void set_list(struct cc_policy *p, u32 n, u8 nr)
+{
+	u8 *list = p->ops->list(p->ctx, n);
+
+	WRITE_ONCE(*list, (*list & ~LIST_MASK) | nr);
+}
+
 /* Put n, which is in no list, at the head of one. */
 static void enter(struct cc_policy *p, u32 n, u8 list)
 {
-	*p->ops->list(p->ctx, n) = list;
+	set_list(p, n, list);
+	*p->ops->entered(p->ctx, n) = p->tick;
 	cc_list_add_head(list_of(p, n), p->ops, p->ctx, n);
 }
 
 static void leave(struct cc_policy *p, u32 n)
 {
 	cc_list_del(list_of(p, n), p->ops, p->ctx, n);
-	*p->ops->list(p->ctx, n) = LIST_NONE;
+	set_list(p, n, LIST_NONE);
+}
+
+/* Ticks since n entered its list, modulo 256: lists turn over before that. */
+static u8 age(struct cc_policy *p, u32 n)
+{
+	return p->tick - *p->ops->entered(p->ctx, n);
 }
 
 /* True and cleared if n was hit since it was last looked at. */
@@ -171,34 +193,24 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
 	p->nr_ghosts[by]++;
 }
 
-/* ---- sizes ---- */
-
-static u64 slots256(const struct cc_policy *p)
-{
-	return (u64)p->nr << 8;
-}
-
-static void set_target(struct cc_policy *p, u64 target)
-{
-	u64 low = max(slots256(p) / 10, (u64)256);
-
-	p->target = clamp(target, low, max(slots256(p) / 10 * 9, low));
-}
-
-/* A chunk came back that small, or main, had dropped: that one should have been larger. */
+/*
+ * A chunk came back that small, or main, had dropped: that one should have kept it for longer.
+ * What says that main is favoured too much weighs more, as that can cost more.
+ */
 static void adapt(struct cc_policy *p, unsigned int by)
 {
 	/* The fewer ghosts there are of its kind, the more a hit of one says. */
-	u64 step = max(p->nr / 2, 1u);	/* a 512th of the slots */
-	u64 weighed = max(step, step * p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u));
+	u64 weight16 = 16 * (u64)p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u);
+	u64 step = p->favour * clamp(weight16, (u64)16, (u64)256) / 4 / p->nr;
 
 	if (by == BY_SMALL)
-		set_target(p, p->target + weighed);
+		p->favour -= min(step + step * 3 / 4, (u64)p->favour);
 	else
-		set_target(p, p->target - min(weighed, p->target));
+		p->favour += step;
+	p->favour = clamp(p->favour, MIN_FAVOUR << 12, MAX_FAVOUR << 12);
 }
 
-/* Is there a ghost of this key, and whose?  The target follows; the ghost goes. */
+/* Is there a ghost of this key, and whose?  Favour follows; the ghost goes. */
 static bool ghost_take(struct cc_policy *p, u32 key, unsigned int *ret_by)
 {
 	u16 *set = ghost_set(p, key), entry = ghost_entry(key, 0);
@@ -224,7 +236,7 @@ static u32 nr_small(const struct cc_policy *p)
 /* Fills during which touches of a fresh slot don't count. */
 static u32 grace(const struct cc_policy *p)
 {
-	return min(max(p->nr / 50, 4u), (u32)(p->target >> 9));
+	return min(max(p->nr / 50, 4u), p->nr / 8);
 }
 
 void cc_policy_resize(struct cc_policy *p, u32 nr)
@@ -232,7 +244,6 @@ void cc_policy_resize(struct cc_policy *p, u32 nr)
 	u64 was = p->nr;
 
 	p->nr = nr;
-	set_target(p, was ? p->target * nr / was : slots256(p) / 4);
 	if (nr < was) {
 		p->nr_ghosts[BY_SMALL] = p->nr_ghosts[BY_SMALL] * nr / was;
 		p->nr_ghosts[BY_MAIN] = p->nr_ghosts[BY_MAIN] * nr / was;
@@ -248,6 +259,7 @@ void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *
 	cc_list_init(&p->small);
 	cc_list_init(&p->main);
 	cc_list_init(&p->ahead);
+	p->favour = MIN_FAVOUR << 12;
 	cc_policy_resize(p, nr);
 }
 
@@ -314,76 +326,70 @@ static u32 evict_ahead(struct cc_policy *p, struct search *s)
 	return CC_NIL;
 }
 
-/*
- * The oldest of small that was not hit; those that were go to main.  CC_NIL if small is below
- * its target by that, and there is something in main.
- */
-static u32 evict_small(struct cc_policy *p, struct search *s)
+/* The oldest of small, or of fresh, goes to main if it was hit, else out. */
+static u32 look_at_small(struct cc_policy *p, struct search *s)
 {
-	while (nr_small(p) && s->spared) {
-		bool is_fresh = !p->small.nr;
-		u32 n = is_fresh ? p->fresh.tail : p->small.tail;
+	bool is_fresh = !p->small.nr;
+	u32 n = is_fresh ? p->fresh.tail : p->small.tail;
 
-		leave(p, n);
-		if (spare(p, s, n))
-			continue;
-		if (is_fresh || !s->chances || !was_hit(p, n)) {
-			ghost_add(p, n, BY_SMALL);
-			return n;
-		}
-		s->chances--;
-		enter(p, n, LIST_MAIN);
-		if ((u64)nr_small(p) << 8 <= p->target)
-			break;
+	leave(p, n);
+	if (spare(p, s, n))
+		return CC_NIL;
+	if (is_fresh || !s->chances || !was_hit(p, n)) {
+		ghost_add(p, n, BY_SMALL);
+		return n;
 	}
+	s->chances--;
+	enter(p, n, LIST_MAIN);
 	return CC_NIL;
 }
 
-/* CLOCK: the first that was not hit since the hand's last round, nor more than once before. */
-static u32 evict_main(struct cc_policy *p, struct search *s)
+/* The oldest of main has another round if it was hit, else goes. */
+static u32 look_at_main(struct cc_policy *p, struct search *s)
 {
-	while (p->main.nr && s->spared) {
-		u32 n = p->main.tail;
-		int used = *p->ops->list(p->ctx, n) & ~LIST_MASK;
-		bool hit;
+	u32 n = p->main.tail;
 
-		leave(p, n);
-		if (spare(p, s, n))
-			continue;
-		hit = was_hit(p, n);
-		if (!s->chances || (!hit && used <= USED)) {
-			ghost_add(p, n, BY_MAIN);
-			return n;
-		}
-		s->chances--;
-		enter(p, n, LIST_MAIN | (hit ? min(used + USED, MAX_USED) : used - USED));
+	leave(p, n);
+	if (spare(p, s, n))
+		return CC_NIL;
+	if (!s->chances || !was_hit(p, n)) {
+		ghost_add(p, n, BY_MAIN);
+		return n;
 	}
+	s->chances--;
+	enter(p, n, LIST_MAIN);
 	return CC_NIL;
 }
 
-/* Is it time to look at the oldest of small, whatever the target?  Each is twice in nr fills. */
-static bool small_is_due(struct cc_policy *p)
+/* Has the oldest of small been there for longer than that of main, which is favoured? */
+static bool small_is_next(struct cc_policy *p)
 {
-	p->age += 2 * (u64)nr_small(p);
-	if (p->age < p->nr)
+	u32 oldest = p->small.nr ? p->small.tail : p->fresh.tail;
+
+	if (!p->main.nr)
+		return true;
+	if (nr_small(p) <= p->nr / 100)
 		return false;
-	p->age -= p->nr;
-	return true;
+	return (u64)age(p, oldest) * (p->favour >> 12) >= (u64)age(p, p->main.tail) * MIN_FAVOUR;
+}
+
+static void count_eviction(struct cc_policy *p)
+{
+	if (++p->evictions < p->nr / TURNOVER)
+		return;
+	p->evictions = 0;
+	p->tick++;
 }
 
 u32 cc_policy_evict(struct cc_policy *p, bool *ret_again)
 {
 	struct search s = { .chances = MAX_CHANCES, .spared = MAX_SPARED };
-	u32 n = evict_ahead(p, &s);
-	bool due = n == CC_NIL && small_is_due(p);
+	u32 n;
 
-	while (n == CC_NIL && (nr_small(p) || p->main.nr) && s.spared) {
-		if (due || (u64)nr_small(p) << 8 > p->target || !p->main.nr)
-			n = evict_small(p, &s);
-		else
-			n = evict_main(p, &s);
-		due = false;
-	}
+	count_eviction(p);
+	n = evict_ahead(p, &s);
+	while (n == CC_NIL && (nr_small(p) || p->main.nr) && s.spared)
+		n = small_is_next(p) ? look_at_small(p, &s) : look_at_main(p, &s);
 	*ret_again = n == CC_NIL && !s.spared;
 	if (n != CC_NIL)
 		cc_policy_uncharge(p, n, *p->ops->share(p->ctx, n));
@@ -431,7 +437,7 @@ void cc_policy_uncharge(struct cc_policy *p, u32 n, u16 id)
 
 	if (!share || *p->ops->share(p->ctx, n) != id)
 		return;
-	if ((*p->ops->list(p->ctx, n) & LIST_MASK) == LIST_PARKED)
+	if (list_nr(p, n) == LIST_PARKED)
 		unpark(p, n);
 	*p->ops->share(p->ctx, n) = 0;
 	share->used--;

@@ -13,15 +13,15 @@
  *              +-- key among main's ghosts |
  *   fill, key among small's ghosts --------+
  *
- * It is S3-FIFO (small queue, main CLOCK, ghosts) with three changes that block traces want:
+ * Two queues and ghosts, as in S3-FIFO, with two changes that block traces want:
  *
  *   fresh   The first touches of a chunk come at once: one read of a file by small reads.  They
  *           must not count as use.  The hit byte is cleared when a slot leaves fresh.
- *   target  How large fresh and small together may be follows the ghosts, as in ARC: a fill
- *           whose key small dropped says that small is too small, one that main dropped says
- *           the opposite.  So it is near LRU where use is recent, near LFU where it is not.
- *   age     What is in small leaves after so many fills, also if small is below its target:
- *           or fills that all go to main would leave it full of what nobody wants.
+ *   favour  Queues have no sizes: the next to be looked at is the one whose oldest slot has
+ *           been there for longer, where time in main counts less by a factor, 1 to 64, that
+ *           follows the ghosts.  A fill whose key main dropped says that main should be
+ *           favoured more, one that small dropped the opposite.  With 1 both are one CLOCK, which
+ *           is best where use is recent; with 64 it is near LFU.
  *
  * Prefetched slots that nobody has read leave before all others.
  *
@@ -60,7 +60,8 @@ struct cc_link {
 struct cc_policy_ops {
 	struct cc_link *(*link)(void *ctx, u32 n);
 	u8 *(*hit)(void *ctx, u32 n);	/* set by hits without a lock, cleared by the policy */
-	u8 *(*list)(void *ctx, u32 n);	/* the policy's own: which list it is in, how often used */
+	u8 *(*list)(void *ctx, u32 n);	/* the low four bits, 0 at first, are the policy's own */
+	u8 *(*entered)(void *ctx, u32 n); /* the policy's own */
 	u32 *(*key)(void *ctx, u32 n);	/* the policy's own while it has the slot; never 0 */
 	/* Set 0 to max(nr / CC_GHOST_WAYS, 1) - 1; zeros at first. */
 	u16 *(*ghosts)(void *ctx, u32 set);
@@ -93,8 +94,9 @@ struct cc_policy {
 	struct cc_list fresh, small, main;
 	struct cc_list ahead;	/* prefetched */
 	u32 nr_ghosts[2];	/* dropped by small, by main */
-	u64 target;		/* of fresh and small together, in 1/256 of a slot */
-	u64 age;		/* see there: evictions since, weighed by fresh and small */
+	u32 favour;		/* see there; in 1/2^20 */
+	u32 evictions;		/* since the last tick */
+	u8 tick;		/* the time by which slots enter lists; wraps */
 };
 
 void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *ctx, u32 nr);

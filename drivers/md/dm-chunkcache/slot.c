@@ -36,7 +36,12 @@ static u8 *op_hit(void *ctx, u32 nr)
 
 static u8 *op_list(void *ctx, u32 nr)
 {
-	return &info_nr(ctx, nr)->policy_list;
+	return &info_nr(ctx, nr)->state_list;
+}
+
+static u8 *op_entered(void *ctx, u32 nr)
+{
+	return &info_nr(ctx, nr)->entered;
 }
 
 static u32 *op_key(void *ctx, u32 nr)
@@ -69,6 +74,7 @@ static const struct cc_policy_ops policy_ops = {
 	.link = op_link,
 	.hit = op_hit,
 	.list = op_list,
+	.entered = op_entered,
 	.key = op_key,
 	.ghosts = op_ghosts,
 	.share = op_share,
@@ -78,8 +84,9 @@ static const struct cc_policy_ops policy_ops = {
 /* Of the present or last use. */
 static u32 gen_nr(struct cc_slots *s, u32 nr)
 {
-	return info_nr(s, nr)->state == CHUNKCACHE_SLOT_VALID ? *word_nr(s, nr) :
-								info_nr(s, nr)->gen;
+	const struct cc_slot_info *info = info_nr(s, nr);
+
+	return cc_slot_state(info) == CHUNKCACHE_SLOT_VALID ? *word_nr(s, nr) : info->gen;
 }
 
 static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
@@ -117,7 +124,7 @@ static bool transition_ok(unsigned int from, unsigned int to)
 /* Lists of the states; VALID is the policy's. */
 static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *info)
 {
-	switch (info->state) {
+	switch (cc_slot_state(info)) {
 	case CHUNKCACHE_SLOT_FREE:
 		return info->flags & CC_SLOT_KEEP ? &s->keep : &s->free;
 	case CHUNKCACHE_SLOT_FILLING:
@@ -134,27 +141,27 @@ static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *in
 static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 {
 	struct cc_slot_info *info = info_nr(s, nr);
+	unsigned int from = cc_slot_state(info);
 	struct cc_list *l = list_of(s, info);
 
 	lockdep_assert_held(&s->lock);
 	if (nr >= s->nr && (to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD)) {
 		/* A bad one is not to be used if it comes back: pick_free() sees to it. */
-		if (to == CHUNKCACHE_SLOT_BAD || info->state == CHUNKCACHE_SLOT_BAD)
+		if (to == CHUNKCACHE_SLOT_BAD || from == CHUNKCACHE_SLOT_BAD)
 			info->gen = U32_MAX;
 		to = CC_SLOT_GONE;
 	}
-	if (WARN_ONCE(!transition_ok(info->state, to), "chunkcache: slot %u: %u -> %u",
-		      nr, info->state, to))
+	if (WARN_ONCE(!transition_ok(from, to), "chunkcache: slot %u: %u -> %u", nr, from, to))
 		return;
-	trace_chunkcache_slot(nr, gen_nr(s, nr), info->state, to);
+	trace_chunkcache_slot(nr, gen_nr(s, nr), from, to);
 	if (l)
 		slot_unlink(s, l, nr);
-	s->count[info->state]--;
+	s->count[from]--;
 	s->count[to]++;
-	if (info->flags & CC_SLOT_PREFETCH && info->state == CHUNKCACHE_SLOT_FILLING)
+	if (info->flags & CC_SLOT_PREFETCH && from == CHUNKCACHE_SLOT_FILLING)
 		s->prefetching--;
 	info->flags = 0;
-	WRITE_ONCE(info->state, to);
+	WRITE_ONCE(info->state_list, to << 4 | (info->state_list & 15));
 
 	switch (to) {
 	case CHUNKCACHE_SLOT_FREE:
@@ -326,7 +333,7 @@ static void for_each_valid(struct cc_slots *s, slot_fn *fn, u16 arg)
 
 	spin_lock(&s->lock);
 	for (nr = 0; nr < s->end; nr++) {
-		if (info_nr(s, nr)->state == CHUNKCACHE_SLOT_VALID)
+		if (cc_slot_state(info_nr(s, nr)) == CHUNKCACHE_SLOT_VALID)
 			fn(s, nr, arg);
 		if (!((nr + 1) % BATCH))
 			cond_resched_lock(&s->lock);
@@ -408,7 +415,7 @@ static bool sweep_some(struct cc_slots *s)
 	for (n = 0; n < BATCH && s->swept < s->end; n++) {
 		u32 nr = s->swept++;
 
-		switch (info_nr(s, nr)->state) {
+		switch (cc_slot_state(info_nr(s, nr))) {
 		case CHUNKCACHE_SLOT_FREE:
 		case CHUNKCACHE_SLOT_BAD:
 			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
@@ -494,7 +501,7 @@ static void add_slots(struct cc_slots *s, u32 first, u32 end)
 	lockdep_assert_held(&s->lock);
 	s->nr = end;
 	for (nr = first; nr < end; nr++) {
-		if (info_nr(s, nr)->state == CC_SLOT_GONE) {
+		if (cc_slot_state(info_nr(s, nr)) == CC_SLOT_GONE) {
 			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 		} else if (nr >= s->end) {
 			s->count[CHUNKCACHE_SLOT_FREE]++;
@@ -678,7 +685,7 @@ int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 	spin_lock(&s->lock);
 	if (nr >= s->nr) {
 		r = -ERANGE;
-	} else if (!s->stopped && info_nr(s, nr)->state == CHUNKCACHE_SLOT_FREE &&
+	} else if (!s->stopped && cc_slot_state(info_nr(s, nr)) == CHUNKCACHE_SLOT_FREE &&
 	    !info_nr(s, nr)->gen) {
 		hand_out(s, nr, owner, false, ret_slot);
 		r = 0;
@@ -699,7 +706,7 @@ int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
 		return -ERANGE;
 	}
 	info = info_nr(s, nr);
-	if (info->state != CHUNKCACHE_SLOT_FREE || info->gen) {
+	if (cc_slot_state(info) != CHUNKCACHE_SLOT_FREE || info->gen) {
 		r = -EBUSY;
 	} else if (!(info->flags & CC_SLOT_KEEP)) {
 		slot_unlink(s, &s->free, nr);
@@ -719,7 +726,7 @@ static bool owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
 	if (cc_slot_nr(slot) >= s->end)
 		return false;
 	info = info_nr(s, cc_slot_nr(slot));
-	return info->state == CHUNKCACHE_SLOT_FILLING && info->owner == owner &&
+	return cc_slot_state(info) == CHUNKCACHE_SLOT_FILLING && info->owner == owner &&
 	       info->gen == gen;
 }
 
@@ -788,7 +795,7 @@ static bool is_valid(struct cc_slots *s, cc_slot_t slot, u32 gen)
 	if (cc_slot_nr(slot) >= s->nr)
 		return false;
 	info = info_nr(s, cc_slot_nr(slot));
-	return info->state == CHUNKCACHE_SLOT_VALID && gen_nr(s, cc_slot_nr(slot)) == gen;
+	return cc_slot_state(info) == CHUNKCACHE_SLOT_VALID && gen_nr(s, cc_slot_nr(slot)) == gen;
 }
 
 int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
@@ -886,19 +893,19 @@ bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slo
 	const struct cc_slot_info *info = info_nr(s, cc_slot_nr(slot));
 
 	/* Nearly all, of a pool that is new: without the lock. */
-	if (!READ_ONCE(info->gen) && READ_ONCE(info->state) == CHUNKCACHE_SLOT_FREE)
+	if (!READ_ONCE(info->gen) && cc_slot_state(info) == CHUNKCACHE_SLOT_FREE)
 		return false;
 	memset(ret, 0, sizeof(*ret));
 	spin_lock(&s->lock);
-	if (info->state == CC_SLOT_GONE) {
+	if (cc_slot_state(info) == CC_SLOT_GONE) {
 		spin_unlock(&s->lock);
 		return false;
 	}
 	ret->slot = cc_slot_nr(slot);
 	ret->gen = gen_nr(s, cc_slot_nr(slot));
-	ret->state = info->state;
+	ret->state = cc_slot_state(info);
 	ret->flags = READ_ONCE(*op_hit(s, cc_slot_nr(slot))) ? CHUNKCACHE_SLOT_HIT : 0;
-	*ret_owner = info->state == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
+	*ret_owner = cc_slot_state(info) == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
 	spin_unlock(&s->lock);
 	return true;
 }

@@ -69,8 +69,8 @@ struct cc_slot_info {
 		u32 gen;	/* of the present or last use; 0: never handed out */
 		u32 key;	/* VALID: the policy's; the generation is in the word then */
 	};
-	u8 state;		/* enum chunkcache_slot_state, CC_SLOT_GONE */
-	u8 policy_list;		/* enum of policy.c */
+	u8 state_list;		/* state, see cc_slot_state(); the low four bits are the policy's */
+	u8 entered;		/* the policy's */
 	union {
 		struct {
 			u8 owner;	/* of a FILLING slot: low bits of the session, not 0 */
@@ -79,6 +79,12 @@ struct cc_slot_info {
 		u16 share;	/* VALID: the policy's */
 	};
 };
+
+/* enum chunkcache_slot_state, CC_SLOT_GONE.  Without the lock, of a moment ago. */
+static inline unsigned int cc_slot_state(const struct cc_slot_info *info)
+{
+	return READ_ONCE(info->state_list) >> 4;
+}
 
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
 #define CC_SLOT_KEEP		2	/* FREE: listed in keep */
@@ -297,7 +303,7 @@ static inline bool cc_slots_filling(const struct cc_slots *s, u64 nr)
 	cc_slot_t slot = cc_slot(nr);
 
 	return nr < READ_ONCE(s->end) &&
-	       READ_ONCE(cc_slots_leaf(s, slot)->info[cc_slots_index(slot)].state) ==
+	       cc_slot_state(&cc_slots_leaf(s, slot)->info[cc_slots_index(slot)]) ==
 	       CHUNKCACHE_SLOT_FILLING;
 }
 
