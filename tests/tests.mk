@@ -88,7 +88,7 @@ bench-fetch:
 
 ## make bench-boot      how long guests with cold disks wait for what is fetched ahead of them
 bench-boot:
-	$(call run-part,build,tests/bench/boot/run)
+	$(call run-part,build vm kernels,tests/bench/boot/run)
 
 ## make bench           costs of a hit beside other systems; writes build/bench.json
 bench:
@@ -103,7 +103,7 @@ $(BUILD)/cc-httpd $(BUILD)/cc-quantiles $(BUILD)/unit/test-store-model: LDLIBS +
 # The kernel's side in user space: readers, and what makes a helper talk to them.
 KERNEL_OBJ := $(patsubst %,$(BUILD)/tests/tools/kernel/%.o,front stub stub-netlink)
 $(BUILD)/cc-kernel $(BUILD)/cc-replay: $(KERNEL_OBJ)
-$(BUILD)/cc-replay $(BUILD)/unit/test-trace: $(BUILD)/tests/tools/replay/trace.o
+$(BUILD)/cc-replay $(BUILD)/cc-playback $(BUILD)/unit/test-trace: $(BUILD)/tests/tools/replay/trace.o
 
 # What is preloaded into programs under test.
 SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so
