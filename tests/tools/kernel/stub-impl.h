@@ -11,7 +11,7 @@ struct stub_slot {
 	uint32_t gen;
 	uint8_t state;			/* enum chunkcache_slot_state; never DYING: there are no bios */
 	bool seen;			/* was handed out in this instance */
-	bool prefetch;			/* nobody has asked for it yet */
+	bool prefetch;			/* filled or being filled for nobody, and not read since */
 	bool used;			/* since the hand passed */
 	struct cc_list node;		/* FREE: in free or kept */
 };
@@ -63,7 +63,8 @@ struct stub {
 	uint32_t pending;		/* enum chunkcache_pending */
 	struct stub_slot *slots;
 	struct cc_list free, kept;	/* kept: handed out last */
-	uint32_t nr_prefetch;		/* slots that were prefetched and never read, or are being filled so */
+	uint32_t nr_prefetching;	/* FILLING for nobody; a quarter at most */
+	uint32_t nr_unread;		/* VALID, filled for nobody and not read since */
 	uint32_t hand;
 	bool wanted;			/* a demand SLOT_ALLOC went away with less than it asked for */
 	struct stub_disk **disks;

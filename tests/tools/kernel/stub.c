@@ -42,7 +42,7 @@ static struct stub_slot *evict(struct stub *s)
 			continue;
 		}
 		s->stats.evictions++;
-		s->nr_prefetch -= slot->prefetch;
+		s->nr_unread -= slot->prefetch;
 		return slot;
 	}
 	return NULL;
@@ -74,7 +74,7 @@ struct stub_slot *stub_slot_alloc(struct stub *s, bool prefetch)
 {
 	struct stub_slot *slot;
 
-	if (prefetch && s->nr_prefetch >= s->c.nr_slots / 4)
+	if (prefetch && s->nr_prefetching >= s->c.nr_slots / 4)
 		return NULL;
 	slot = take_free(&s->free);
 	if (!slot)
@@ -82,7 +82,7 @@ struct stub_slot *stub_slot_alloc(struct stub *s, bool prefetch)
 	slot = begin_filling(slot ? slot : evict(s));
 	if (slot) {
 		slot->prefetch = prefetch;
-		s->nr_prefetch += prefetch;
+		s->nr_prefetching += prefetch;
 	} else if (!prefetch) {
 		s->wanted = true;
 	}
@@ -106,6 +106,13 @@ struct stub_slot *stub_slot_filling(struct stub *s, const struct chunkcache_slot
 	return slot && slot->state == CHUNKCACHE_SLOT_FILLING && slot->gen == name->gen ? slot : NULL;
 }
 
+static void slot_read(struct stub *s, struct stub_slot *slot)
+{
+	slot->used = true;
+	s->nr_unread -= slot->prefetch;
+	slot->prefetch = false;
+}
+
 static void slot_came(struct stub *s)
 {
 	if (!s->wanted)
@@ -118,15 +125,19 @@ void stub_slot_done(struct stub *s, struct stub_slot *slot, bool prefetch)
 {
 	slot->state = CHUNKCACHE_SLOT_VALID;
 	slot->used = !prefetch;
-	s->nr_prefetch += prefetch - slot->prefetch;
+	s->nr_prefetching -= slot->prefetch;
 	slot->prefetch = prefetch;
+	s->nr_unread += prefetch;
 	s->stats.fills++;
 	slot_came(s);
 }
 
 void stub_slot_release(struct stub *s, struct stub_slot *slot, bool bad)
 {
-	s->nr_prefetch -= slot->prefetch;
+	if (slot->state == CHUNKCACHE_SLOT_FILLING)
+		s->nr_prefetching -= slot->prefetch;
+	else
+		s->nr_unread -= slot->prefetch;
 	slot->prefetch = false;
 	slot->state = bad ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE;
 	if (!bad)
@@ -296,9 +307,7 @@ static bool is_hit(struct stub *s, struct stub_disk *d, struct stub_read *r)
 	r->slot = slot ? e->slot : STUB_NO_SLOT;
 	if (!slot)
 		return e->kind == STUB_HOLE;
-	slot->used = true;
-	s->nr_prefetch -= slot->prefetch;
-	slot->prefetch = false;
+	slot_read(s, slot);
 	if (e->kind == STUB_MARKED) {
 		e->kind = STUB_MAPPED;
 		hint(s, d, r->chunk);
@@ -402,6 +411,8 @@ int stub_map(struct stub *s, const struct chunkcache_map *r, bool by_done)
 			continue;
 		s->stats.by_map += !by_done;
 		s->stats.by_done += by_done;
+		if (!hole)
+			slot_read(s, slot);
 		end_miss(s, m, hole ? STUB_NO_SLOT : r->slot, 0);
 	}
 	return 0;
@@ -461,5 +472,5 @@ const struct stub_stats *stub_stats(const struct stub *s)
 
 uint32_t stub_unread(const struct stub *s)
 {
-	return s->nr_prefetch;
+	return s->nr_unread;
 }
