@@ -28,6 +28,7 @@ extra_pool=
 # Most cases count the GETs of what they read; with it, what is read ahead is fetched, too.
 prefetch='prefetch = no'
 replay='replay = no'
+buffers='buffers = 4M'
 exit_hooks=
 
 mkdir -p $WORK $STORE_DIR
@@ -250,7 +251,7 @@ write_config() {
 	[pool]
 	name = $POOL
 	control_socket = $WORK/$POOL.sock
-	buffers = 4M
+	$buffers
 	$prefetch
 	$replay
 	$extra_pool

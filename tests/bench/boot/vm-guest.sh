@@ -10,18 +10,7 @@ trace=$1 divisor=$2 size=$3 chunk=$4
 # shellcheck disable=SC2034 # lib.sh's
 opts_a="--seed 1 --size $size --chunk $chunk" digest_a=$5 sectors_a=$((size / 512))
 
-write_config() {
-	cat >$CONF <<-END
-	[pool]
-	name = $POOL
-	control_socket = $WORK/$POOL.sock
-	buffers = 64M
-	$prefetch
-	$replay
-	[store $STORE]
-	url = $store_url
-	END
-}
+buffers='buffers = 64M'
 
 # play WAY : on a pool made anew
 play() {
