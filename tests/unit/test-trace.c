@@ -36,6 +36,7 @@ static void test_good(void)
 	ok(trace_overlaps(&t, 2, 1) && !trace_overlaps(&t, 2, 0), "one did not wait for that before it");
 	ok(trace_overlaps(&t, 3, 2) && !trace_overlaps(&t, 3, 1) && trace_overlaps(&t, 3, 0),
 	   "nor one for two others");
+	trace_free(&t);
 }
 
 static void test_bad(void)
@@ -81,6 +82,7 @@ static void test_tree(void)
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		good = trace_load(&t, path, err, sizeof(err));
 		ok(good, "%s: %u reads%s%s", e->d_name, t.nr, good ? "" : ", ", good ? "" : err);
+		trace_free(&t);
 		nr++;
 	}
 	if (d)

@@ -126,7 +126,16 @@ bool trace_load(struct trace *t, const char *file, char *err, size_t errlen)
 	}
 	ok = parse(t, f, err, errlen);
 	fclose(f);
+	if (!ok)
+		trace_free(t);
 	return ok;
+}
+
+void trace_free(struct trace *t)
+{
+	free(t->reads);
+	free(t->backs);
+	memset(t, 0, sizeof(*t));
 }
 
 bool trace_overlaps(const struct trace *t, uint32_t read, uint32_t other)

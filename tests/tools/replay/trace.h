@@ -44,8 +44,9 @@ struct trace {
 	uint16_t *backs;
 };
 
-/* False with what is wrong, and in which line, in err.  The trace is a test's own: it lives as long. */
+/* False with what is wrong, and in which line, in err; then there is nothing to free. */
 bool trace_load(struct trace *t, const char *file, char *err, size_t errlen);
+void trace_free(struct trace *t);
 /* Was read other, an earlier one, under way when read began? */
 bool trace_overlaps(const struct trace *t, uint32_t read, uint32_t other);
 
