@@ -223,26 +223,32 @@ void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
 	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
-static void note(struct cc_disk *disk, struct cc_chunk_notes *notes, cc_chunk_t chunk)
+void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk)
 {
 	struct cc_missq *q = &disk->missq;
+	struct cc_hints *h = &q->hints;
 	unsigned long flags;
 
 	spin_lock_irqsave(&q->arrival_lock, flags);
-	if (notes->nr < ARRAY_SIZE(notes->chunk))
-		notes->chunk[notes->nr++] = chunk;
+	if (h->nr < CC_HINTS_MAX)
+		h->chunk[(h->first + h->nr++) % CC_HINTS_MAX] = chunk;
+	else
+		h->lost++;
 	queue_work(disk->slots->wq, &q->work);
 	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
-void cc_miss_hint(struct cc_disk *disk, cc_chunk_t chunk)
-{
-	note(disk, &disk->missq.hints, chunk);
-}
-
 void cc_miss_want(struct cc_disk *disk, cc_chunk_t chunk)
 {
-	note(disk, &disk->missq.wanted, chunk);
+	struct cc_missq *q = &disk->missq;
+	struct cc_chunk_notes *w = &q->wanted;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->arrival_lock, flags);
+	if (w->nr < ARRAY_SIZE(w->chunk))
+		w->chunk[w->nr++] = chunk;
+	queue_work(disk->slots->wq, &q->work);
+	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
 /* Held bios need somebody who looks at deadlines. */
@@ -483,15 +489,20 @@ static void describe(struct cc_disk *disk, struct cc_miss *m, u64 now,
 static u32 pull_hints(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n)
 {
 	struct cc_missq *q = &disk->missq;
-	u32 got = 0;
+	struct cc_hints *h = &q->hints;
+	u32 got;
 
 	spin_lock_irq(&q->arrival_lock);
-	while (got < n && q->hints.nr)
+	for (got = 0; got < n && h->nr; h->nr--) {
 		ret[got++] = (struct chunkcache_miss){
 			.disk = disk->id,
-			.chunk = cc_chunk_nr(q->hints.chunk[--q->hints.nr]),
+			.chunk = cc_chunk_nr(h->chunk[h->first]),
+			.len = h->lost,
 			.flags = CHUNKCACHE_MISS_HINT,
 		};
+		h->first = (h->first + 1) % CC_HINTS_MAX;
+		h->lost = 0;
+	}
 	spin_unlock_irq(&q->arrival_lock);
 	return got;
 }

@@ -31,7 +31,7 @@
  * A miss may have no bio: a fetch that a REQ_NOWAIT read started, or one whose bios were
  * given back at a suspend, so that the fill is not lost.
  *
- * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals, released, notes.  cc_missq.lock covers
+ * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals, released, hints, wanted.  cc_missq.lock covers
  * all else and nests inside the slot lock.  The pool's command mutex is held by everybody
  * who takes bios away from a miss (answers, deadlines, suspend), so that an answer may
  * copy into bios that it took out while no lock is held.
@@ -89,20 +89,29 @@ enum cc_retry {
 	CC_RETRY_DROP,		/* is dropped and quarantined */
 };
 
-/*
- * Chunks told without a bio.  A full one drops the rest: a marked chunk's reader has moved on,
- * and a REQ_NOWAIT reader comes again.
- */
+/* Chunks to be got without a bio.  A full one drops the rest: a REQ_NOWAIT reader comes again. */
 struct cc_chunk_notes {
 	cc_chunk_t chunk[8];
 	unsigned int nr;
+};
+
+/*
+ * Marked chunks that were read, the oldest first.  The helper pulls them within a millisecond or so;
+ * those that find no place are counted, as their readers have moved on.
+ */
+#define CC_HINTS_MAX 128
+
+struct cc_hints {
+	cc_chunk_t chunk[CC_HINTS_MAX];	/* a ring */
+	unsigned int first, nr;
+	u32 lost;			/* since the helper was last told */
 };
 
 struct cc_missq {
 	spinlock_t arrival_lock;	/* irq-safe; the lists and notes below */
 	struct bio_list arrivals;
 	struct bio_list released;	/* pinned, or for a hole: to be served by the work */
-	struct cc_chunk_notes hints;	/* marked chunks that were read */
+	struct cc_hints hints;
 	struct cc_chunk_notes wanted;	/* chunks that REQ_NOWAIT reads missed */
 	struct work_struct work;
 

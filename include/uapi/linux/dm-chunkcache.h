@@ -268,7 +268,9 @@ enum chunkcache_slot_state {
 #define CHUNKCACHE_MISS_DATA	(1u << 0)	/* must be answered with MISS_DATA */
 #define CHUNKCACHE_MISS_AHEAD	(1u << 1)	/* only readahead asks for it */
 #define CHUNKCACHE_MISS_HINT	(1u << 2)	/* nobody waits: first hit of a marked chunk;
-						 * cookie is 0, no answer is expected */
+						 * cookie is 0, no answer is expected; len:
+						 * how many hints of the disk were lost, as
+						 * too many came at once, since the last */
 
 struct chunkcache_miss {
 	__u64	disk;
