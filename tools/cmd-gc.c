@@ -34,7 +34,7 @@ struct tally {
 struct garbage {
 	char *name;
 	uint64_t size;
-	bool manifest;
+	struct tally *tally;
 };
 
 struct gc {
@@ -53,7 +53,7 @@ struct gc {
 	struct garbage *garbage;
 	size_t nr_garbage, room;
 	bool failed;			/* out of memory while listing */
-	struct tally manifest, chunk;
+	struct tally manifest, trace, chunk;
 
 	struct ctl_progress progress;
 	pthread_mutex_t lock;		/* covers what follows, and tallies during the sweep */
@@ -64,11 +64,11 @@ struct gc {
 };
 
 static const char help[] =
-	"Removes manifests and chunks that no image of the store uses and that are older\n"
-	"than the grace time.  A running import is never harmed: gc gives up when there\n"
-	"is one, and imports wait for the moment that this takes.  Disks that were made\n"
-	"of a digest whose name is gone need --keep, but for those that are up on this\n"
-	"host.\n"
+	"Removes manifests, boot traces and chunks that no image of the store uses and\n"
+	"that are older than the grace time.  A running import is never harmed: gc gives\n"
+	"up when there is one, and imports wait for the moment that this takes.  Disks\n"
+	"that were made of a digest whose name is gone need --keep, but for those that\n"
+	"are up on this host.\n"
 	"\n"
 	"  --grace TIME         do not touch what is younger: 90s, 30m, 24h, 7d; default\n"
 	"                       24h\n"
@@ -161,7 +161,7 @@ static int mark_disk(void *arg, const char *name)
 
 /* ---- what is garbage ---- */
 
-static int add_garbage(struct gc *g, const char *name, uint64_t size, bool manifest)
+static int add_garbage(struct gc *g, const char *name, uint64_t size, struct tally *t)
 {
 	struct garbage *grown;
 
@@ -174,7 +174,7 @@ static int add_garbage(struct gc *g, const char *name, uint64_t size, bool manif
 	}
 	g->garbage[g->nr_garbage].name = strdup(name);
 	g->garbage[g->nr_garbage].size = size;
-	g->garbage[g->nr_garbage].manifest = manifest;
+	g->garbage[g->nr_garbage].tally = t;
 	return g->garbage[g->nr_garbage++].name ? 0 : -1;
 }
 
@@ -191,7 +191,7 @@ static int judge(struct gc *g, struct tally *t, const char *name, uint64_t size,
 	}
 	t->garbage++;
 	t->garbage_bytes += size;
-	g->failed = add_garbage(g, name, size, t == &g->manifest) != 0;
+	g->failed = add_garbage(g, name, size, t) != 0;
 	return g->failed;
 }
 
@@ -204,6 +204,17 @@ static int see_manifest(void *arg, const char *name, uint64_t size, int64_t mtim
 	if (cc_id_from_hex(name + strlen("manifests/"), id))
 		return 0;
 	return judge(g, &g->manifest, name, size, mtime, ctl_id_set_has(&g->manifests, id));
+}
+
+/* A trace lives as long as the manifest that it is about. */
+static int see_trace(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct gc *g = arg;
+	uint8_t id[CC_ID_SIZE];
+
+	if (cc_id_from_hex(name + strlen("traces/"), id))
+		return 0;
+	return judge(g, &g->trace, name, size, mtime, ctl_id_set_has(&g->manifests, id));
 }
 
 static int see_chunk(void *arg, const char *name, uint64_t size, int64_t mtime)
@@ -232,6 +243,7 @@ static int find_garbage(struct gc *g)
 	char err[256] = "";
 
 	if (cc_store_list(g->store.store, "manifests/", see_manifest, g, err, sizeof(err)) ||
+	    cc_store_list(g->store.store, "traces/", see_trace, g, err, sizeof(err)) ||
 	    cc_store_list(g->store.store, "chunks/", see_chunk, g, err, sizeof(err))) {
 		ctl_err("%s", err);
 		return CTL_FAILED;
@@ -285,7 +297,6 @@ static bool take(struct gc *g, struct garbage **ret_garbage)
 
 static void remove_one(struct gc *g, const struct garbage *x)
 {
-	struct tally *t = x->manifest ? &g->manifest : &g->chunk;
 	char err[256] = "";
 	enum cc_store_result r = cc_store_delete(g->store.store, x->name, err, sizeof(err));
 
@@ -294,8 +305,8 @@ static void remove_one(struct gc *g, const struct garbage *x)
 		return;
 	}
 	pthread_mutex_lock(&g->lock);
-	t->removed++;
-	t->removed_bytes += x->size;
+	x->tally->removed++;
+	x->tally->removed_bytes += x->size;
 	pthread_mutex_unlock(&g->lock);
 	ctl_progress_add(&g->progress, x->size);
 }
@@ -322,7 +333,7 @@ static int sweep(struct gc *g)
 
 	g->looked_ns = ctl_now_ns();
 	ctl_progress_start(&g->progress, "removing",
-			   g->manifest.garbage_bytes + g->chunk.garbage_bytes);
+			   g->manifest.garbage_bytes + g->trace.garbage_bytes + g->chunk.garbage_bytes);
 	r = ctl_workers_run(g->jobs, sweeper, g);
 	ctl_progress_end(&g->progress);
 	if (r) {
@@ -332,7 +343,7 @@ static int sweep(struct gc *g)
 	if (!g->stop)
 		return 0;
 	ctl_err("%s: stopped after %" PRIu64 " of %zu objects; run it again later", g->error,
-		g->manifest.removed + g->chunk.removed, g->nr_garbage);
+		g->manifest.removed + g->trace.removed + g->chunk.removed, g->nr_garbage);
 	return CTL_FAILED;
 }
 
@@ -350,21 +361,22 @@ static json_t *tally_json(const struct tally *t)
 static int report(const struct gc *g)
 {
 	char size[CTL_SIZE_TEXT];
-	uint64_t nr = g->manifest.garbage + g->chunk.garbage;
+	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk;
 
 	if (g->json)
-		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:o, s:o}", "v", 1, "dry_run",
+		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:o, s:o, s:o}", "v", 1, "dry_run",
 						g->dry_run, "images", (json_int_t)g->nr_images,
-						"manifests", tally_json(&g->manifest),
-						"chunks", tally_json(&g->chunk)));
+						"manifests", tally_json(m), "traces", tally_json(t),
+						"chunks", tally_json(c)));
 	for (size_t i = 0; i < g->nr_garbage && g->list; i++)
 		puts(g->garbage[i].name);
 	ctl_note("%" PRIu64 " images use %" PRIu64 " chunks; of no use: %" PRIu64 " manifests, %"
-		 PRIu64 " chunks (%s)%s; %" PRIu64 " more are younger than the grace time",
-		 g->nr_images, g->chunk.used, g->manifest.garbage, g->chunk.garbage,
-		 ctl_size_text(g->manifest.garbage_bytes + g->chunk.garbage_bytes, size),
-		 g->dry_run ? ", not removed" : nr ? ", removed" : "",
-		 g->manifest.young + g->chunk.young);
+		 PRIu64 " boot traces, %" PRIu64 " chunks (%s)%s; %" PRIu64
+		 " more are younger than the grace time",
+		 g->nr_images, c->used, m->garbage, t->garbage, c->garbage,
+		 ctl_size_text(m->garbage_bytes + t->garbage_bytes + c->garbage_bytes, size),
+		 g->dry_run ? ", not removed" : g->nr_garbage ? ", removed" : "",
+		 m->young + t->young + c->young);
 	return CTL_OK;
 }
 

@@ -27,15 +27,16 @@ static const char help_prefetch[] =
 	"interrupted, what was asked for last, at most 1024 chunks, still comes.\n"
 	"\n"
 	"  --all                the whole disk\n"
-	"  --from LIST          what `chunkctl cached' printed, of a disk of the same image\n"
+	"  --from LIST          what `chunkctl cached' printed, of a disk of that image\n"
 	"  --rate SIZE          so many bytes a second at most, such as 50M\n";
 
 static const char help_cached[] =
-	"Prints the chunks of the disk that are cached, for `chunkctl warm' on another host.\n";
+	"Prints the chunks of the disk that are cached, for `chunkctl warm' on another\n"
+	"host.\n";
 
 static const char help_warm[] =
-	"For a guest that moves: `chunkctl cached DISK' on the old host prints LIST.  Here its\n"
-	"disk must be up.  If several are of that image, one is enough.\n"
+	"For a guest that moves: `chunkctl cached DISK' on the old host prints LIST.  Here\n"
+	"its disk must be up.  If several are of that image, one is enough.\n"
 	"\n"
 	"  --from LIST          - for standard input\n"
 	"  --rate SIZE          so many bytes a second at most, such as 50M\n";

@@ -389,7 +389,7 @@ static int run_record(const struct ctl_command *cmd, int argc, char **argv)
 
 const struct ctl_command ctl_cmd_record = {
 	.name = "record",
-	.synopsis = "(DISK [--for SECONDS] [--auto] [--json] | --from FILE) [--store S] [OPTION]...",
+	.synopsis = "(DISK [--for SECONDS] | --from FILE) [--store S] [OPTION]...",
 	.summary = "Record what a start reads first, for those to come",
 	.help = help,
 	.run = run_record,

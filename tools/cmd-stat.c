@@ -129,6 +129,26 @@ static void print_notes(const json_t *d)
 		       ctl_time_text(ctl_number(d, "oldest_wait_ms") * 1000.0, span));
 }
 
+/* What was fetched ahead, and what it was good for. */
+static void print_ahead(const json_t *d)
+{
+	const json_t *p = json_object_get(d, "prefetch"), *r = json_object_get(d, "replay");
+	const char *state = ctl_string(r, "state");
+	char saved[CTL_CELL];
+
+	if (!ctl_number(p, "fetched"))
+		return;
+	printf("    ahead: %" PRIu64 " fetched, %" PRIu64 " used, %" PRIu64 " late, %" PRIu64
+	       " evicted unread; %s of waiting saved\n", ctl_number(p, "fetched"), ctl_number(p, "used"),
+	       ctl_number(p, "late"), ctl_number(p, "unread"),
+	       ctl_time_text(ctl_number(p, "saved_ms") * 1000.0, saved));
+	if (ctl_number(r, "runs"))
+		printf("    boot trace of %" PRIu64 " runs: %" PRIu64 " of %" PRIu64 " chunks read, %" PRIu64
+		       " others%s\n", ctl_number(r, "runs"), ctl_number(r, "matched"),
+		       ctl_number(r, "chunks"), ctl_number(r, "strayed"),
+		       strcmp(state, "left") ? "" : "; it was left");
+}
+
 static void print_disk(const json_t *d)
 {
 	uint64_t fast = ctl_number(d, "hits") + ctl_number(d, "holes");
@@ -148,6 +168,7 @@ static void print_disk(const json_t *d)
 	       ctl_count_text(ctl_number(d, "waiting"), waiting),
 	       chunks ? 100.0 * ctl_number(d, "mapped") / chunks : 0);
 	print_notes(d);
+	print_ahead(d);
 }
 
 static void print_people(const json_t *pools)

@@ -146,7 +146,7 @@ int ctl_scan(json_t **ret_pools, bool *ret_unreadable)
 /* What the helper knows of a disk, and the kernel does not. */
 static void add_known(json_t *ours, const json_t *theirs)
 {
-	static const char *const keys[] = { "reason", "failure", "waiting" };
+	static const char *const keys[] = { "reason", "failure", "waiting", "prefetch", "replay", "recorded" };
 	json_t *value;
 	size_t i;
 

@@ -60,6 +60,7 @@ fi
 # ---- gc ----
 mkdir g
 gc=file://$dir/g
+mkdir g/traces
 random 1048576 >g1
 cat g1 a >g12
 run 0 "two images" import g12 --name two --chunk-size 64K --store "$gc"
@@ -69,20 +70,25 @@ before=$(chunks g)
 run 0 "gc removes nothing that is used" gc --grace 0s --store "$gc"
 check "nothing" [ "$(chunks g)" -eq "$before" -a "$before" -eq 48 ]
 two=$(cat g/images/two)
+one=$(cat g/images/one)
+touch "g/traces/${one#sha256:}" "g/traces/${two#sha256:}" g/traces/README
 run 0 "rm" rm two --store "$gc"
 run 0 "gc spares what is young" gc --store "$gc" --json
 check "all of it" [ "$(chunks g)" -eq 48 ]
 run 0 "gc of what would be" gc --grace 0s --dry-run --list --store "$gc"
 check "removes nothing" [ "$(chunks g)" -eq 48 -a -e "g/manifests/${two#sha256:}" ]
-check "and names it" [ "$(wc -l <out)" -eq 17 -a "$(grep -c ^manifests/ out)" -eq 1 ]
+check "and names it" [ "$(wc -l <out)" -eq 18 -a "$(grep -c ^manifests/ out)" -eq 1 ]
+check "its boot trace too" grep -q "^traces/${two#sha256:}" out
 run 0 "gc keeps what it is told to" gc --grace 0s --keep "$two" --store "$gc"
 check "all of it" [ "$(chunks g)" -eq 48 ]
 echo foreign >g/chunks/README
-touch -d "2 hours ago" g/chunks/*/* g/manifests/*
+touch -d "2 hours ago" g/chunks/*/* g/manifests/* g/traces/*
 run 0 "gc" gc --grace 1h --store "$gc"
 check "the raw chunks of one went, its frames did not" [ "$(chunks g)" -eq 33 ]
 check "nor did what is not ours" [ -e g/chunks/README ]
 check "the manifest went" [ ! -e "g/manifests/${two#sha256:}" ]
+check "and its boot trace" [ ! -e "g/traces/${two#sha256:}" ]
+check "but no other" [ -e "g/traces/${one#sha256:}" -a -e g/traces/README ]
 run 0 "the others are whole" verify one --store "$gc"
 run 0 "the others are whole" verify raw --store "$gc"
 check "no lease is left" [ -z "$(ls g/leases)" ]
