@@ -4,7 +4,8 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
-	check-kcsan check-mutants check-s3 lint demo bench bench-fetch bench-boot
+	check-kcsan check-mutants check-s3 check-install lint demo bench bench-fetch \
+	bench-boot
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
@@ -73,6 +74,10 @@ run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \
 ## make check-mutants   plant known bugs; the case each one names must fail
 check-mutants:
 	$(call run-part,build vm debug,tests/mutants/run)
+
+## make check-install   packages in a Debian system that boots: an operator's day
+check-install: user
+	$(call run-part,build vm demo deb,tests/install/run)
 
 ## make lint            checkpatch, sparse, cppcheck and rules of our own
 lint:

@@ -32,7 +32,7 @@ static int rm_image(const struct ctl_store_opts *opts, const char *name)
 	if (!res)
 		res = cc_store_delete(s.store, object, err, sizeof(err));
 	if (res == CC_STORE_NOTFOUND)
-		ctl_err("%s: no such image in the store", name);
+		ctl_err("%s: no such image in the store %s", name, s.name);
 	else if (res)
 		ctl_err("%s: %s", name, err);
 	ctl_store_close(&s);

@@ -84,7 +84,7 @@ int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *
 	if (by_name) {
 		r = ctl_image_digest(s, what, digest, err, sizeof(err));
 		if (r == CC_STORE_NOTFOUND) {
-			ctl_err("%s: no such image in the store", what);
+			ctl_err("%s: no such image in the store %s", what, cc_store_config(s)->url);
 			return CTL_FAILED;
 		}
 		if (r) {
