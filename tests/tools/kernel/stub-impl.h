@@ -6,6 +6,7 @@
 #include "stub.h"
 
 #define STUB_MAX_CONNS	16
+#define STUB_MAX_HINTS	128		/* as many as the module keeps, of all disks together */
 
 struct stub_slot {
 	uint32_t gen;
@@ -70,8 +71,9 @@ struct stub {
 	struct stub_disk **disks;
 	uint64_t nr_disks;
 	struct cc_list new_misses, sent_misses;
-	struct chunkcache_miss hints[256]; /* a ring; the oldest are lost */
+	struct chunkcache_miss hints[STUB_MAX_HINTS]; /* a ring */
 	uint32_t first_hint, nr_hints;
+	uint32_t lost_hints;		/* since the helper was last told */
 	uint64_t cookie;
 	struct stub_stats stats;
 	/* stub-netlink.c's */

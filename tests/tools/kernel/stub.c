@@ -286,15 +286,12 @@ static void join(struct stub *s, struct stub_miss *m, const struct stub_read *r)
 
 static void hint(struct stub *s, const struct stub_disk *d, uint64_t chunk)
 {
-	uint32_t room = sizeof(s->hints) / sizeof(s->hints[0]);
-
-	s->hints[(s->first_hint + s->nr_hints) % room] = (struct chunkcache_miss){
-		.disk = d->id, .chunk = chunk, .flags = CHUNKCACHE_MISS_HINT,
-	};
-	if (s->nr_hints < room)
-		s->nr_hints++;
+	if (s->nr_hints < STUB_MAX_HINTS)
+		s->hints[(s->first_hint + s->nr_hints++) % STUB_MAX_HINTS] = (struct chunkcache_miss){
+			.disk = d->id, .chunk = chunk, .flags = CHUNKCACHE_MISS_HINT,
+		};
 	else
-		s->first_hint = (s->first_hint + 1) % room;
+		s->lost_hints++;
 	s->stats.hints++;
 	stub_ring(s, CHUNKCACHE_PENDING_HINT);
 }
@@ -359,11 +356,13 @@ void stub_forget(struct stub *s, uint64_t disk, uint64_t chunk)
 
 static uint32_t pull_hints(struct stub *s, uint32_t count, struct chunkcache_miss *ret)
 {
-	uint32_t room = sizeof(s->hints) / sizeof(s->hints[0]), n = 0;
+	uint32_t n;
 
-	for (; s->nr_hints && n < count; s->nr_hints--) {
-		ret[n++] = s->hints[s->first_hint];
-		s->first_hint = (s->first_hint + 1) % room;
+	for (n = 0; s->nr_hints && n < count; s->nr_hints--) {
+		ret[n] = s->hints[s->first_hint];
+		ret[n++].len = s->lost_hints;
+		s->lost_hints = 0;
+		s->first_hint = (s->first_hint + 1) % STUB_MAX_HINTS;
 	}
 	return n;
 }
