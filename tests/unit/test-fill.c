@@ -3,13 +3,15 @@
  * The fill engine against a kernel, a store and a device that are played here, on a clock of its own.  At random
  * slots run out, slots are evicted, fetches and writes fail, answers are lost, misses are given twice.  What must
  * hold: a mapping names a slot that holds that chunk; bytes are those of the chunk; a chunk is fetched once at a
- * time; an error is only given for what the store does not have; in the end no miss is left.
+ * time; an error is only given for what the store does not have; in the end no miss is left.  Some disks have boot
+ * traces, some of which are cut or not to be had.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot-trace.h"
 #include "fill.h"
 #include "log.h"
 #include "loop.h"
@@ -354,7 +356,8 @@ static unsigned int nr_fetches;
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
 {
 	for (unsigned int i = 0; i < nr_fetches; i++)
-		must(memcmp(fetches[i]->id, req->id, CC_ID_SIZE) || fetches[i]->store != req->store,
+		must(memcmp(fetches[i]->id, req->id, CC_ID_SIZE) || fetches[i]->store != req->store ||
+		     req->kind == CC_FETCH_TRACE,
 		     "a chunk is fetched twice at a time");
 	must(nr_fetches < MAX_QUEUE, "too many fetches");
 	fetches[nr_fetches++] = req;
@@ -373,13 +376,40 @@ const char *cc_store_result_name(enum cc_store_result r)
 	return "result";
 }
 
+static uint64_t nr_traces, nr_given, nr_left;
+
+/* Chunks in any order; now and then it is cut, or not there. */
+static void complete_trace(struct cc_fills *f, struct cc_fetch_req *req)
+{
+	struct cc_trace t = { .chunk_shift = SHIFT };
+	struct cc_touch run[NR_CHUNKS];
+	void *data;
+
+	for (uint32_t i = 0; i < NR_CHUNKS; i++)
+		run[i] = (struct cc_touch) { (i * 29 + 7) % NR_CHUNKS, i };
+	must(!cc_trace_merge(&t, run, NR_CHUNKS / 2) && !cc_trace_build(&t, &data, &req->size), "a trace");
+	must(req->size <= req->buf_size, "room for a trace");
+	memcpy(req->buf, data, req->size);
+	free(data);
+	cc_trace_free(&t);
+	req->size -= rnd(3) ? 0 : 1;
+	req->result = rnd(4) ? CC_STORE_OK : rnd(2) ? CC_STORE_NOTFOUND : CC_STORE_ERROR;
+	nr_traces++;
+	cc_fills_fetched(f, req);
+}
+
 static void complete_fetch(struct cc_fills *f)
 {
 	unsigned int i = rnd(nr_fetches);
 	struct cc_fetch_req *req = fetches[i];
-	uint32_t id = id_number(req->id);
+	uint32_t id;
 
 	fetches[i] = fetches[--nr_fetches];
+	if (req->kind == CC_FETCH_TRACE) {
+		complete_trace(f, req);
+		return;
+	}
+	id = id_number(req->id);
 	memset(req->buf, 0xee, SIZE);
 	if (stores_down || unlucky()) {
 		req->result = rnd(2) ? CC_STORE_ERROR : CC_STORE_TIMEOUT;
@@ -488,6 +518,8 @@ static void set_up_images(void)
 			.info.id = k + 1, .state = CHUNKCACHE_DISK_LOADED, .manifest = &manifests[k],
 			.source = &sources.s[k == NR_DISKS - 1],
 		};
+		cc_replay_init(&disks[k].replay);
+		cc_recording_start(&disks[k].recording, NR_CHUNKS, clock_ns);
 	}
 }
 
@@ -537,6 +569,23 @@ static void new_prefetch(struct cc_fills *f)
 	must(prefetching <= PREFETCH_MAX, "too many fetches that nobody waits for");
 }
 
+/* A disk comes up anew, as far as its trace goes. */
+static void new_replay(struct cc_fills *f)
+{
+	struct cc_disk *disk = &disks[rnd(NR_DISKS)];
+	struct cc_replay *r = &disk->replay;
+
+	if (r->state == CC_REPLAY_GIVEN || r->state == CC_REPLAY_LEFT) {
+		nr_given += r->given;
+		nr_left += r->state == CC_REPLAY_LEFT;
+		cc_replay_free(r);
+	}
+	if (r->state != CC_REPLAY_NONE)
+		return;
+	cc_recording_start(&disk->recording, NR_CHUNKS, clock_ns);
+	cc_fills_replay(f, disk);
+}
+
 /* Somebody reads a chunk that is mapped. */
 static void new_hit(void)
 {
@@ -562,6 +611,10 @@ static void check_prefetch(void)
 		all_prefetch.late += st->late;
 		all_prefetch.unread += st->unread;
 		all_prefetch.dropped += st->dropped;
+	}
+	for (unsigned int i = 0; i < NR_DISKS; i++) {
+		cc_recording_free(&disks[i].recording);
+		cc_replay_free(&disks[i].replay);
 	}
 	must(!sources.s[0].prefetching && !sources.s[1].prefetching, "a prefetch is still counted as under way");
 }
@@ -658,6 +711,8 @@ static void play(uint32_t s, unsigned int nr_cache)
 			new_prefetch(f);
 		if (rnd(3) == 0)
 			new_hit();
+		if (rnd(100) == 0)
+			new_replay(f);
 		one_round(f);
 	}
 	faults = 0;
@@ -712,6 +767,9 @@ int main(void)
 	       (unsigned long long)nr_hints);
 	ok(all_prefetch.used > 100 && all_prefetch.late > 100 && all_prefetch.unread > 100 &&
 	   all_prefetch.dropped > 10 && nr_marked > 100 && nr_spare_slots > 100, "and every way of a prefetch");
+	printf("# %llu boot traces asked for, %llu chunks given, %llu left\n", (unsigned long long)nr_traces,
+	       (unsigned long long)nr_given, (unsigned long long)nr_left);
+	ok(nr_traces > 100 && nr_given > 1000 && nr_left > 10, "and every way of a replay");
 	ok(nr_mapped > 1000 && nr_data > 1000 && nr_failed > 100 && nr_lost > 100, "every way was gone");
 	printf("1..%d\n", nr);
 	return failed ? 1 : 0;
