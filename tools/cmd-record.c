@@ -136,30 +136,21 @@ static int read_file(struct record *r)
 /* ---- the trace ---- */
 
 /* The trace that the store has, or an empty one. */
-static int get_trace(struct ctl_store *s, const struct cc_manifest *m, const char *name, struct cc_trace *ret_trace)
+static int get_trace(struct ctl_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace)
 {
-	struct cc_trace t = { .chunk_shift = m->chunk_shift };
 	enum cc_store_result res;
 	char err[256] = "";
-	void *data;
-	size_t size;
-	int e;
 
-	memcpy(t.digest, m->digest, sizeof(t.digest));
-	*ret_trace = t;
-	res = cc_store_get(s->store, name, CC_TRACE_SIZE_MAX, &data, &size, err, sizeof(err));
-	if (res == CC_STORE_NOTFOUND)
+	*ret_trace = (struct cc_trace) { .chunk_shift = m->chunk_shift };
+	memcpy(ret_trace->digest, m->digest, sizeof(ret_trace->digest));
+	res = ctl_trace_get(s->store, m, ret_trace, err, sizeof(err));
+	if (!res || res == CC_STORE_NOTFOUND)
 		return 0;
-	if (res && res != CC_STORE_TOOBIG) {
-		ctl_err("%s: %s", name, err);
+	if (res != CC_STORE_CORRUPT) {
+		ctl_err("%s", err);
 		return CTL_FAILED;
 	}
-	e = res ? -1 : cc_trace_parse(data, size, m->digest, m->chunk_shift, m->nr_chunks, ret_trace, err,
-				      sizeof(err));
-	if (!res)
-		free(data);
-	if (e)
-		ctl_note("%s: %s; a new one takes its place", name, err);
+	ctl_note("%s; a new one takes its place", err);
 	return 0;
 }
 
@@ -210,13 +201,13 @@ static int merge(struct ctl_store *s, struct ctl_recording *rec, const struct cc
 	struct cc_trace t = { .nr = 0 };
 	int e;
 
-	cc_trace_name(rec->digest, name);
+	cc_trace_name(m->digest, name);
 	drop_holes(rec, m);
 	if (!rec->nr) {
 		ctl_err("nothing was read yet");
 		return CTL_FAILED;
 	}
-	e = get_trace(s, m, name, &t);
+	e = get_trace(s, m, &t);
 	if (!e && cc_trace_merge(&t, rec->touches, rec->nr)) {
 		ctl_err("out of memory");
 		e = CTL_FAILED;

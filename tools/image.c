@@ -72,6 +72,24 @@ enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[C
 	return CC_STORE_CORRUPT;
 }
 
+enum cc_store_result ctl_trace_get(struct cc_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace,
+				   char *err, size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	enum cc_store_result res;
+	void *data;
+	size_t size;
+
+	cc_trace_name(m->digest, name);
+	res = cc_store_get(s, name, CC_TRACE_SIZE_MAX, &data, &size, err, errlen);
+	if (res)
+		return res == CC_STORE_TOOBIG ? CC_STORE_CORRUPT : res;
+	if (cc_trace_parse(data, size, m->digest, m->chunk_shift, m->nr_chunks, ret_trace, err, errlen))
+		res = CC_STORE_CORRUPT;
+	free(data);
+	return res;
+}
+
 int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *ret_manifest)
 {
 	uint8_t digest[CC_ID_SIZE];

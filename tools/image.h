@@ -5,6 +5,7 @@
 #ifndef CTL_IMAGE_H
 #define CTL_IMAGE_H
 
+#include "boot-trace.h"
 #include "manifest.h"
 #include "store.h"
 
@@ -20,6 +21,9 @@ enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
 /* The manifest, checked against its digest. */
 enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
 				      struct cc_manifest *ret_manifest, char *err, size_t errlen);
+/* The boot trace of m's image, checked; CC_STORE_CORRUPT if it is none.  Release with cc_trace_free(). */
+enum cc_store_result ctl_trace_get(struct cc_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace,
+				   char *err, size_t errlen);
 /* "sha256:<64 hex>" -> digest: 0 or -EINVAL. */
 int ctl_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE]);
 /*

@@ -55,8 +55,13 @@ refuse 1 "^chunkctl record: r.json: " record --from r.json --store "$store"
 refuse 1 "not-there" record --from not-there --store "$store"
 check "nothing was changed" [ "$(sha256sum "$trace")" = "$before" ]
 
+run 0 "verify" verify a --store "$store" --json
+check "finds it good" grep -q '"trace":"good"' out
+
 # one that is damaged is made anew
 printf X | dd of="$trace" bs=1 seek=70 conv=notrunc 2>dd.log
+run 0 "verify with a damaged trace" verify a --store "$store" --json
+check "finds it bad" grep -q '"trace":"bad"' out
 recording '5,0'
 run 0 "over a damaged trace" record --from r.json --store "$store"
 check "says so" grep -q "wrong checksum; a new one takes its place" err
