@@ -35,8 +35,8 @@ static const char help_cached[] =
 	"host.\n";
 
 static const char help_warm[] =
-	"For a guest that moves: `chunkctl cached DISK' on the old host prints LIST.  Here\n"
-	"its disk must be up.  If several are of that image, one is enough.\n"
+	"For a guest that moves: `chunkctl cached DISK' on the old host prints LIST.\n"
+	"Here its disk must be up.  If several are of that image, one is enough.\n"
 	"\n"
 	"  --from LIST          - for standard input\n"
 	"  --rate SIZE          so many bytes a second at most, such as 50M\n";

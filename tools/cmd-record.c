@@ -30,10 +30,11 @@ static const char help[] =
 	"  --for SECONDS        what was read in the first SECONDS after the disk came\n"
 	"                       up, 1 to 600: waits until they are over.  Without it:\n"
 	"                       all up to now\n"
-	"  --auto               only if /etc/chunkcache/disks/DISK.conf says record = auto\n"
-	"                       and the image has no trace; --for is 300 if left out\n"
+	"  --auto               only if /etc/chunkcache/disks/DISK.conf says so, record =\n"
+	"                       auto, and the image has no trace; --for is 300 if left out\n"
 	"  --json               print the recording, and store nothing\n"
-	"  --from FILE          instead of DISK: what --json printed, - for standard input\n"
+	"  --from FILE          instead of DISK: what --json printed; - for standard\n"
+	"                       input\n"
 	"\n"
 	"Without --store the trace goes to the disk's own store.\n"
 	"\n"
@@ -380,7 +381,7 @@ static int run_record(const struct ctl_command *cmd, int argc, char **argv)
 
 const struct ctl_command ctl_cmd_record = {
 	.name = "record",
-	.synopsis = "(DISK [--for SECONDS] | --from FILE) [--store S] [OPTION]...",
+	.synopsis = "DISK [--for SECONDS] | --from FILE [OPTION]...",
 	.summary = "Record what a start reads first, for those to come",
 	.help = help,
 	.run = run_record,
