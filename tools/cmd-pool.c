@@ -20,7 +20,9 @@
 
 static const char up_help[] =
 	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
-	"pool that is up on the same device already is fine.\n";
+	"pool that is up on the same device already is fine.\n"
+	"\n"
+	"  --wait SECONDS       if DEVICE is not there yet, wait so long for it\n";
 
 static const char resize_help[] =
 	"The pool takes up all of DEVICE, or the first SIZE bytes of it.  To grow it,\n"
@@ -65,6 +67,15 @@ static int open_device(const char *path, int flags, struct stat *st, struct cc_p
 	if (fd >= 0)
 		close(fd);
 	return -r;
+}
+
+/* At boot, devices come when they come; the open that follows says what is wrong. */
+static void wait_for_device(const char *path, uint64_t seconds)
+{
+	uint64_t end_ns = ctl_now_ns() + seconds * 1000000000;
+
+	while (access(path, F_OK) && errno == ENOENT && ctl_now_ns() < end_ns)
+		usleep(50000);
 }
 
 /* A device of that name exists: fine if it is the pool on this device. */
@@ -299,18 +310,24 @@ static int run_pool_up(const struct ctl_command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "wait", required_argument, NULL, 'w' },
 		{ 0 }
 	};
+	uint64_t wait_s = 0;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		return ctl_bad_option(c, argv);
+		if (c != 'w')
+			return ctl_bad_option(c, argv);
+		if (ctl_parse_number("--wait", optarg, 0, 3600, &wait_s))
+			return CTL_USAGE;
 	}
 	r = ctl_name_operand(argc, argv, 2, "POOL and DEVICE");
 	if (r)
 		return r;
+	wait_for_device(argv[optind + 1], wait_s);
 	return pool_up(argv[optind], argv[optind + 1]);
 }
 
@@ -347,7 +364,7 @@ static int run_pool_down(const struct ctl_command *cmd, int argc, char **argv)
 
 const struct ctl_command ctl_cmd_pool_up = {
 	.name = "pool-up",
-	.synopsis = "POOL DEVICE",
+	.synopsis = "POOL DEVICE [--wait SECONDS]",
 	.summary = "Make the dm device of a formatted pool",
 	.help = up_help,
 	.run = run_pool_up,

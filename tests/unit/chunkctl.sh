@@ -256,6 +256,11 @@ printf '[disk]\npool = p\npool = q\n' >disk.conf
 refuse 1 "disk.conf:3: pool: is given twice" up vm1 --from-config="$dir/disk.conf"
 refuse 1 "pool: expected a block device" pool-up p pool
 refuse 2 "expected POOL and DEVICE" pool-up p
+refuse 2 "--wait: expected" pool-up p pool --wait soon
+refuse 1 "later: No such file" pool-up p later --wait 1
+(sleep 0.5; touch later) &
+refuse 1 "later: expected a block device" pool-up p later --wait 60
+wait
 refuse 2 "'-': expected a name|no such option" down -- -
 
 end
