@@ -163,31 +163,21 @@ static const char *helper_state(struct cc_pool *pool)
 	return atomic_read(&pool->nr_draining) ? "draining" : "none";
 }
 
-static const char *mode_name(bool live, bool shrinking)
-{
-	if (!live)
-		return "suspended";
-	return shrinking ? "shrinking" : "normal";
-}
-
 static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int maxlen)
 {
 	struct cc_slots *s = &pool->slots;
 	u64 fills, evictions, session;
 	u32 count[CHUNKCACHE_SLOT_BAD + 1], total;
-	bool live, shrinking;
-	unsigned int sz = 0;
 	const char *helper;
+	unsigned int sz = 0;
 
 	mutex_lock(&pool->cmd);
 	session = pool->session ? pool->session->id : 0;
 	helper = helper_state(pool);
-	live = pool->live;
 	mutex_unlock(&pool->cmd);
 	spin_lock(&s->lock);
 	memcpy(count, s->count, sizeof(count));
 	total = cc_slots_total(s);
-	shrinking = s->end > s->nr;
 	fills = s->nr_fills;
 	evictions = s->nr_evictions;
 	spin_unlock(&s->lock);
@@ -196,7 +186,7 @@ static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int m
 	       count[CHUNKCACHE_SLOT_FREE], count[CHUNKCACHE_SLOT_FILLING],
 	       count[CHUNKCACHE_SLOT_VALID], count[CHUNKCACHE_SLOT_DYING],
 	       count[CHUNKCACHE_SLOT_BAD], total, fills, evictions, helper, session,
-	       mode_name(live, shrinking));
+	       cc_pool_mode(pool));
 	return sz;
 }
 

@@ -253,6 +253,12 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		      struct block_device *discard_bdev)
 {
 	mutex_lock(&pool->cmd);
+	if (!ti && pool->live)
+		DMINFO_LIMIT("%s: suspended by device-mapper: hits go on, misses wait, nothing is evicted",
+			     pool->name);
+	else if (ti && !pool->live)
+		DMINFO_LIMIT("%s: resumed by device-mapper, %u slots of %u KiB", pool->name,
+			     pool->geo.nr_slots, 1u << (pool->geo.slot_shift - 1));
 	pool->live = ti;
 	mutex_unlock(&pool->cmd);
 	if (!ti) {
@@ -263,6 +269,21 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 	cc_slots_start(&pool->slots, discard_bdev);
 	/* What came meanwhile was not given out. */
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
+}
+
+const char *cc_pool_mode(struct cc_pool *pool)
+{
+	bool live, shrinking;
+
+	mutex_lock(&pool->cmd);
+	live = pool->live;
+	mutex_unlock(&pool->cmd);
+	spin_lock(&pool->slots.lock);
+	shrinking = pool->slots.end > pool->slots.nr;
+	spin_unlock(&pool->slots.lock);
+	if (!live)
+		return "suspended";
+	return shrinking ? "shrinking" : "normal";
 }
 
 static bool match_devt(const struct cc_pool *pool, const void *devt)
@@ -391,6 +412,20 @@ unlock:
 	return dev;
 }
 
+/* At the first resume of the first table; a reload is no other disk. */
+static void say_hello(const struct cc_disk *disk)
+{
+	struct cc_dev *dev = disk->dev;
+
+	lockdep_assert_held(&dev->pool->cmd);
+	if (!dev->greeted)
+		DMINFO_LIMIT("%s: disk of pool %s; store %s, manifest sha256:%*phN, %llu chunks, %s",
+			     dev->name, dev->pool->name, disk->args.store, CHUNKCACHE_DIGEST_SIZE,
+			     disk->args.digest, disk->map.nr_chunks,
+			     disk->args.miss_timeout_ms ? "soft" : "hard");
+	dev->greeted = true;
+}
+
 static void say_goodbye(struct cc_dev *dev)
 {
 	u64 n[CHUNKCACHE_STAT_MAX + 1];
@@ -401,9 +436,9 @@ static void say_goodbye(struct cc_dev *dev)
 	reads = n[CHUNKCACHE_STAT_HITS] + n[CHUNKCACHE_STAT_HOLES] +
 		n[CHUNKCACHE_STAT_MISSES] + n[CHUNKCACHE_STAT_COALESCED];
 	rate = cc_stats_hit_rate(n);
-	if (reads)
-		DMINFO("%s: disk gone; %llu reads, %llu MiB, hit rate %u.%02u %%", dev->name, reads,
-		       n[CHUNKCACHE_STAT_READ_SECTORS] >> 11, rate / 100, rate % 100);
+	if (dev->greeted)
+		DMINFO_LIMIT("%s: disk gone; %llu reads, %llu MiB, hit rate %u.%02u %%", dev->name,
+			     reads, n[CHUNKCACHE_STAT_READ_SECTORS] >> 11, rate / 100, rate % 100);
 }
 
 void cc_dev_put(struct cc_dev *dev)
@@ -442,6 +477,7 @@ void cc_disk_announce(struct cc_disk *disk)
 		disk->announced = true;
 	}
 	disk->dev->disk = disk;
+	say_hello(disk);
 	mutex_unlock(&pool->cmd);
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
 }

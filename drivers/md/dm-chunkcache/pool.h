@@ -78,6 +78,7 @@ struct cc_dev {
 	/* cc_pools_lock */
 	u32 nr_disks;
 	struct list_head node;
+	bool greeted;			/* the log has heard of it; pool's cmd */
 	/* pool's cmd: the announced instance, for gauges; NULL before and after */
 	struct cc_disk *disk;
 	struct kobject kobj;
@@ -142,6 +143,9 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo);
  */
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		      struct block_device *discard_bdev);
+
+/* "normal", "shrinking", "suspended": what the helper may do now.  Takes cmd itself. */
+const char *cc_pool_mode(struct cc_pool *pool);
 
 /* The pool's own counters; not those of its devices. */
 void cc_pool_clear_stats(struct cc_pool *pool);

@@ -2,7 +2,9 @@
 /* Sessions of helpers and the bell.  Rules and states are in session.h. */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "pool.h"
 
@@ -216,6 +218,8 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	__module_get(THIS_MODULE);
 	cc_pool_get(pool);
 	s->port = port;
+	s->pid = task_tgid_nr(current);
+	s->since_ns = ktime_get_ns();
 	s->file = file;
 	s->pool = pool;
 	s->drain_ms = DRAIN_MIN_MS;
@@ -224,7 +228,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	pool->session = s;
 	WRITE_ONCE(pool->session_port, port);
 	bell_set(&pool->bell, s->id, bell_port);
-	DMINFO("%s: helper attached, session %llu", pool->name, s->id);
+	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
 	raise_event(pool);
 	return s;
 }
@@ -247,7 +251,8 @@ void cc_session_detach(struct cc_pool *pool)
 {
 	struct cc_session *s = unset(pool);
 
-	DMINFO("%s: helper detached, session %llu", pool->name, s->id);
+	DMINFO_LIMIT("%s: helper detached, session %llu; hits go on, misses wait", pool->name,
+		     s->id);
 	cc_slots_release_owner(&pool->slots, cc_session_owner(s));
 	session_free(s);
 }
@@ -256,8 +261,8 @@ void cc_session_end(struct cc_pool *pool)
 {
 	struct cc_session *s = unset(pool);
 
-	DMWARN("%s: helper is gone without detaching, session %llu; hits go on, misses wait",
-	       pool->name, s->id);
+	DMWARN_LIMIT("%s: helper is gone without detaching, session %llu; hits go on, misses wait",
+		     pool->name, s->id);
 	atomic_inc(&pool->nr_draining);
 	queue_delayed_work(cc_wq, &s->drain, 0);
 }

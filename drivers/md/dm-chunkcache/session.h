@@ -36,6 +36,8 @@ struct file;
 struct cc_session {
 	u64 id;				/* never 0; low 8 bits never 0 and unique */
 	u32 port;			/* netlink port of the command socket */
+	pid_t pid;			/* of who attached, for people */
+	u64 since_ns;			/* ktime */
 	struct file *file;		/* reference */
 	struct cc_pool *pool;		/* reference */
 	struct delayed_work drain;

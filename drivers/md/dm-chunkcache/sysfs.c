@@ -3,6 +3,8 @@
  * /sys/kernel/dm-chunkcache/<pool>/ and <pool>/<disk>/: one value a file; and the list of misses in
  * debugfs.  Reading never waits for I/O and never changes anything.
  */
+#include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -22,6 +24,10 @@ enum {
 	ATTR_WAIT = -5,
 	ATTR_PROMISED = -6,
 	ATTR_CHARGED = -7,
+	ATTR_MODE_WORD = -8,
+	ATTR_HELPER_PID = -9,
+	ATTR_HELPER_AGE = -10,
+	ATTR_MANIFEST_WORD = -11,
 };
 
 #define CC_ATTR(_name, _stat)							\
@@ -61,6 +67,11 @@ CC_ATTR(uuid, ATTR_UUID);
 CC_ATTR(session, ATTR_SESSION);
 CC_ATTR(slots_promised, ATTR_PROMISED);
 CC_ATTR(slots_charged, ATTR_CHARGED);
+CC_ATTR(mode, ATTR_MODE_WORD);
+CC_ATTR(helper_pid, ATTR_HELPER_PID);
+CC_ATTR(helper_age_ms, ATTR_HELPER_AGE);
+CC_ATTR(manifest, ATTR_MANIFEST_WORD);
+CC_ATTR(waited_us, CHUNKCACHE_STAT_WAITED_US);
 
 static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
 {
@@ -81,28 +92,61 @@ static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
 	return sysfs_emit(buf, "%llu\n", n[a->stat]);
 }
 
+/* 0 without a helper. */
+static u64 helper_value(struct cc_pool *pool, int attr)
+{
+	const struct cc_session *s;
+	u64 v = 0;
+
+	mutex_lock(&pool->cmd);
+	s = pool->session;
+	if (s && attr == ATTR_SESSION)
+		v = s->id;
+	else if (s && attr == ATTR_HELPER_PID)
+		v = s->pid;
+	else if (s)
+		v = div_u64(ktime_get_ns() - s->since_ns, NSEC_PER_MSEC);
+	mutex_unlock(&pool->cmd);
+	return v;
+}
+
 static ssize_t pool_show(struct kobject *kobj, struct attribute *attr, char *buf)
 {
 	struct cc_pool *pool = container_of(kobj, struct cc_pool, kobj);
 	const struct cc_sysfs_attr *a = container_of(attr, struct cc_sysfs_attr, attr);
 	u64 n[CHUNKCACHE_STAT_MAX + 1];
-	u64 session;
 
 	switch (a->stat) {
+	case ATTR_MODE_WORD:
+		return sysfs_emit(buf, "%s\n", cc_pool_mode(pool));
 	case ATTR_INSTANCE:
 		return sysfs_emit(buf, "%016llx\n", pool->instance);
 	case ATTR_UUID:
 		return sysfs_emit(buf, "%pU\n", &pool->geo.uuid);
 	case ATTR_SESSION:
-		mutex_lock(&pool->cmd);
-		session = pool->session ? pool->session->id : 0;
-		mutex_unlock(&pool->cmd);
-		return sysfs_emit(buf, "%llu\n", session);
+	case ATTR_HELPER_PID:
+	case ATTR_HELPER_AGE:
+		return sysfs_emit(buf, "%llu\n", helper_value(pool, a->stat));
 	case ATTR_PROMISED:
 		return sysfs_emit(buf, "%u\n", READ_ONCE(pool->promised));
 	}
 	cc_pool_stats(pool, n);
 	return show_stat(a, n, buf);
+}
+
+/* What the table in use says of a disk; before its first resume there is none. */
+static const char *disk_word(struct cc_dev *dev, int attr)
+{
+	static const char *const manifests[] = { "new", "loaded", "refused" };
+	const char *word = "none";
+
+	mutex_lock(&dev->pool->cmd);
+	if (dev->disk && attr == ATTR_MODE_WORD)
+		word = dev->disk->args.miss_timeout_ms ? "soft" : "hard";
+	else if (dev->disk)
+		word = manifests[dev->disk->state];
+	mutex_unlock(&dev->pool->cmd);
+	return word;
 }
 
 static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
@@ -116,6 +160,9 @@ static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
 		return sysfs_emit(buf, "%u\n", READ_ONCE(dev->share.promised));
 	case ATTR_CHARGED:
 		return sysfs_emit(buf, "%u\n", READ_ONCE(dev->share.used));
+	case ATTR_MODE_WORD:
+	case ATTR_MANIFEST_WORD:
+		return sysfs_emit(buf, "%s\n", disk_word(dev, a->stat));
 	}
 	cc_dev_stats(dev, n);
 	return show_stat(a, n, buf);
@@ -128,10 +175,11 @@ static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
 	&attr_errors_timeout.attr, &attr_errors_other.attr,		\
 	&attr_retried.attr, &attr_requeued.attr, &attr_waiting.attr,	\
 	&attr_oldest_ms.attr, &attr_mapped.attr, &attr_hit_rate.attr,	\
-	&attr_wait_histogram_us.attr
+	&attr_wait_histogram_us.attr, &attr_waited_us.attr, &attr_mode.attr
 
 static struct attribute *dev_attrs[] = {
-	READ_ATTRS, &attr_slots_promised.attr, &attr_slots_charged.attr, NULL
+	READ_ATTRS, &attr_slots_promised.attr, &attr_slots_charged.attr,
+	&attr_manifest.attr, NULL
 };
 ATTRIBUTE_GROUPS(dev);
 
@@ -142,7 +190,7 @@ static struct attribute *pool_attrs[] = {
 	&attr_evictions.attr, &attr_epochs.attr, &attr_doorbells.attr,
 	&attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
 	&attr_uuid.attr, &attr_session.attr, &attr_slots_promised.attr,
-	NULL
+	&attr_helper_pid.attr, &attr_helper_age_ms.attr, NULL
 };
 ATTRIBUTE_GROUPS(pool);
 
