@@ -46,6 +46,8 @@ static const char up_help[] =
 	"  --config FILE        that configuration, default /etc/chunkcache/P.conf\n"
 	"  --feature 'WORD...'  arguments for the table line, such as 'miss_timeout_ms\n"
 	"                       5000'; may be repeated\n"
+	"  --min-slots N        slots of the pool that no other disk can take\n"
+	"  --pin                the same for all of the disk: what it has read stays\n"
 	"  --from-config[=FILE] read FILE, default /etc/chunkcache/disks/NAME.conf\n"
 	"\n"
 	"A disk that is up already with the same pool, store and digest is fine.\n";
@@ -130,10 +132,22 @@ static int resolve(struct up *u)
 	return ctl_parse_digest(u->want.digest, u->digest) ? CTL_FAILED : 0;
 }
 
-/* Append " <#words> <words>" if there are any. */
-static int add_features(const char *features, char *params)
+/* All that the table line is to have, as words; NULL: no memory. */
+static char *all_features(const struct ctl_disk_config *w)
 {
-	char *copy = strdup(features ? features : ""), *word, *save = NULL;
+	char slots[40] = "", *text;
+
+	if (w->min_slots)
+		snprintf(slots, sizeof(slots), " min_slots %" PRIu64, w->min_slots);
+	if (asprintf(&text, "%s%s%s", w->features ? w->features : "", slots, w->pin ? " pin" : "") < 0)
+		return NULL;
+	return text;
+}
+
+/* Append " <#words> <words>" if there are any. */
+static int add_features(const struct ctl_disk_config *want, char *params)
+{
+	char *copy = all_features(want), *word, *save = NULL;
 	const char *words[FEATURE_WORDS_MAX];
 	unsigned int i, n = 0;
 	size_t used = strlen(params);
@@ -186,7 +200,7 @@ static int create_disk(struct up *u)
 	cc_id_to_hex(u->digest, hex);
 	snprintf(params, sizeof(params), "/dev/mapper/%s %s sha256:%s", u->want.pool, u->store,
 		 hex);
-	r = add_features(u->want.features, params);
+	r = add_features(&u->want, params);
 	if (r) {
 		ctl_err("features: %s", strerror(-r));
 		return CTL_FAILED;
@@ -221,6 +235,8 @@ static int check_wanted(const struct up *u)
 				 w->digest);
 	if (w->size && (!w->digest || w->size % SECTOR))
 		return ctl_usage("size: expected a multiple of 512, and with a digest only");
+	if (w->pin && w->min_slots)
+		return ctl_usage("%s: expected either --pin or --min-slots", u->name);
 	if (w->store && (strlen(w->store) >= sizeof(u->store) || !ctl_dm_name_ok(w->store)))
 		return ctl_usage("store '%s': expected the name of a [store] section", w->store);
 	return 0;
@@ -285,6 +301,11 @@ static int parse_up_option(struct up *u, int c, char **argv)
 		return append(&u->want.features, optarg);
 	case 's':
 		return ctl_parse_size("--size", optarg, &u->want.size);
+	case 'm':
+		return ctl_parse_number("--min-slots", optarg, 1, CTL_MIN_SLOTS_MAX, &u->want.min_slots);
+	case 'P':
+		u->want.pin = true;
+		return 0;
 	}
 	return ctl_bad_option(c, argv);
 }
@@ -294,7 +315,7 @@ static int load_disk_config(struct up *u, const char *file)
 	char path[256], err[256] = "";
 
 	if (u->want.pool || u->want.store || u->want.image || u->want.digest || u->want.size ||
-	    u->want.features)
+	    u->want.features || u->want.min_slots || u->want.pin)
 		return ctl_usage("--image or --digest is needed; without, and with --from-config, "
 				 "nothing but --config may be given");
 	if (!file) {
@@ -318,6 +339,8 @@ static int run_up(const struct ctl_command *cmd, int argc, char **argv)
 		{ "store", required_argument, NULL, CTL_OPT_STORE },
 		{ "config", required_argument, NULL, CTL_OPT_CONFIG },
 		{ "feature", required_argument, NULL, 'f' },
+		{ "min-slots", required_argument, NULL, 'm' },
+		{ "pin", no_argument, NULL, 'P' },
 		{ "from-config", optional_argument, NULL, 'F' },
 		{ 0 }
 	};

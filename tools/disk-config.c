@@ -25,6 +25,14 @@ static int refuse(struct parser *p, const char *key, const char *wrong)
 	return 0;
 }
 
+static bool parse_slots(const char *value, uint64_t *ret_slots)
+{
+	char *end;
+
+	*ret_slots = strtoull(value, &end, 10);
+	return value[0] >= '0' && value[0] <= '9' && !*end && *ret_slots && *ret_slots <= CTL_MIN_SLOTS_MAX;
+}
+
 /* For libinih: 1 is good, 0 makes it remember the line. */
 static int take(void *arg, const char *section, const char *name, const char *value)
 {
@@ -45,6 +53,13 @@ static int take(void *arg, const char *section, const char *name, const char *va
 		c->record_auto = !strcmp(value, "auto");
 		return c->record_auto || !strcmp(value, "no") ? 1 : refuse(p, name, "expected auto or no");
 	}
+	if (!strcmp(name, "min_slots"))
+		return parse_slots(value, &c->min_slots) ? 1 :
+			refuse(p, name, "expected a number of slots, 1 to 1073741823");
+	if (!strcmp(name, "pin")) {
+		c->pin = !strcmp(value, "yes");
+		return c->pin || !strcmp(value, "no") ? 1 : refuse(p, name, "expected yes or no");
+	}
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (strcmp(name, keys[i].name))
 			continue;
@@ -53,7 +68,8 @@ static int take(void *arg, const char *section, const char *name, const char *va
 		*keys[i].to = strdup(value);
 		return *keys[i].to ? 1 : refuse(p, name, "out of memory");
 	}
-	return refuse(p, name, "expected pool, store, image, digest, size, features or record");
+	return refuse(p, name, "expected pool, store, image, digest, size, features, min_slots, "
+		      "pin or record");
 }
 
 int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)

@@ -9,6 +9,7 @@
  *	image = debian-12		or: digest = sha256:<64 hex>
  *	size = 10G			with digest: do not ask the store for it
  *	features = miss_timeout_ms 5000	arguments for the table line
+ *	min_slots = 1000		slots that no other disk can take; or: pin = yes, all it has chunks for
  *	record = auto			make a boot trace if the image has none; default no
  */
 #ifndef CTL_DISK_CONFIG_H
@@ -20,11 +21,14 @@
 #include "config.h"
 
 #define CTL_DISK_CONFIG_DIR CC_CONFIG_DIR "/disks"
+#define CTL_MIN_SLOTS_MAX ((1u << 30) - 1)	/* as the target has it */
 
 /* Strings are malloc()ed and owned; NULL or 0: not given. */
 struct ctl_disk_config {
 	char *pool, *store, *image, *digest, *features;
 	uint64_t size;			/* bytes */
+	uint64_t min_slots;		/* promised to it, 0: none */
+	bool pin;			/* all of it */
 	bool record_auto;
 };
 

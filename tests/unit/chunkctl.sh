@@ -250,6 +250,14 @@ printf '[disk]\npool = p\ncolour = red\n' >disk.conf
 refuse 1 "disk.conf:3: colour: expected pool, store" up vm1 --from-config="$dir/disk.conf"
 printf '[disk]\npool = p\nsize = many\n' >disk.conf
 refuse 1 "disk.conf:3: size: expected a size" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = p\nmin_slots = 0\n' >disk.conf
+refuse 1 "disk.conf:3: min_slots: expected a number of slots" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = p\npin = all\n' >disk.conf
+refuse 1 "disk.conf:3: pin: expected yes or no" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = p\nimage = x\nmin_slots = 4\npin = yes\n' >disk.conf
+refuse 2 "expected either --pin or --min-slots" up vm1 --from-config="$dir/disk.conf"
+refuse 2 "--min-slots: expected a number from 1 to 1073741823" up vm1 --image x --pool p --min-slots 0
+refuse 2 "expected either --pin or --min-slots" up vm1 --image x --pool p --min-slots 1 --pin
 printf '[disks]\npool = p\n' >disk.conf
 refuse 1 "disk.conf:2: disks: expected the section" up vm1 --from-config="$dir/disk.conf"
 printf '[disk]\npool = p\npool = q\n' >disk.conf
