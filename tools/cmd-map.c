@@ -224,7 +224,7 @@ static void svg_legend(const struct map *m, FILE *to, unsigned int y)
 
 static void svg_labels(const struct map *m, FILE *to, unsigned int rows)
 {
-	unsigned int row, step = rows > 32 ? 8 : rows > 8 ? 4 : 1;
+	unsigned int row, step = rows > 32 ? 8 : rows > 8 ? 4 : 2;	/* a label is higher than a row */
 	char offset[CTL_SIZE_TEXT];
 
 	for (row = 0; row < rows; row += step)

@@ -422,7 +422,8 @@ static int run_screen(struct top *t)
 	raw = before;
 	cfmakeraw(&raw);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
-	fputs("\033[?1049h\033[?25l\033[2J", stdout);
+	/* On a narrow terminal lines are cut, not wrapped. */
+	fputs("\033[?1049h\033[?25l\033[?7l\033[2J", stdout);
 	for (i = 0; !r && !t->quit && !ended; i++) {
 		if (t->iterations && i > t->iterations)
 			break;
@@ -431,7 +432,7 @@ static int run_screen(struct top *t)
 		if (!t->quit && !ended)
 			r = look(t);
 	}
-	fputs("\033[?25h\033[?1049l", stdout);
+	fputs("\033[?7h\033[?25h\033[?1049l", stdout);
 	fflush(stdout);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	return r;
