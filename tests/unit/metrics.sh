@@ -10,6 +10,7 @@
 build=$(dirname "$ctl")
 promtool=${CHUNKCACHE_CACHE:-$HOME/.cache/dm-chunkcache}/promtool
 pids=()
+touch out err
 trap 'kill -KILL "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 
 give_up() { echo "Bail out! $*"; cat ./*.log; exit 1; }
@@ -61,6 +62,7 @@ cat >p.conf <<-END
 	metrics_listen = 127.0.0.1:$port
 	lock_memory = no
 	prefetch = no
+	replay = no
 	[store main]
 	url = http://127.0.0.1:$(cat http)
 	[store spare]
@@ -108,8 +110,9 @@ is dm_chunkcache_disk_chunks ',disk="vm3"' 64
 is dm_chunkcache_disk_size_bytes ',disk="vm1"' 16777216
 is dm_chunkcache_store_down ',store="spare"' 0
 is dm_chunkcache_endpoint_breaker ',store="main",state="closed"' 1
-is dm_chunkcache_endpoint_results_total ',store="main",result="ok"' "$(value dm_chunkcache_endpoint_gets_total ',store="main"')"
-is dm_chunkcache_endpoint_get_seconds_count ',store="main"' "$(value dm_chunkcache_endpoint_gets_total ',store="main"')"
+sums dm_chunkcache_endpoint_results_total "$(value dm_chunkcache_endpoint_gets_total ',store="main"')"
+is dm_chunkcache_endpoint_get_seconds_count ',store="main"' \
+	"$(value dm_chunkcache_endpoint_results_total ',store="main",result="ok"')"
 sums dm_chunkcache_disk_reads_total $((${reads% *} + ${reads#* }))
 sums dm_chunkcache_disk_miss_wait_seconds_count "${reads#* }"
 sums dm_chunkcache_disk_gets_total $(($(value dm_chunkcache_endpoint_gets_total ',store="main"') -
