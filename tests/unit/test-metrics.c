@@ -343,9 +343,11 @@ static void test_refused(void)
 static void test_shared(void)
 {
 	int fds[CC_METRICS_CLIENTS_MAX], before, good = 0;
+	uint64_t start;
 
 	usleep(1100000);
 	before = texts;
+	start = cc_now_ns();
 	for (int i = 0; i < CC_METRICS_CLIENTS_MAX; i++) {
 		fds[i] = dial(address);
 		(void)!send(fds[i], GET "\r\n", strlen(GET "\r\n"), MSG_NOSIGNAL);
@@ -353,7 +355,7 @@ static void test_shared(void)
 	for (int i = 0; i < CC_METRICS_CLIENTS_MAX; i++)
 		good += whole(read_all(fds[i]));
 	ok(good == CC_METRICS_CLIENTS_MAX, "as many as there may be are served");
-	ok(texts - before <= 2, "by %d texts", texts - before);
+	ok(texts - before <= 2 + (int)((cc_now_ns() - start) / CC_SECOND), "by %d texts", texts - before);
 }
 
 /* Those who say nothing make room, those who are being answered do not. */
