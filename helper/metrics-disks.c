@@ -3,13 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
-#include "session-impl.h"
-
-#define NAME "dm_chunkcache_"
-#define COUNTER(n, h) { NAME n, h, CC_COUNTER }
-#define GAUGE(n, h) { NAME n, h, CC_GAUGE }
-#define NR(a) (sizeof(a) / sizeof((a)[0]))
+#include "metrics-impl.h"
 
 struct list {
 	const struct cc_disk **disks;	/* by name */
@@ -78,7 +72,7 @@ static const struct {
 };
 
 static const struct cc_metric
-	info = { NAME "disk", "The disk's store and the digest of its manifest.", CC_INFO },
+	info = INFO("disk", "The disk's store and the digest of its manifest."),
 	ended = COUNTER("disk_prefetches_ended", "Prefetched chunks by what became of them: read in time, "
 			"asked for on their way, evicted unread, or not had at all."),
 	rest = COUNTER("unattributed_gets", "GETs for no disk in particular, or for disks long gone.");

@@ -3,14 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
-#include "session-impl.h"
-
-#define NAME "dm_chunkcache_"
-#define COUNTER(n, h) { NAME n, h, CC_COUNTER }
-#define GAUGE(n, h) { NAME n, h, CC_GAUGE }
-#define HISTOGRAM(n, h) { NAME n, h, CC_HISTOGRAM }
-#define NR(a) (sizeof(a) / sizeof((a)[0]))
+#include "metrics-impl.h"
 
 /* Of the engine, or copied from it: large, hence not on the stack. */
 struct snapshot {

@@ -6,12 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics.h"
-#include "session-impl.h"
-
-#define NAME "dm_chunkcache_"
-#define COUNTER(n, h) { NAME n, h, CC_COUNTER }
-#define GAUGE(n, h) { NAME n, h, CC_GAUGE }
+#include "metrics-impl.h"
 
 /* What was dumped: the pool's own, and its disks by name. */
 struct dump {
@@ -82,11 +77,8 @@ static const struct cc_metric module_up =
 	GAUGE("module_up", "Whether the kernel module has told its counters.");
 static const struct cc_metric undrained =
 	GAUGE("pool_undrained_sessions", "Sessions that ended, but whose writes may still be under way.");
-static const struct cc_metric waits = {
-	NAME "disk_miss_wait_seconds", "How long reads that missed have waited.", CC_HISTOGRAM
-};
-
-#define NR(a) (sizeof(a) / sizeof((a)[0]))
+static const struct cc_metric waits =
+	HISTOGRAM("disk_miss_wait_seconds", "How long reads that missed have waited.");
 
 /* ---- the dump ---- */
 

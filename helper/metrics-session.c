@@ -5,13 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "metrics.h"
-#include "session-impl.h"
-
-#define NAME "dm_chunkcache_"
-#define COUNTER(n, h) { NAME n, h, CC_COUNTER }
-#define GAUGE(n, h) { NAME n, h, CC_GAUGE }
-#define NR(a) (sizeof(a) / sizeof((a)[0]))
+#include "metrics-impl.h"
 
 /* Counters of struct cc_fill_stats that have a family of their own. */
 static const struct {
@@ -36,7 +30,7 @@ static const struct {
 };
 
 static const struct cc_metric
-	info = { NAME "helper", "The helper's version.", CC_INFO },
+	info = INFO("helper", "The helper's version."),
 	start_time = { "process_start_time_seconds", "When the process began, since 1970.", CC_GAUGE },
 	cpu = { "process_cpu_seconds", "Time on a CPU, of user and system together.", CC_COUNTER },
 	resident = { "process_resident_memory_bytes", "Memory that is resident.", CC_GAUGE },

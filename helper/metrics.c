@@ -2,8 +2,7 @@
 /* All metrics, in their order; see metrics.h. */
 #include <stdio.h>
 
-#include "metrics.h"
-#include "session-impl.h"
+#include "metrics-impl.h"
 
 void cc_metrics_one(struct cc_text *t, const struct cc_labels *l, const struct cc_metric *m,
 		    uint64_t value, unsigned int decimals)
