@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# In a guest of `record`, when it is up: what the serial number of its board names, from "@start" to
-# "@done STATUS",
-# some work to know how fast it is, "@worked".
+# In a guest of `record`, when it is up.  "@start", then what the serial number of its board names, then
+# "@done STATUS"; then some work, to know how fast the guest is, and "@worked".
 
 database() {
 	sleep 3		# the host is to see that it starts
