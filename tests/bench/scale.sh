@@ -39,7 +39,7 @@ must modprobe loop max_loop=1
 
 # ---- 4 TiB, of which nothing is there but the superblocks ----
 
-must truncate -s $(((4 << 40) + (1 << 30))) /dev/shm/sparse
+must truncate -s $(((4 << 40) + (2 << 30))) /dev/shm/sparse
 must losetup /dev/loop0 /dev/shm/sparse
 cache_device=/dev/loop0
 must chunkctl format $cache_device --manifest-area 1M --no-discard --force >$WORK/format.log

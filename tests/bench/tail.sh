@@ -45,7 +45,8 @@ cc-io --seq --bs 4K --step 64K --depth 8 --seconds 3600 /dev/mapper/churn >$WORK
 churn_pid=$!
 on_exit "kill $filler_pid $churn_pid 2>/dev/null"
 fills=$(pool_fills)
-churning() { [ "$(pool_fills)" -gt $((fills + 2500)) ]; }
+# fewer than there are slots: nobody reads the hot ones meanwhile
+churning() { [ "$(pool_fills)" -gt $((fills + 500)) ]; }
 must_become 60 churning
 
 evictions=$(pool_evictions)

@@ -19,7 +19,7 @@ device_is() {
 }
 
 resize() {
-	chunkctl pool-resize $POOL $cache_device "$@" >$WORK/resize 2>&1 || {
+	timeout 60 chunkctl pool-resize $POOL $cache_device "$@" >$WORK/resize 2>&1 || {
 		cat $WORK/resize; fail "pool-resize $*"; }
 	cat $WORK/resize
 }

@@ -88,7 +88,7 @@ note "no slot is handed out before its discard has ended"
 format 64K
 pool_up
 disk_up vm1 a
-slow_table=$(slow_table 0 600000)
+slow_table=$(slow_table 0 60000)
 undo_slow=$(slow_table 0 0)
 export slow_table undo_slow
 nl --seed 82 <<'END'
@@ -99,19 +99,25 @@ state $disk loaded
 alloc 128
 is $nr_slots_got 128
 write $slot0 82 0
+write $slot5 82 1
 release $slot1 $gen1
 release $slot2 $gen2
 release $slot3 $gen3
 release $slot4 $gen4
 done $slot0 $gen0 $disk 0
+done $slot5 $gen5 $disk 1
 sh dmsetup load slow --table "$slow_table" && dmsetup suspend --noflush --nolockfs slow && dmsetup resume slow
 sh dmsetup message cache0 0 drop
 sleep 600
-echo the reserve is full: the discard of slot 0 is under way
+echo the reserve is full: one discard is under way, one slot waits for its own
 slots
-is $slots_dying 1
+is $slots_dying 2
 alloc 8
 is $nr_slots_got 4
+sleep 600
+echo demand has the slot that waited, but not the other
+alloc 1
+is $nr_slots_got 1
 alloc 1
 is $nr_slots_got 0
 sh dmsetup load slow --table "$undo_slow" && dmsetup suspend --noflush --nolockfs slow && dmsetup resume slow

@@ -258,6 +258,12 @@ static u32 to_evict(const struct cc_slots *s)
 	return want > have ? want - have : 0;
 }
 
+/* Is there work for reclaim?  It also takes back what waits for its discard. */
+static bool is_low(const struct cc_slots *s)
+{
+	return nr_free(s) + s->dying.nr + s->draining.nr < to_have(s);
+}
+
 /* Nobody reads the slot any more. */
 static void give_back(struct cc_slots *s, u32 nr)
 {
@@ -669,7 +675,7 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 	}
 	if (got < n && !prefetch)
 		s->wanted = min(max(s->wanted, n - got), max(reserve(s), s->nr / 8 + 1));
-	low = to_evict(s);
+	low = is_low(s);
 	spin_unlock(&s->lock);
 	if (low)
 		kick(s);
@@ -779,7 +785,7 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key
 	s->nr_fills++;
 	made_valid(arg);
 	cc_policy_insert(&s->policy, cc_slot_nr(slot), key, prefetched);
-	low = to_evict(s);
+	low = is_low(s);
 	spin_unlock(&s->lock);
 	/* Demand may wait for just this one. */
 	if (low)
