@@ -11,7 +11,7 @@ DEB_DIR       = $(abspath $(BUILD))/deb
 DEB_TREE      = $(DEB_DIR)/chunkcache-$(VERSION)
 DEB_SOURCE   := Kbuild Makefile LICENSE README.md Documentation drivers helper include tests tools
 # Two builds of one commit are equal.
-DEB_EPOCH    := $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Documentation/NEWS)
+DEB_EPOCH     = $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Documentation/NEWS)
 DEB_TAR       = tar --sort=name --mtime=@$(DEB_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go-w
 
 .PHONY: deb deb-source
