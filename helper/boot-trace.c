@@ -171,10 +171,11 @@ int cc_trace_build(const struct cc_trace *t, void **ret_data, size_t *ret_size)
 {
 	size_t size = sizeof(struct cc_trace_header) + t->nr * sizeof(struct cc_trace_entry);
 	struct cc_trace_header *h = calloc(1, size);
-	struct cc_trace_entry *e = (struct cc_trace_entry *)(h + 1);
+	struct cc_trace_entry *e;
 
 	if (!h)
 		return -ENOMEM;
+	e = (struct cc_trace_entry *)(h + 1);
 	memcpy(h->magic, CC_TRACE_MAGIC, sizeof(h->magic));
 	h->version = htole32(CC_TRACE_VERSION);
 	memcpy(h->digest, t->digest, CC_ID_SIZE);

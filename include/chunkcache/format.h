@@ -119,8 +119,8 @@ struct cc_manifest_header {
 };
 
 /*
- * Boot trace: which chunks the first reads of disks of an image go to, and when.  A hint, rewritten with
- * each run that is recorded: what is wrong with it is never an error of the disk.
+ * Boot trace: which chunks the first reads of disks of an image go to, and when.  A hint,
+ * rewritten with each run that is recorded: what is wrong with it is never an error of the disk.
  */
 #define CC_TRACE_MAGIC		"cctrace\n"	/* 8 bytes, no NUL */
 #define CC_TRACE_VERSION	1
@@ -142,11 +142,12 @@ struct cc_trace_header {
 	__u8	reserved[4];		/* 0 */
 };
 
-/* In the order of first touch: medians of the times never go back, and no chunk comes twice. */
+/* In the order of first touch: medians of the times never go back.  No chunk comes twice. */
 struct cc_trace_entry {
 	__le64	chunk;			/* inside of the image */
-	__le32	ms[CC_TRACE_TIMES];	/* since the disk's start, in the last runs that touched it, the
-					 * newest first; then CC_TRACE_NO_TIME, but not in ms[0] */
+	__le32	ms[CC_TRACE_TIMES];	/* since the disk's start, in the last runs that touched
+					 * it, the newest first; then CC_TRACE_NO_TIME, but not in
+					 * ms[0] */
 	__le32	runs;			/* that touched it, 1..runs of the header */
 };
 
