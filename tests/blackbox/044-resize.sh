@@ -113,7 +113,8 @@ pool_up
 disk_up vm1 a
 verify_a="cc-io --verify $(opts a)"
 smaller="chunkctl pool-resize $POOL $cache_device --size $(device 4)"
-export verify_a smaller
+larger="chunkctl pool-resize $POOL $cache_device --size $(device 8)"
+export verify_a smaller larger
 nl --seed 44 <<'END'
 pool /dev/mapper/cache0
 attach
@@ -147,8 +148,22 @@ alloc 8
 is $nr_slots_got 3
 adopt 5
 is $nr_slots_got 0
+echo a slot that comes back is not what the map has of its last use
+sh $larger
+alloc 8
+is $nr_slots_got 5
+write $slot0 44 20
+done $slot0 $gen0 $disk 20
+write $slot1 44 21
+done $slot1 $gen1 $disk 21
+write $slot2 44 22
+done $slot2 $gen2 $disk 22
+write $slot3 44 23
+done $slot3 $gen3 $disk 23
+write $slot4 44 24
+done $slot4 $gen4 $disk 24
 END
-equal "slots" "$(slots_total)" 4
+equal "slots" "$(slots_total)" 8
 helper_start
 verify vm1 a --seq --bs 64K --length 2M
 finish

@@ -99,24 +99,30 @@ state $disk loaded
 alloc 128
 is $nr_slots_got 128
 write $slot0 82 0
-write $slot5 82 1
 release $slot1 $gen1
 release $slot2 $gen2
 release $slot3 $gen3
 release $slot4 $gen4
 done $slot0 $gen0 $disk 0
-done $slot5 $gen5 $disk 1
+done $slot5 $gen5
+done $slot6 $gen6
+done $slot7 $gen7
+done $slot8 $gen8
+done $slot9 $gen9
 sh dmsetup load slow --table "$slow_table" && dmsetup suspend --noflush --nolockfs slow && dmsetup resume slow
 sh dmsetup message cache0 0 drop
 sleep 600
-echo the reserve is full: one discard is under way, one slot waits for its own
+echo the reserve is full: one discard is under way, five slots wait for theirs
 slots
-is $slots_dying 2
-alloc 8
+is $slots_dying 6
+alloc 5
 is $nr_slots_got 4
 sleep 600
-echo demand has the slot that waited, but not the other
-alloc 1
+echo demand has those that waited, but not the other
+alloc 4
+is $nr_slots_got 4
+sleep 600
+alloc 8
 is $nr_slots_got 1
 alloc 1
 is $nr_slots_got 0
