@@ -66,4 +66,15 @@ disk_up none b
 verify none b --seq --bs 64K
 scan
 at_least "chunks that are gone" "$(missed none b | tail -n 1)" 15
+
+note "by chunkctl, and by a disk's file"
+mkdir -p /etc/chunkcache/disks
+must chunkctl up asked --pool $POOL --store $STORE --digest "$(digest b)" --size $(($(sectors b) * 512)) --min-slots 7
+equal "slots promised" "$(disk_counter asked slots_promised)" 7
+disk_down asked
+printf '[disk]\npool = %s\nstore = %s\ndigest = %s\nsize = %s\npin = yes\n' $POOL $STORE "$(digest b)" \
+	$(($(sectors b) * 512)) >/etc/chunkcache/disks/asked.conf
+must chunkctl up asked
+equal "slots promised" "$(disk_counter asked slots_promised)" $(($(sectors b) / 128))
+disk_down asked
 finish
