@@ -161,7 +161,8 @@ static void check_pool(struct explanation *x)
 		next(x, "chunkctl pool-up POOL DEVICE");
 		return;
 	}
-	if (strcmp(ctl_string(x->pool, "mode"), "normal") ||
+	/* One that shrinks goes on as ever. */
+	if (!strcmp(ctl_string(x->pool, "mode"), "suspended") ||
 	    json_is_true(json_object_get(x->pool, "suspended"))) {
 		mark(x, PART_POOL, LEVEL_BAD, "%s: suspended", name);
 		say(x, "The pool %s is suspended: what is cached is still read, but nothing can be "
@@ -378,6 +379,9 @@ static void check_failure(struct explanation *x)
 	    ctl_span_text(ctl_number(f, "age_ms") / 1000, span));
 	next(x, "chunkctl verify %s --store %s --config " CC_CONFIG_DIR "/%s.conf",
 	     ctl_string(x->disk, "digest"), ctl_string(x->disk, "store"), pool_name(x));
+	if (corrupt)
+		next(x, "remove the objects that it names from store %s   (an import leaves what is there)",
+		     ctl_string(x->disk, "store"));
 	next(x, "chunkctl import IMAGE --name NAME --store %s   (uploads what is missing)",
 	     ctl_string(x->disk, "store"));
 }

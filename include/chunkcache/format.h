@@ -25,6 +25,8 @@
  *	manifests/<64 hex>		a manifest
  *	traces/<64 hex>			boot trace of the image of that manifest, if there is one
  *	images/<name>			text, one line: "sha256:<64 hex>\n", an image's manifest
+ *	leases/import-<16 hex>		while an import runs; the content has no meaning
+ *	leases/gc-<16 hex>		while a gc runs
  *
  * Image names: 1 to 128 of [a-zA-Z0-9._-], not starting with '.' or '-'.
  */

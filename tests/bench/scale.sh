@@ -97,8 +97,9 @@ echo "figure disk_create_ms $(awk -v n="$disks" -v ms="$ms" 'BEGIN { printf "%.3
 must_become 60 disk_is_loaded "vm$((disks - 1))"
 verify "vm$((disks - 1))" a --engine pread --seq --bs 64K
 echo "count disks $(all_devices chunkcache | wc -l)"
-timed bash -c "cat $SYSFS/$POOL/vm{0..199}/* >/dev/null"
-echo "figure sysfs_200_disks_ms $ms"
+cc-files "$SYSFS/$POOL"/vm{0..199}/* >$WORK/files || fail "files of 200 disks"
+echo "figure sysfs_200_disks_ms $(sed -n 's/kept //p' $WORK/files)"
+echo "figure sysfs_200_disks_open_ms $(sed -n 's/open //p' $WORK/files)"
 timed bash -c "for ((i = 0; i < $disks; i++)); do dmsetup remove vm\$i || exit; done"
 echo "figure disk_remove_ms $(awk -v n="$disks" -v ms="$ms" 'BEGIN { printf "%.3f\n", ms / n }')"
 finish

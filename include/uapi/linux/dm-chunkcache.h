@@ -24,7 +24,7 @@
  * A record's reserved fields must be zero.
  *
  * Common errors (errno of the netlink ack, with an extended-ack text):
- *   EPERM     no CAP_SYS_ADMIN, or not the initial network namespace
+ *   EPERM     no CAP_NET_ADMIN or CAP_SYS_ADMIN, or not the initial network namespace
  *   ENOTCONN  the sender has no session (or not any more)
  *   ESTALE    CHUNKCACHE_A_SESSION is not the sender's session
  *   EINVAL    attribute missing or of the wrong size
