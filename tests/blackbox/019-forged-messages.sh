@@ -62,7 +62,9 @@ refused ENOENT map 999999 0 $slot0 $gen0
 refused ERANGE map $disk0 100000 $slot0 $gen0
 refused ERANGE hole $disk0 31 2
 refused ERANGE|EINVAL hole $disk0 0 0
-refused ERANGE hole $disk0 1 18446744073709551615
+refused ERANGE hole $disk0 1 16777216
+refused E2BIG hole $disk0 0 16777217
+refused E2BIG hole $disk0 1 18446744073709551615
 refused EBUSY keep $slot0
 
 echo misses that are not there, other cookies

@@ -511,10 +511,11 @@ u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool 
 {
 	struct cc_missq *q = &disk->missq;
 	u32 got = pull_hints(disk, ret, n);
-	u64 now = ktime_get_ns();
 	struct cc_miss *m;
+	u64 now;
 
 	spin_lock(&q->lock);
+	now = ktime_get_ns();
 	while (got < n && (m = list_first_entry_or_null(&q->fresh, struct cc_miss, fresh))) {
 		describe(disk, m, now, &ret[got++]);
 		set_state(disk, m, MISS_SENT);
@@ -900,10 +901,11 @@ void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms)
 void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *seq)
 {
 	struct cc_missq *q = &disk->missq;
-	u64 now = ktime_get_ns();
 	struct rb_node *n;
+	u64 now;
 
 	spin_lock(&q->lock);
+	now = ktime_get_ns();
 	for (n = rb_first(&q->misses); n; n = rb_next(n)) {
 		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
 

@@ -591,7 +591,9 @@ static void map_valid(void *arg)
 	struct map_one *m = arg;
 
 	set_entry(m->disk, m->chunk, m->entry);
-	cc_slots_charge(m->disk->slots, cc_entry_slot(m->entry), m->disk->dev->share_id);
+	/* Pairs with the release in book(). */
+	cc_slots_charge(m->disk->slots, cc_entry_slot(m->entry),
+			smp_load_acquire(&m->disk->dev->share_id));
 	cc_miss_mapped(m->disk, m->chunk, m->entry);
 }
 
@@ -647,6 +649,7 @@ static int map_one(struct cc_pool *pool, const struct chunkcache_map *rec)
 
 static int do_map(struct cc_cmd *c)
 {
+	u64 left = CHUNKCACHE_MAP_CHUNKS_MAX;
 	struct chunkcache_map rec;
 	u32 n, i;
 	int r;
@@ -658,9 +661,11 @@ static int do_map(struct cc_cmd *c)
 		return r;
 	for (i = 0; i < n; i++) {
 		get_record(c->info, CHUNKCACHE_A_MAPS, i, &rec);
-		r = map_one(c->pool, &rec);
+		r = rec.count > left ? -E2BIG : map_one(c->pool, &rec);
 		if (r)
 			refuse(c, i, r);
+		else
+			left -= rec.count;
 		cond_resched();
 	}
 	return batch_end(c);

@@ -245,8 +245,8 @@ void cc_policy_resize(struct cc_policy *p, u32 nr)
 
 	p->nr = nr;
 	if (nr < was) {
-		p->nr_ghosts[BY_SMALL] = p->nr_ghosts[BY_SMALL] * nr / was;
-		p->nr_ghosts[BY_MAIN] = p->nr_ghosts[BY_MAIN] * nr / was;
+		p->nr_ghosts[BY_SMALL] = (u64)p->nr_ghosts[BY_SMALL] * nr / was;
+		p->nr_ghosts[BY_MAIN] = (u64)p->nr_ghosts[BY_MAIN] * nr / was;
 	}
 }
 

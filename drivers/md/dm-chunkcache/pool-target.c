@@ -16,7 +16,8 @@
 
 struct pool_table {
 	struct dm_dev *cache_dev;
-	struct cc_pool *pool;		/* reference */
+	struct cc_pool *pool;		/* reference, by table */
+	struct cc_pool_table table;
 	struct cc_pool_args args;
 	struct cc_geometry geo;		/* as the superblock was when the table was loaded */
 };
@@ -76,7 +77,7 @@ static int cc_pool_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (r)
 		goto put_dev;
 	pt->pool = cc_pool_get_for_table(md, pt->cache_dev->bdev->bd_dev, &pt->geo,
-					 &ti->error);
+					 &pt->table, &ti->error);
 	if (IS_ERR(pt->pool)) {
 		r = PTR_ERR(pt->pool);
 		goto put_dev;
@@ -95,7 +96,7 @@ static void cc_pool_dtr(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_put(pt->pool);
+	cc_pool_put_table(pt->pool, &pt->table);
 	dm_put_device(ti, pt->cache_dev);
 	kfree(pt);
 }

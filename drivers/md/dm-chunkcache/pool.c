@@ -8,7 +8,7 @@
 
 /* Covers the lists of pools and of their disks; see the lock order in pool.h. */
 DEFINE_MUTEX(cc_pools_lock);
-struct workqueue_struct *cc_wq;
+struct workqueue_struct *cc_wq, *cc_drain_wq;
 
 static LIST_HEAD(pools);
 static struct kset *kset;
@@ -19,20 +19,28 @@ int cc_pool_module_init(void)
 	cc_wq = alloc_workqueue("dm-chunkcache", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!cc_wq)
 		return -ENOMEM;
+	cc_drain_wq = alloc_workqueue("dm-chunkcache-drain", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!cc_drain_wq)
+		goto destroy_wq;
 	kset = kset_create_and_add("dm-chunkcache", NULL, kernel_kobj);
-	if (!kset) {
-		destroy_workqueue(cc_wq);
-		return -ENOMEM;
-	}
+	if (!kset)
+		goto destroy_drain_wq;
 	/* debugfs is a help, not a must: errors need no care. */
 	debugfs = debugfs_create_dir("dm-chunkcache", NULL);
 	return 0;
+
+destroy_drain_wq:
+	destroy_workqueue(cc_drain_wq);
+destroy_wq:
+	destroy_workqueue(cc_wq);
+	return -ENOMEM;
 }
 
 void cc_pool_module_exit(void)
 {
 	debugfs_remove(debugfs);
 	kset_unregister(kset);
+	destroy_workqueue(cc_drain_wq);
 	destroy_workqueue(cc_wq);
 }
 
@@ -126,6 +134,8 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	cc_bell_init(&pool->bell);
 	kref_init(&pool->ref);
 	INIT_LIST_HEAD(&pool->devs);
+	INIT_LIST_HEAD(&pool->tables);
+	INIT_LIST_HEAD(&pool->sessions);
 	dm_copy_name_and_uuid(md, pool->name, NULL);
 
 	r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
@@ -194,7 +204,8 @@ static int take_up(struct cc_pool *pool, const struct cc_geometry *geo, char **e
 }
 
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
-				      const struct cc_geometry *geo, char **error)
+				      const struct cc_geometry *geo,
+				      struct cc_pool_table *table, char **error)
 {
 	dev_t devt = disk_devt(dm_disk(md));
 	unsigned int noio = memalloc_noio_save();
@@ -222,9 +233,32 @@ struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt
 	if (IS_ERR(pool))
 		*error = "Cannot make pool";
 unlock:
+	if (!IS_ERR(pool)) {
+		table->nr_slots = geo->nr_slots;
+		list_add(&table->node, &pool->tables);
+	}
 	mutex_unlock(&cc_pools_lock);
 	memalloc_noio_restore(noio);
 	return pool;
+}
+
+void cc_pool_put_table(struct cc_pool *pool, struct cc_pool_table *table)
+{
+	mutex_lock(&cc_pools_lock);
+	list_del(&table->node);
+	mutex_unlock(&cc_pools_lock);
+	cc_pool_put(pool);
+}
+
+u32 cc_pool_fewest_slots(struct cc_pool *pool)
+{
+	u32 fewest = READ_ONCE(pool->slots.nr);
+	struct cc_pool_table *t;
+
+	lockdep_assert_held(&cc_pools_lock);
+	list_for_each_entry(t, &pool->tables, node)
+		fewest = min(fewest, t->nr_slots);
+	return fewest;
 }
 
 void cc_pool_get(struct cc_pool *pool)
@@ -357,6 +391,8 @@ static bool dev_name_taken(struct cc_pool *pool, const char *name)
 {
 	struct cc_dev *d;
 
+	if (cc_sysfs_is_pool_attr(name))
+		return true;
 	list_for_each_entry(d, &pool->devs, node)
 		if (!strcmp(d->name, name))
 			return true;

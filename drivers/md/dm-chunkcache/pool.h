@@ -37,6 +37,12 @@
 #include "slot.h"
 #include "superblock.h"
 
+/* A table of a pool, live or loaded only. */
+struct cc_pool_table {
+	struct list_head node;		/* pool->tables; cc_pools_lock */
+	u32 nr_slots;			/* that the pool has, or will have when it is resumed */
+};
+
 struct cc_pool {
 	struct cc_slots slots;
 	struct cc_geometry geo;		/* nr_slots, slots_end change under cmd, all else never */
@@ -49,6 +55,7 @@ struct cc_pool {
 	struct cc_session *session;	/* attached; cmd */
 	u32 session_port;		/* session->port or 0; written under cmd, read without */
 	u64 last_session;		/* cmd */
+	struct list_head sessions;	/* live and draining; cmd */
 	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
 	struct cc_bell bell;
@@ -61,6 +68,7 @@ struct cc_pool {
 	struct kref ref;
 	struct list_head node;
 	struct list_head devs;
+	struct list_head tables;
 	u32 promised;			/* slots, to all devs */
 
 	struct kobject kobj;		/* lives on while sysfs files are open */
@@ -86,10 +94,14 @@ struct cc_dev {
 
 extern struct mutex cc_pools_lock;
 extern struct workqueue_struct *cc_wq;
+/* Of works that may tear a pool down, for which works of cc_wq are waited. */
+extern struct workqueue_struct *cc_drain_wq;
 
 /* Defined with the attributes in sysfs.c. */
 extern const struct kobj_type cc_pool_ktype, cc_dev_ktype;
 extern const struct file_operations cc_misses_fops;
+/* Is there a file of this name in a pool's directory, where directories of disks are? */
+bool cc_sysfs_is_pool_attr(const char *name);
 
 int cc_pool_module_init(void);
 void cc_pool_module_exit(void);
@@ -100,7 +112,12 @@ void cc_pool_module_exit(void);
  * EBUSY if it belongs to another dm device, ENOSPC if disks are promised more, ENOMEM.  May sleep.
  */
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
-				      const struct cc_geometry *geo, char **error);
+				      const struct cc_geometry *geo,
+				      struct cc_pool_table *table, char **error);
+/* The other end of it. */
+void cc_pool_put_table(struct cc_pool *pool, struct cc_pool_table *table);
+/* Slots of the smallest of its tables: what can be promised.  cc_pools_lock is held. */
+u32 cc_pool_fewest_slots(struct cc_pool *pool);
 
 /* The pool of a dm device, of a helper's socket, of a name; with a reference; NULL.  May sleep. */
 struct cc_pool *cc_pool_find(dev_t devt);

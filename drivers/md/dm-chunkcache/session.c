@@ -167,6 +167,18 @@ static void session_free(struct cc_session *s)
 	module_put(THIS_MODULE);
 }
 
+/* References on its file that are ours: a helper may have attached again by the same one. */
+static long our_references(const struct cc_session *s)
+{
+	const struct cc_session *other;
+	long n = 0;
+
+	lockdep_assert_held(&s->pool->cmd);
+	list_for_each_entry(other, &s->pool->sessions, node)
+		n += other->file == s->file;
+	return n;
+}
+
 /*
  * Requests in flight hold the file, also those of a process that is dead already: as long
  * as we are not alone with it a write may still land in a slot.
@@ -174,10 +186,16 @@ static void session_free(struct cc_session *s)
 static void cc_session_drain(struct work_struct *work)
 {
 	struct cc_session *s = container_of(to_delayed_work(work), struct cc_session, drain);
+	bool drained;
 
-	if (file_count(s->file) > 1) {
+	mutex_lock(&s->pool->cmd);
+	drained = file_count(s->file) <= our_references(s);
+	if (drained)
+		list_del(&s->node);
+	mutex_unlock(&s->pool->cmd);
+	if (!drained) {
 		s->drain_ms = min_t(unsigned int, 2 * s->drain_ms, DRAIN_MAX_MS);
-		queue_delayed_work(cc_wq, &s->drain, msecs_to_jiffies(s->drain_ms));
+		queue_delayed_work(cc_drain_wq, &s->drain, msecs_to_jiffies(s->drain_ms));
 		return;
 	}
 	cc_slots_release_owner(&s->pool->slots, cc_session_owner(s));
@@ -226,6 +244,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	INIT_DELAYED_WORK(&s->drain, cc_session_drain);
 	pool->last_session = s->id;
 	pool->session = s;
+	list_add_tail(&s->node, &pool->sessions);
 	WRITE_ONCE(pool->session_port, port);
 	bell_set(&pool->bell, s->id, bell_port);
 	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
@@ -254,6 +273,7 @@ void cc_session_detach(struct cc_pool *pool)
 	DMINFO_LIMIT("%s: helper detached, session %llu; hits go on, misses wait", pool->name,
 		     s->id);
 	cc_slots_release_owner(&pool->slots, cc_session_owner(s));
+	list_del(&s->node);
 	session_free(s);
 }
 
@@ -264,5 +284,5 @@ void cc_session_end(struct cc_pool *pool)
 	DMWARN_LIMIT("%s: helper is gone without detaching, session %llu; hits go on, misses wait",
 		     pool->name, s->id);
 	atomic_inc(&pool->nr_draining);
-	queue_delayed_work(cc_wq, &s->drain, 0);
+	queue_delayed_work(cc_drain_wq, &s->drain, 0);
 }

@@ -40,6 +40,7 @@ struct cc_session {
 	u64 since_ns;			/* ktime */
 	struct file *file;		/* reference */
 	struct cc_pool *pool;		/* reference */
+	struct list_head node;		/* pool->sessions */
 	struct delayed_work drain;
 	unsigned int drain_ms;		/* until the next look */
 };

@@ -31,7 +31,7 @@ static int book(struct cc_disk *disk, u64 slots, char **error)
 	struct cc_dev *dev = disk->dev;
 	struct cc_pool *pool = disk->pool;
 	u32 has = dev->share_id ? dev->share.promised : 0;
-	u32 most = cc_slots_max_promise(READ_ONCE(pool->slots.nr));
+	u32 most = cc_slots_max_promise(cc_pool_fewest_slots(pool));
 	u32 others = pool->promised - has;
 	u16 id;
 	int r;
@@ -50,7 +50,8 @@ static int book(struct cc_disk *disk, u64 slots, char **error)
 		r = cc_slots_add_share(&pool->slots, &dev->share, &id);
 		if (r)
 			return r;
-		WRITE_ONCE(dev->share_id, id);
+		/* Pairs with the acquire in map_valid(): who has the ID finds the share. */
+		smp_store_release(&dev->share_id, id);
 	}
 	disk->promised = slots;
 	list_add(&disk->promise, &dev->promises);

@@ -269,7 +269,7 @@ static void give_back(struct cc_slots *s, u32 nr)
 {
 	if (info_nr(s, nr)->flags & CC_SLOT_FAILED)
 		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
-	else if (s->discard && nr_free(s) >= to_have(s))
+	else if (nr < s->nr && s->discard && nr_free(s) >= to_have(s))
 		slot_link(s, &s->undiscarded, nr);
 	else
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
@@ -401,11 +401,14 @@ static void cc_slots_discards(struct work_struct *work)
 	while (!s->stopped && s->discard && s->undiscarded.nr) {
 		nr = s->undiscarded.tail;
 		slot_unlink(s, &s->undiscarded, nr);
-		spin_unlock(&s->lock);
-		s->ops->discard(s, cc_slot(nr));
-		cond_resched();
-		spin_lock(&s->lock);
+		if (nr < s->nr) {
+			spin_unlock(&s->lock);
+			s->ops->discard(s, cc_slot(nr));
+			cond_resched();
+			spin_lock(&s->lock);
+		}
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		cond_resched_lock(&s->lock);
 	}
 	spin_unlock(&s->lock);
 	kick(s);
@@ -625,16 +628,22 @@ void cc_slots_stop(struct cc_slots *s)
 	flush_work(&s->discards);
 }
 
-/* The next slot to hand out; retires those whose generation would repeat, or behind the end. */
+/*
+ * The next slot to hand out; retires those whose generation would repeat, or behind the end.  The
+ * latter can be millions after a shrink: some at a time, the sweep does the rest.
+ */
 static u32 pick_free(struct cc_slots *s)
 {
-	for (;;) {
+	unsigned int n;
+
+	for (n = 0; n < BATCH; n++) {
 		u32 nr = s->free.nr ? s->free.tail : s->keep.tail;
 
 		if (nr == CC_NIL || (nr < s->nr && info_nr(s, nr)->gen != U32_MAX))
 			return nr;
 		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
 	}
+	return CC_NIL;
 }
 
 /* A prefetch may hold a quarter of the slots and never the last two free ones. */
@@ -675,7 +684,8 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 	}
 	if (got < n && !prefetch)
 		s->wanted = min(max(s->wanted, n - got), max(reserve(s), s->nr / 8 + 1));
-	low = is_low(s);
+	/* Few are free, or pick_free() gave up: reclaim tells when there are some. */
+	low = got < n || is_low(s);
 	spin_unlock(&s->lock);
 	if (low)
 		kick(s);

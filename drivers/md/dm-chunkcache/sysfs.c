@@ -194,6 +194,16 @@ static struct attribute *pool_attrs[] = {
 };
 ATTRIBUTE_GROUPS(pool);
 
+bool cc_sysfs_is_pool_attr(const char *name)
+{
+	struct attribute **a;
+
+	for (a = pool_attrs; *a; a++)
+		if (!strcmp((*a)->name, name))
+			return true;
+	return false;
+}
+
 /* debugfs dm-chunkcache/<pool>/misses: what is stuck. */
 static int cc_misses_show(struct seq_file *m, void *unused)
 {

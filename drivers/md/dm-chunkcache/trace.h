@@ -14,7 +14,8 @@
 	{ CHUNKCACHE_SLOT_FILLING, "FILLING" },		\
 	{ CHUNKCACHE_SLOT_VALID, "VALID" },		\
 	{ CHUNKCACHE_SLOT_DYING, "DYING" },		\
-	{ CHUNKCACHE_SLOT_BAD, "BAD" })
+	{ CHUNKCACHE_SLOT_BAD, "BAD" },			\
+	{ CHUNKCACHE_SLOT_BAD + 1, "GONE" })	/* CC_SLOT_GONE */
 
 TRACE_EVENT(chunkcache_slot,
 	TP_PROTO(u32 slot, u32 gen, u8 from, u8 to),

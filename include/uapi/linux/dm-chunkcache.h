@@ -136,6 +136,7 @@
  *   Of a refused range of holes the first ones may have been made (ENOMEM only).
  *   out: REFUSED: ENOENT no such disk; ERANGE chunk or count outside of the disk;
  *        ESTALE slot not VALID at that generation; EINVAL bad flags or fields;
+ *        E2BIG more than CHUNKCACHE_MAP_CHUNKS_MAX chunks with the records before;
  *        ENOMEM no page for the entries
  *
  * MISS_DATA: bytes of a chunk for a miss; copied into the bios that wait.
@@ -177,6 +178,7 @@
 #define CHUNKCACHE_MISS_BATCH_MAX	256
 #define CHUNKCACHE_SLOT_BATCH_MAX	1024
 #define CHUNKCACHE_MAP_BATCH_MAX	1024
+#define CHUNKCACHE_MAP_CHUNKS_MAX	(1u << 24)	/* of one MAP together: others wait meanwhile */
 #define CHUNKCACHE_DATA_MAX		61440	/* 60 KiB: an attribute's length has 16 bits */
 
 enum chunkcache_cmd {
