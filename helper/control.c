@@ -73,7 +73,7 @@ static json_t *run(struct cc_control *c, const char *line, size_t len)
 	json_error_t je;
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je), *reply;
 	const char *cmd;
-	char err[256];
+	char err[256] = "out of memory";
 
 	if (!request) {
 		snprintf(err, sizeof(err), "not a JSON object: %s", je.text);

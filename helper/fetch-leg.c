@@ -372,19 +372,13 @@ static void count_second(struct cc_fetch *f, const struct cc_fetch_leg *l, enum 
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* Where the leg's bytes begin; those before are in the request's base. */
-static size_t begin_of(const struct cc_fetch_leg *l)
-{
-	return l->xfer.answer.status == 206 ? l->xfer.req.from : 0;
-}
-
 /* The leg has the bytes; they are put where they belong, once nobody else writes there. */
 static void win(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 {
 	struct cc_fetch_leg *other = other_leg(l);
 	struct cc_fetch_priv *p = l->p;
 	struct cc_fetch *f = n->fetch;
-	size_t from = begin_of(l);
+	size_t from = l->xfer.begin;	/* the bytes before are in the request's base */
 
 	count_second(f, l, WON);
 	if (other) {

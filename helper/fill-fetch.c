@@ -12,6 +12,7 @@
 #define DOWN_FAILURES	4		/* in a row: the store is down */
 #define PROBES		2		/* requests at a time that a store always gets */
 #define PROBE_PERIOD	CC_SECOND	/* of a store that does not answer */
+#define PROBES_MAX	8		/* of them at a time: older ones may hang long after it is back */
 #define MAX_FAILURES	4096		/* chunks in that memory */
 
 /* The chunk has a buffer. */
@@ -87,6 +88,9 @@ static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
 {
 	struct cc_source *s = fill->source;
 
+	/* Only an outage is waited out: an answer ends it for all.  Else nothing would end a long wait. */
+	if (!s->down)
+		fill->backoff = CC_FILL_BACKOFF_MIN;
 	fill->due = now_ns + fill->backoff;
 	fill->backoff = fill->backoff * 2 > CC_FILL_BACKOFF_MAX ? CC_FILL_BACKOFF_MAX : fill->backoff * 2;
 	cc_list_del(&fill->node);
@@ -238,11 +242,14 @@ void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 
 /* ---- scheduling ---- */
 
-/* Backoffs have grown long by now: one fill a second finds out that the store is back. */
+/*
+ * Backoffs have grown long by now, and what is in flight may hang or wait in the engine: one more fill a
+ * second finds out that the store is back.
+ */
 static bool probes(const struct cc_source *s)
 {
-	return s->down && !s->in_flight && !cc_list_empty(&s->retry) && cc_list_empty(&s->wanted) &&
-	       cc_list_empty(&s->ahead);
+	return s->down && s->in_flight < PROBES_MAX &&
+	       !(cc_list_empty(&s->retry) && cc_list_empty(&s->wanted) && cc_list_empty(&s->ahead));
 }
 
 static void probe(struct cc_source *s, uint64_t now_ns)
@@ -252,6 +259,10 @@ static void probe(struct cc_source *s, uint64_t now_ns)
 	if (!probes(s) || now_ns < s->probe_due)
 		return;
 	s->probe_due = now_ns + PROBE_PERIOD;
+	if (s->allowed <= s->in_flight)
+		s->allowed = s->in_flight + 1;
+	if (!cc_list_empty(&s->wanted) || !cc_list_empty(&s->ahead))
+		return;
 	fill = cc_list_entry(s->retry.next, struct cc_fill, node);
 	fill->due = 0;
 	cc_fill_queue(fill);

@@ -290,6 +290,9 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 
 		cc_waiter_update(w, m);
 		w->seen = f->pull;
+		/* It was only readahead that asked; now somebody waits. */
+		if (priority(m) < fill->prio)
+			promote(f, fill, priority(m));
 		if (fill->chunk->state == CC_CHUNK_FETCHED || fill->chunk->state == CC_CHUNK_WRITING)
 			cc_fill_answer_must(fill);
 		return;

@@ -440,9 +440,10 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 /* All headers are here: refuse a body that is known to be too large before it comes. */
 static size_t end_of_headers(struct cc_http_xfer *x, size_t n)
 {
+	x->in_body = true;
 	if (!is_success(x) || x->req.method != CC_HTTP_GET)
 		return n;
-	x->body_size = x->answer.status == 206 ? x->req.from : 0;
+	x->begin = x->body_size = x->answer.status == 206 ? x->req.from : 0;
 	if (cc_http_xfer_object_size(x) <= x->req.max)
 		return n;
 	x->stop = CC_HTTP_STOP_TOOBIG;
@@ -456,6 +457,9 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
 	x->last_ns = cc_now_ns();
 	if (!x->first_ns)
 		x->first_ns = x->last_ns;
+	/* A trailer comes too late to say what the body was. */
+	if (x->in_body)
+		return n;
 	if (n >= 5 && !memcmp(line, "HTTP/", 5)) {
 		/* The first line, or one more after an interim answer. */
 		memset(&x->answer, 0, sizeof(x->answer));
@@ -463,7 +467,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
 		curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer.status);
 		return n;
 	}
-	if (n == 2 && line[0] == '\r' && line[1] == '\n')
+	/* libcurl takes lines without a carriage return as well. */
+	if (line[0] == '\n' || (n == 2 && line[0] == '\r' && line[1] == '\n'))
 		return x->answer.status >= 200 ? end_of_headers(x, n) : n;
 	take_header(x, line, n);
 	return n;

@@ -141,6 +141,8 @@ struct cc_http_xfer {
 	uint8_t *body;			/* req.buf, or malloc()ed and owned if req.grow */
 	size_t body_size, body_room;	/* size: place of the next byte, so with req.from */
 	unsigned int pieces;		/* that the body came in, so far */
+	size_t begin;			/* place of the body's first byte; known with the headers' end */
+	bool in_body;			/* headers have ended: what looks like one now is a trailer */
 	bool discard;			/* what else comes of the body is not wanted */
 	uint64_t received;		/* bytes of bodies, good or bad */
 	size_t sent;			/* PUT */

@@ -30,11 +30,12 @@ static void make_directory(const char *path)
 /* What a dead process left behind is removed; a live one is not disturbed. */
 static int claim(const struct sockaddr_un *sun)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)))
+	/* EAGAIN: it lives, but has not taken those who came before. */
+	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) || errno == EAGAIN)
 		r = -EADDRINUSE;
 	else if (errno == ECONNREFUSED)
 		unlink(sun->sun_path);

@@ -285,6 +285,25 @@ static void learn(struct address *a, bool failed, uint64_t us)
 		a->us += ((int64_t)us - (int64_t)a->us) / 8;
 }
 
+static bool all_parked(const struct cc_resolver *r)
+{
+	uint64_t now = cc_now_ns();
+
+	for (unsigned int i = 0; i < r->nr_addresses; i++)
+		if (now >= r->addresses[i].parked_ns)
+			return false;
+	return true;
+}
+
+/* Whoever the name leads to by now, it is nobody of those. */
+static void look_up_soon(struct cc_resolver *r)
+{
+	uint64_t soon = cc_now_ns() + FAILED_NS;
+
+	if (soon < r->until_ns)
+		r->until_ns = soon;
+}
+
 void cc_resolver_report(struct cc_resolver *r, const char *address, bool failed, uint64_t us)
 {
 	struct address *a;
@@ -295,5 +314,7 @@ void cc_resolver_report(struct cc_resolver *r, const char *address, bool failed,
 	a = find(r, address);
 	if (a && (failed || us))
 		learn(a, failed, us);
+	if (failed && all_parked(r))
+		look_up_soon(r);
 	pthread_mutex_unlock(&r->lock);
 }

@@ -196,6 +196,11 @@ static int hash_request(const struct cc_sign_request *req, char ret_hex[2 * HASH
 	names = NULL;
 	r = 0;
 out:
+	/* They may have a session token. */
+	if (text)
+		OPENSSL_cleanse(text, strlen(text));
+	if (headers)
+		OPENSSL_cleanse(headers, strlen(headers));
 	free(text);
 	free(names);
 	free(headers);

@@ -399,9 +399,14 @@ static int walk_entry(struct walk *w, const char *dir, const char *entry)
 		return 0; /* no object has such a name; this bounds the depth, too */
 	if (!may_match(w, name) || make_path(w->store, name, path))
 		return 0;
-	/* Not followed: a link could lead out of the store, or in a circle. */
 	if (lstat(path, &st))
 		return errno == ENOENT ? 0 : -errno;
+	/*
+	 * A directory at the top may lie elsewhere.  Links below could lead in a circle, but get follows
+	 * them: a list without them would let gc remove what an image needs.
+	 */
+	if (S_ISLNK(st.st_mode) && (*dir || stat(path, &st)))
+		return -ELOOP;
 	if (S_ISDIR(st.st_mode))
 		return walk_dir(w, name);
 	if (S_ISREG(st.st_mode) && strlen(name) >= strlen(w->prefix) &&

@@ -3,12 +3,14 @@
  * chunkctl gc: mark what the images of a store use, sweep what none does and what is old enough.
  * How it keeps out of the way of imports is in lease.h.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "chunkctl.h"
 #include "dm.h"
@@ -142,8 +144,13 @@ static int mark_disk(void *arg, const char *name)
 	char err[256] = "";
 	int r = 0;
 
-	if (ctl_dm_get(name, CTL_DM_TABLE, &d))
-		return 0;
+	r = ctl_dm_get(name, CTL_DM_TABLE, &d);
+	if (r == -ENXIO)
+		return 0;			/* gone meanwhile */
+	if (r) {
+		ctl_err("%s: %s", name, ctl_dm_reason(r));
+		return CTL_FAILED;
+	}
 	if (!strcmp(d.type, CTL_TARGET_DISK) && !ctl_disk_table_parse(d.params, &t) &&
 	    !ctl_parse_digest(t.digest, digest)) {
 		res = ctl_manifest_get(g->store.store, digest, &m, err, sizeof(err));
@@ -157,6 +164,17 @@ static int mark_disk(void *arg, const char *name)
 	}
 	ctl_dm_free(&d);
 	return r;
+}
+
+static int mark_disks(struct gc *g)
+{
+	int r = ctl_dm_list(mark_disk, g);
+
+	/* Without the module there is no disk to be spared. */
+	if (r >= 0 || access("/sys/module/dm_chunkcache", F_OK))
+		return r > 0 ? CTL_FAILED : 0;
+	ctl_err("which disks of this host use the store is not known: %s; run it as root", ctl_dm_reason(r));
+	return CTL_FAILED;
 }
 
 /* ---- what is garbage ---- */
@@ -404,9 +422,8 @@ static int collect(struct gc *g)
 		r = refuse_others(g);
 	if (!r)
 		r = mark_images(g);
-	/* Without device-mapper there is no disk to be spared. */
-	if (!r && ctl_dm_list(mark_disk, g) > 0)
-		r = CTL_FAILED;
+	if (!r)
+		r = mark_disks(g);
 	if (!r)
 		r = find_garbage(g);
 	if (!r && !g->dry_run)

@@ -247,7 +247,8 @@ static int store(struct record *r)
 
 /* ---- by itself ---- */
 
-static bool configured(const char *disk)
+/* 1: its file says so, 0: it does not; negative: not known, after a message. */
+static int configured(const char *disk)
 {
 	struct ctl_disk_config c = { 0 };
 	char file[256], err[256];
@@ -255,10 +256,10 @@ static bool configured(const char *disk)
 
 	snprintf(file, sizeof(file), CTL_DISK_CONFIG_DIR "/%s.conf", disk);
 	if (access(file, F_OK))
-		return false;
+		return 0;
 	if (ctl_disk_config_load(file, &c, err, sizeof(err))) {
 		ctl_err("%s", err);
-		return false;
+		return -1;
 	}
 	automatic = c.record_auto;
 	ctl_disk_config_free(&c);
@@ -303,10 +304,10 @@ static bool needless(const struct record *r, int *ret_status)
 
 static int record(struct record *r)
 {
-	int e;
+	int e = r->automatic ? configured(r->disk) : 1;
 
-	if (r->automatic && !configured(r->disk))
-		return CTL_OK;
+	if (e <= 0)
+		return e ? CTL_FAILED : CTL_OK;
 	e = r->from ? read_file(r) : find_disk(r);
 	if (e || (r->automatic && needless(r, &e)))
 		return e;

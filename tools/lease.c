@@ -13,6 +13,7 @@
 #include "lease.h"
 
 #define LEASES "leases/"
+#define LOOK_MAX 256
 
 static const char *const kinds[] = { "import", "gc" };
 
@@ -116,9 +117,25 @@ bool ctl_lease_holds(struct ctl_lease *l)
 struct look {
 	const struct ctl_lease *own;
 	char prefix[32];
-	int64_t now, times[256];
+	int64_t now, times[LOOK_MAX];
 	unsigned int nr;
 };
+
+/* Those of the dead pile up: if there is no room, the oldest one makes some. */
+static void note_time(struct look *look, int64_t mtime)
+{
+	unsigned int oldest = 0;
+
+	if (look->nr < LOOK_MAX) {
+		look->times[look->nr++] = mtime;
+		return;
+	}
+	for (unsigned int i = 1; i < LOOK_MAX; i++)
+		if (look->times[i] < look->times[oldest])
+			oldest = i;
+	if (look->times[oldest] < mtime)
+		look->times[oldest] = mtime;
+}
 
 static int see(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
@@ -126,9 +143,8 @@ static int see(void *arg, const char *name, uint64_t size, int64_t mtime)
 
 	if (!strcmp(name, look->own->object))
 		look->now = mtime;
-	else if (!strncmp(name, look->prefix, strlen(look->prefix)) &&
-		 look->nr < sizeof(look->times) / sizeof(look->times[0]))
-		look->times[look->nr++] = mtime;
+	else if (!strncmp(name, look->prefix, strlen(look->prefix)))
+		note_time(look, mtime);
 	return 0;
 }
 
