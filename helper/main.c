@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -139,6 +140,17 @@ static int lock_memory(void)
 	return 0;
 }
 
+/* A connection each for up to 4096 GETs and their second ones; nothing here uses select(). */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* Before any thread is made: all inherit the mask. */
 static int open_signals(struct daemon *d)
 {
@@ -190,6 +202,7 @@ static int start(struct daemon *d)
 
 	/* A core would hold keys, and be written to a disk that may be served from here. */
 	prctl(PR_SET_DUMPABLE, 0);
+	raise_file_limit();
 	/* Before there is a thread or an open device. */
 	r = start_spawner(&d->config);
 	if (r)

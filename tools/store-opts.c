@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "store-opts.h"
 
@@ -241,6 +242,8 @@ int ctl_store_open(const struct ctl_store_opts *o, struct ctl_store *ret_store)
 	struct ctl_store s = { 0 };
 	int r;
 
+	/* A core would hold keys. */
+	prctl(PR_SET_DUMPABLE, 0);
 	r = o->store && strstr(o->store, "://") ? open_url(o, &s) : open_name(o, &s);
 	if (r)
 		ctl_store_close(&s);
