@@ -55,7 +55,7 @@ check-uml:
 	@failed=0; tests/vm/detect/run uml || failed=1; \
 	tests/vm/run-cases -k uml || failed=1; exit $$failed
 
-## make check-debug     the same on several CPUs in qemu (builds a kernel once)
+## make check-debug     those with several CPUs, in qemu, with the same (builds a kernel once)
 check-debug:
 	@tests/setup.sh build vm debug
 	@failed=0; tests/vm/detect/run debug || failed=1; \

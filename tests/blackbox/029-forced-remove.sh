@@ -4,7 +4,7 @@
 # `dmsetup remove -f` of a disk with misses held returns in time, its readers get an error, other
 # disks and the pool go on.
 # catches: a miss that keeps the table alive, its late answer touching freed memory (KASAN).
-# vm: -n 64M
+# vm: -s 2 -n 64M
 . "${0%/*}/lib.sh"
 
 load_module

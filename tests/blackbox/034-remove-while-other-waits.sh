@@ -3,7 +3,7 @@
 #
 # Two disks wait for the same chunk; one is removed by force: the other's read still ends with data.
 # catches: a fetch or fill that belongs to the disk that asked first.
-# vm: -n 64M
+# vm: -s 2 -n 64M
 . "${0%/*}/lib.sh"
 
 http_store

@@ -23,7 +23,7 @@ refused() {
 	wait_until 30 disk_is_refused bad || fail "not refused: $1: $(dmsetup status bad)"
 	start=$(now_ms)
 	read_errno bad EIO --seq --count 1
-	at_most "ms until EIO: $1" $(($(now_ms) - start)) 2000
+	at_most "ms until EIO: $1" $(($(now_ms) - start)) 10000
 	log_has "bad.*refused" || note "no word of it in the kernel's log"
 	must dmsetup remove bad
 	note "$1: $(dmesg | grep -i manifest | tail -n 1)"
