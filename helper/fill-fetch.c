@@ -291,8 +291,9 @@ static void retry_due(struct cc_source *s, uint64_t now_ns)
  */
 static bool may_prefetch(const struct cc_fills *f, const struct cc_source *s)
 {
-	return !s->down && f->prefetching < f->c.prefetch_max &&
-	       s->prefetching * 4 < s->config->connections * 3;
+	unsigned int all = s->config->connections, spare = all < 8 ? all > 1 : all / 8;
+
+	return !s->down && f->prefetching < f->c.prefetch_max && s->prefetching < all - spare;
 }
 
 /* Whose turn it is, or NULL. */

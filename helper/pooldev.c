@@ -98,6 +98,8 @@ static bool to_ring(struct cc_pooldev *pd, struct cc_io *io)
 	else
 		io_uring_prep_read(sqe, pd->fd, (char *)io->buf + io->pos, io->len - io->pos,
 				   io->offset + io->pos);
+	if (io->blocks)
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	io_uring_sqe_set_data(sqe, io);
 	pd->in_ring++;
 	return true;
@@ -113,6 +115,7 @@ void cc_pooldev_submit(struct cc_pooldev *pd, struct cc_io *io)
 {
 	cc_list_init(&io->node);
 	io->pos = 0;
+	io->blocks = false;
 	pd->in_flight++;
 	enqueue(pd, io);
 }
@@ -136,9 +139,15 @@ int cc_pooldev_event_fd(const struct cc_pooldev *pd)
 	return pd->ring.ring_fd;
 }
 
+/*
+ * EAGAIN: a part of the transfer could not be done at once, because the device takes no so large or so
+ * scattered one, say.  Mostly io_uring tries again by itself; but not if another part's interrupt ended
+ * the whole.  In the same way it would fail again, and for ever.
+ */
 static void complete(struct cc_pooldev *pd, struct cc_io *io, int res)
 {
 	if (res == -EINTR || res == -EAGAIN) {
+		io->blocks = res == -EAGAIN;
 		enqueue(pd, io);
 		return;
 	}

@@ -25,6 +25,7 @@ struct cc_io {
 	/* private */
 	struct cc_list node;
 	uint32_t pos;
+	bool blocks;			/* it would have: a worker of the kernel's is to do it */
 };
 
 /* Open path, check its superblock.  -errno with a line in err. */

@@ -9,9 +9,9 @@
 connections=$1 rate=$2 rounds=$3
 echo "latency=30 rate=$rate" >$WORK/rules
 http_store --script $WORK/rules
-image a --seed 1 --size 48M --chunk 1M
+image a --seed 1 --size 384M --chunk 1M
 extra_store="connections = $connections"
-extra_pool="max_in_flight = $connections"
+prefetch="prefetch = yes"
 find $STORE_DIR/chunks -type f | sed "s|$STORE_DIR/||" |
 	awk -v url="$store_url" '{ printf "url = %s/%s\noutput = /tmp/got/%d\n", url, $0, NR }' >$WORK/list
 
