@@ -4,7 +4,7 @@
 # After clear_stats the counters of a disk add up to the reads made, exactly, and each kind is right
 # where it is known which it must be.
 # catches: a read counted twice or not at all, clear_stats that loses running counts, read
-# sectors of something else.
+# sectors of something else, a disk that can't be made because of its name.
 # vm: -s 2 -n 128M
 . "${0%/*}/lib.sh"
 
@@ -36,4 +36,13 @@ equal "sectors" "$(disk_counter vm1 read_sectors)" $((4000 * 8))
 must dmsetup message $POOL 0 clear_stats
 equal "reads after clear_stats of the pool" "$(disk_reads vm1)" 0
 equal "fills after clear_stats of the pool" "$(pool_fills)" 0
+
+note "a disk with the name of a file of its pool has counters, too, and the pool its file"
+disk_up hits a
+must_become 20 disk_is_loaded hits
+verify hits a --engine pread --seq --bs 4K --step 64K
+dir=hits:$(dmsetup info -c --noheadings --separator : -o major,minor hits)
+equal "hits and misses of $dir" "$(($(disk_counter "$dir" hits) + $(disk_counter "$dir" misses)))" $((128 - holes))
+equal "hits of the pool" "$(pool_counter hits)" "$(disk_hits hits)"
+log_has 'duplicate filename' && fail "its directory was to be made as hits"
 finish

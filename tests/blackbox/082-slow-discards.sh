@@ -3,7 +3,7 @@
 #
 # Feature discard: what is evicted beyond the reserve is given back to the device below, so that a sparse
 # file shrinks; a slot is not handed out before its discard has ended; slow discards starve no demand and hold
-# up a suspend for one discard at most.
+# up a suspend for one discard at most, and a shrink for none of those that it cuts off.
 # catches: a slot that is free while its discard is under way, discards of the reserve, a wait for all of them.
 # vm: -s 2 -m 512 -n 64M -t 900
 . "${0%/*}/lib.sh"
@@ -79,6 +79,24 @@ at_most "ms of the suspend" $(($(now_ms) - start)) 5000
 must dmsetup resume $POOL
 slow_down 0 0
 must_become 30 disk_waits_not vm1
+
+note "a shrink waits for no discard of what it cuts off: neither of what is valid nor of what waits for one already"
+shrink() {
+	start=$(now_ms)
+	timeout 40 chunkctl pool-resize $POOL $cache_device --size $((meta_bytes + $1 * 65536)) ||
+		fail "shrink to $1 slots: status $?, $(dmsetup status $POOL)"
+	note "shrunk in $(($(now_ms) - start)) ms"
+	equal "slots" "$(slots_total)" "$1"
+}
+verify vm1 a --seq --bs 64K
+at_least "valid" "$(slots_valid)" 100
+slow_down 0 1500
+shrink 64
+drop_pool
+all_dropped() { [ "$(slots_valid)" = 0 ] && [ "$(slots_dying)" -gt 50 ]; }
+must_become 10 all_dropped
+shrink 4
+slow_down 0 0
 verify vm1 a
 disk_down vm1
 helper_stop

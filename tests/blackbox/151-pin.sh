@@ -3,7 +3,8 @@
 #
 # What a disk with the feature pin has read stays, and with all promised that can be, other disks go on.
 # More than can be kept is refused, with the reason in the log, and changes nothing.
-# catches: pinned slots evicted, a pool that has no slot left to evict, promises without end.
+# catches: pinned slots evicted, a pool that has no slot left to evict, promises without end, or beyond a smaller table
+# that is only loaded yet.
 # vm: -s 2 -n 64M -t 900
 . "${0%/*}/lib.sh"
 
@@ -57,4 +58,25 @@ equal "slots charged" "$(charged)" 0+0
 must_become 60 all_charged
 verify vm1 a --seq --bs 256K
 equal "slots charged" "$(charged)" 40+14
+
+note "a smaller table that is loaded counts, too, until it is gone"
+# superblocks FROM TO : both copies
+superblocks() { must dd if="$1" of="$2" bs=128K count=1 conv=notrunc,fsync 2>/dev/null; }
+resize() { must chunkctl pool-resize $POOL $cache_device --size $((meta_bytes + $1 * 65536)); }
+disk_down pinned
+disk_down other
+resize 24
+superblocks $cache_device $WORK/of-24
+resize 64
+superblocks $cache_device $WORK/of-64
+superblocks $WORK/of-24 $cache_device
+must dmsetup load $POOL --table "$(pool_table)"
+superblocks $WORK/of-64 $cache_device
+refused b "1 pin" "40 slots asked for; 0 of 19 are given away"
+refused c "2 min_slots 20" "20 slots asked for; 0 of 19 are given away"
+disk_up other c "2 min_slots 14"
+must dmsetup clear $POOL
+disk_up pinned b "1 pin"
+equal "slots promised" "$(pool_counter slots_promised)" 54
+equal "slots" "$(slots_total)" 64
 finish

@@ -10,16 +10,17 @@
 #include "tap.h"
 
 #define NR	3000
+#define MANY	(1u << 18)
 #define SHARES	4
 
 static struct {
 	struct cc_policy policy;
-	struct cc_link link[NR];
-	u8 hit[NR], list[NR], entered[NR];
-	u32 key[NR];
-	u16 share[NR], ghosts[NR + CC_GHOST_WAYS];
+	struct cc_link link[MANY];
+	u8 hit[MANY], list[MANY], entered[MANY];
+	u32 key[MANY];
+	u16 share[MANY], ghosts[MANY + CC_GHOST_WAYS];
 	struct cc_share shares[SHARES + 1];
-	bool valid[NR];
+	bool valid[MANY];
 	u32 nr_valid;
 } w;
 
@@ -232,6 +233,26 @@ static void test_resize(void)
 	ok(!lost && listed() == NR / 10, "resize: %u slots", listed());
 }
 
+/* So many slots that their number and that of either kind of ghosts multiply to more than 32 bits. */
+static void test_large_resize(void)
+{
+	const u32 *ghosts = w.policy.nr_ghosts;
+	u32 was[2];
+
+	start(MANY);
+	for (u32 i = 0; i < MANY; i++)
+		fill(i, i, false, 0);
+	for (u64 key = MANY; key < 3 * MANY; key++) {
+		fill(evict(), key, false, 0);
+		w.hit[(u32)rand() % MANY] = 1;
+	}
+	memcpy(was, ghosts, sizeof(was));
+	cc_policy_resize(&w.policy, MANY / 2);
+	for (unsigned int by = 0; by < 2; by++)
+		ok((u64)was[by] * (MANY / 2) > UINT32_MAX && ghosts[by] == was[by] / 2,
+		   "large resize: %u ghosts of %u are left", ghosts[by], was[by]);
+}
+
 int main(void)
 {
 	static const u32 none[SHARES], some[SHARES] = { 3, 40, 0, 200 }, tiny[SHARES] = { 1 };
@@ -244,5 +265,6 @@ int main(void)
 	test_share_follows();
 	test_prefetched();
 	test_resize();
+	test_large_resize();
 	return tap_done();
 }
