@@ -294,20 +294,27 @@ static void error_body(struct conn *c, struct body *b)
 	b->size = strlen(b->data);
 }
 
-/* One chunk of everything, and the last one. */
-static void make_chunked(struct body *b)
+/* One chunk of everything, and the last one; then the trailer, lines that have their ends. */
+static void make_chunked(struct body *b, const char *trailer)
 {
-	char *data = malloc(b->size + 64);
+	char *data = malloc(b->size + 64 + strlen(trailer));
 	int n;
 
 	if (!data)
 		die("memory");
 	n = sprintf(data, "%zx\r\n", b->size);
 	memcpy(data + n, b->data, b->size);
-	memcpy(data + n + b->size, "\r\n0\r\n\r\n", 7);
+	n += sprintf(data + n + b->size, "\r\n0\r\n%s\r\n", trailer);
 	free(b->data);
 	b->data = data;
-	b->size += n + 7;
+	b->size += n;
+}
+
+static int range_line(const struct conn *c, long length, size_t total, char *line, size_t size)
+{
+	long from = c->range_from < 0 ? 0 : c->range_from;
+
+	return snprintf(line, size, "Content-Range: bytes %ld-%ld/%zu\r\n", from, from + length - 1, total);
 }
 
 static void lengthen(struct body *b)
@@ -322,8 +329,9 @@ static void lengthen(struct body *b)
 }
 
 /* Changes the body, and what is done after it, as the fault wants; returns the length to tell. */
-static long apply_fault(struct conn *c, struct body *b)
+static long apply_fault(struct conn *c, struct body *b, size_t total)
 {
+	char line[100] = "";
 	size_t told = b->size;
 	size_t at = c->rule.at >= 0 && (size_t)c->rule.at < told ? (size_t)c->rule.at : told / 2;
 
@@ -344,8 +352,12 @@ static long apply_fault(struct conn *c, struct body *b)
 	case FAULT_NO_LENGTH:
 		c->close_after = true;
 		return -1;
+	case FAULT_LATE_RANGE:
+		if (c->status == 206)
+			range_line(c, told, total, line, sizeof(line));
+		/* fallthrough */
 	case FAULT_CHUNKED:
-		make_chunked(b);
+		make_chunked(b, line);
 		return -2;
 	case FAULT_SHORT_BODY:
 	case FAULT_STALL_BODY:
@@ -363,6 +375,16 @@ static long apply_fault(struct conn *c, struct body *b)
 static const char *status_text(int status)
 {
 	return status < 300 ? "OK" : status < 400 ? "Redirect" : status < 500 ? "Refused" : "Trouble";
+}
+
+static int strip_returns(char *text, const char *end)
+{
+	char *to = text;
+
+	for (const char *from = text; from < end; from++)
+		if (*from != '\r')
+			*to++ = *from;
+	return to - text;
 }
 
 static int append_headers(struct conn *c, char *h, size_t size, size_t total, long length)
@@ -387,32 +409,31 @@ static int append_headers(struct conn *c, char *h, size_t size, size_t total, lo
 		p += snprintf(p, end - p, "%s\r\n", r->header);
 	if (r->fault == FAULT_GZIP)
 		p += snprintf(p, end - p, "Content-Encoding: gzip\r\n");
-	if (c->status == 206)
-		p += snprintf(p, end - p, "Content-Range: bytes %ld-%ld/%zu\r\n",
-			      c->range_from < 0 ? 0 : c->range_from,
-			      (c->range_from < 0 ? 0 : c->range_from) + length - 1, total);
+	if (c->status == 206 && r->fault != FAULT_LATE_RANGE)
+		p += range_line(c, length, total, p, end - p);
 	if (!c->keep_alive || c->close_after)
 		p += snprintf(p, end - p, "Connection: close\r\n");
 	p += snprintf(p, end - p, "\r\n");
-	return p - h;
+	return r->fault == FAULT_BARE_NEWLINES ? strip_returns(h, p) : p - h;
 }
 
 static bool changes_body(enum fault fault)
 {
 	return fault != FAULT_NONE && fault != FAULT_GZIP && fault != FAULT_SLOW_HEADERS &&
-	       fault != FAULT_STALL_HEADERS && fault != FAULT_IGNORE_RANGE;
+	       fault != FAULT_STALL_HEADERS && fault != FAULT_IGNORE_RANGE &&
+	       fault != FAULT_BARE_NEWLINES;
 }
 
 /* Takes the body over. */
 static void send_answer(struct conn *c, struct body *b, size_t total)
 {
-	char head[2048];
+	char head[2048] = "";
 	long length;
 	int n;
 
 	if (changes_body(c->rule.fault))
 		load_body(b);
-	length = apply_fault(c, b);
+	length = apply_fault(c, b, total);
 	n = append_headers(c, head, sizeof(head), total, length);
 	if (!strcmp(c->method, "HEAD"))
 		b->size = 0;

@@ -350,8 +350,18 @@ int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *
 
 /* ---- the store ---- */
 
+#define HANG (8 * CC_SECOND)	/* as long as probes, one a second, do not run out */
+#define NO_TIME UINT64_MAX
+
 static struct cc_fetch_req *fetches[MAX_QUEUE];
+static uint64_t fetch_due[MAX_QUEUE];	/* of fetches: not answered before */
 static unsigned int nr_fetches;
+static enum cc_fetch_priority last_prio; /* that the fetch engine was told */
+static uint64_t hang_until;		/* what is asked for before hangs, and fails */
+static uint32_t bad_id = NR_IDS;	/* never comes */
+static unsigned int bad_tries;
+static uint64_t bad_tried_ns, bad_gap;	/* the last time; the longest between two */
+static uint64_t first_fetched_ns = NO_TIME;
 
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
 {
@@ -360,11 +370,19 @@ void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch
 		     req->kind == CC_FETCH_TRACE,
 		     "a chunk is fetched twice at a time");
 	must(nr_fetches < MAX_QUEUE, "too many fetches");
+	last_prio = prio;
+	fetch_due[nr_fetches] = clock_ns < hang_until ? clock_ns + HANG : 0;
 	fetches[nr_fetches++] = req;
+	if (req->kind == CC_FETCH_TRACE || id_number(req->id) != bad_id)
+		return;
+	if (bad_tries++ && clock_ns - bad_tried_ns > bad_gap)
+		bad_gap = clock_ns - bad_tried_ns;
+	bad_tried_ns = clock_ns;
 }
 
 void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
 {
+	last_prio = prio;
 }
 
 void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req)
@@ -402,22 +420,28 @@ static void complete_fetch(struct cc_fills *f)
 {
 	unsigned int i = rnd(nr_fetches);
 	struct cc_fetch_req *req = fetches[i];
+	bool hung = fetch_due[i];
 	uint32_t id;
 
+	if (clock_ns < fetch_due[i])
+		return;
 	fetches[i] = fetches[--nr_fetches];
+	fetch_due[i] = fetch_due[nr_fetches];
 	if (req->kind == CC_FETCH_TRACE) {
 		complete_trace(f, req);
 		return;
 	}
 	id = id_number(req->id);
 	memset(req->buf, 0xee, SIZE);
-	if (stores_down || unlucky()) {
+	if (stores_down || hung || id == bad_id || unlucky()) {
 		req->result = rnd(2) ? CC_STORE_ERROR : CC_STORE_TIMEOUT;
 	} else if (id >= NR_IDS - NR_MISSING) {
 		req->result = CC_STORE_NOTFOUND;
 	} else {
 		fill_content(req->buf, id);
 		req->size = SIZE;
+		if (first_fetched_ns == NO_TIME)
+			first_fetched_ns = clock_ns;
 	}
 	cc_fills_fetched(f, req);
 }
@@ -659,16 +683,16 @@ static bool somebody_waits(void)
 
 static struct cc_ramcache *ramcache;
 
-static struct cc_fills *begin(uint32_t s, unsigned int nr_cache)
+static struct cc_fills *begin(uint32_t s, unsigned int nr_fill, unsigned int nr_cache)
 {
 	struct cc_ramcache_config rc = {
-		.chunk_size = SIZE, .nr_fill = 6, .nr_cache = nr_cache, .nr_reserved = 2,
+		.chunk_size = SIZE, .nr_fill = nr_fill, .nr_cache = nr_cache, .nr_reserved = 2,
 		.evict = cc_fills_evicted,
 	};
 	static struct cc_fill_stats stats;
 	struct cc_fills_config c = {
-		.sources = &sources, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT, .nr_buffers = 6,
-		.slot_wait_ms = 200, .prefetch_max = PREFETCH_MAX,
+		.sources = &sources, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT,
+		.nr_buffers = nr_fill, .slot_wait_ms = 200, .prefetch_max = PREFETCH_MAX,
 	};
 	struct cc_fills *f;
 
@@ -687,6 +711,7 @@ static struct cc_fills *begin(uint32_t s, unsigned int nr_cache)
 static void end(struct cc_fills *f)
 {
 	cc_fills_drain(f, false);
+	memset(fetch_due, 0, sizeof(fetch_due));
 	while (nr_fetches)
 		complete_fetch(f);
 	while (nr_transfers)
@@ -701,7 +726,7 @@ static void end(struct cc_fills *f)
 
 static void play(uint32_t s, unsigned int nr_cache)
 {
-	struct cc_fills *f = begin(s, nr_cache);
+	struct cc_fills *f = begin(s, 6, nr_cache);
 
 	faults = 10;
 	for (int i = 0; i < 3000; i++) {
@@ -727,7 +752,7 @@ static void play(uint32_t s, unsigned int nr_cache)
 /* However long the stores were down, what waits is served within seconds of their return. */
 static void play_down(uint32_t s)
 {
-	struct cc_fills *f = begin(s, 2);
+	struct cc_fills *f = begin(s, 6, 2);
 	uint64_t back;
 
 	stores_down = true;
@@ -745,6 +770,96 @@ static void play_down(uint32_t s)
 	end(f);
 }
 
+/* Disk NR_DISKS, the only one of its store, gets chunks that nobody has and that differ. */
+static void own_chunks(void)
+{
+	for (uint32_t c = 0; c < NR_IDS - NR_MISSING; c++)
+		memcpy(disk_ids[NR_DISKS - 1][c], ids[c], CC_ID_SIZE);
+}
+
+static void miss_own(uint32_t chunk, uint32_t flags)
+{
+	struct miss *m = &misses[NR_DISKS - 1][chunk];
+
+	if (m->cookie)
+		return;
+	*m = (struct miss) { .cookie = ++cookies, .len = 512, .flags = flags };
+	rung = true;
+}
+
+/* Requests that were under way when the store came back go on hanging; it is found out nevertheless. */
+static void play_hang(uint32_t s)
+{
+	struct cc_fills *f = begin(s, 16, 2);
+	uint64_t back = clock_ns + 100 * CC_SECOND + s * 370 * CC_MS, took;
+
+	own_chunks();
+	hang_until = back;
+	for (uint32_t c = 0; c < NR_IDS - NR_MISSING; c++)
+		miss_own(c, 0);
+	while (clock_ns < back)
+		one_round(f);
+	must(sources.s[1].down, "a store that hangs is down");
+	first_fetched_ns = NO_TIME;
+	while (first_fetched_ns == NO_TIME && clock_ns < back + 2 * HANG)
+		one_round(f);
+	took = clock_ns - back;
+	while (somebody_waits() && clock_ns < back + 3 * HANG)
+		one_round(f);
+	printf("# seed %u: fetched the first chunk %llu ms after the store came back\n", s,
+	       (unsigned long long)took / CC_MS);
+	ok(took < 2500 * CC_MS && !somebody_waits(), "a store whose requests hung for 100 s");
+	end(f);
+}
+
+/* Trouble with one chunk is no outage: it is tried again soon, however often it has failed. */
+static void play_flaky(void)
+{
+	struct cc_fills *f = begin(1, 6, 0);
+	uint64_t until = clock_ns + 60 * CC_SECOND;
+
+	own_chunks();
+	bad_id = 7;
+	bad_tries = bad_gap = 0;
+	miss_own(bad_id, 0);
+	while (clock_ns < until) {
+		miss_own(rnd(NR_IDS - NR_MISSING), 0);
+		one_round(f);
+		must(!sources.s[1].down, "a store that answers is up");
+	}
+	bad_id = NR_IDS;
+	while (somebody_waits() && clock_ns < until + 10 * CC_SECOND)
+		one_round(f);
+	printf("# %u tries, at most %llu ms apart\n", bad_tries, (unsigned long long)bad_gap / CC_MS);
+	ok(bad_tries > 30 && bad_gap < 2000 * CC_MS && !somebody_waits(), "a chunk that fails again and again");
+	end(f);
+}
+
+/* Readahead of a chunk, and a read of the same disk joins it: somebody waits now.  started: it is under way. */
+static void read_of_readahead(bool started)
+{
+	struct cc_fills *f = begin(1, 6, 2);
+	uint32_t got = 0;
+	bool more;
+	int r = 0;
+
+	own_chunks();
+	miss_own(0, CHUNKCACHE_MISS_AHEAD);
+	must(!cc_fills_pull(f, false, &got, &more), "pull");
+	if (started)
+		cc_fills_step(f, clock_ns, &r);
+	must(nr_fetches == started && (!started || last_prio == CC_FETCH_AHEAD), "readahead");
+	misses[NR_DISKS - 1][0].flags = 0;
+	misses[NR_DISKS - 1][0].sent = false;
+	must(!cc_fills_pull(f, false, &got, &more), "pull");
+	cc_fills_step(f, clock_ns, &r);
+	ok(nr_fetches == 1 && last_prio == CC_FETCH_DEMAND,
+	   started ? "a read of what readahead fetches" : "a read of what readahead is about to fetch");
+	while (somebody_waits())
+		one_round(f);
+	end(f);
+}
+
 int main(void)
 {
 	char name[80];
@@ -757,6 +872,11 @@ int main(void)
 	}
 	for (uint32_t s = 1; s <= 4; s++)
 		play_down(s);
+	for (uint32_t s = 1; s <= 8; s++)
+		play_hang(s);
+	play_flaky();
+	read_of_readahead(false);
+	read_of_readahead(true);
 	printf("# %llu by mapping, %llu by bytes, %llu by error, %llu answers lost\n",
 	       (unsigned long long)nr_mapped, (unsigned long long)nr_data, (unsigned long long)nr_failed,
 	       (unsigned long long)nr_lost);

@@ -12,7 +12,9 @@ static struct cc_store_config config;
 static struct cc_store *store;
 static char url[128];
 
-/* In the place of the library's: a host with three addresses. */
+static unsigned int nr_moved;		/* lookups of moved.test */
+
+/* In the place of the library's: a host with three addresses, and one that moves once it was looked up. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		struct addrinfo **res)
 {
@@ -22,6 +24,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 
 	if (node && !strcmp(node, "meta.test"))
 		return real("169.254.169.254", service, hints, res);
+	if (node && !strcmp(node, "moved.test"))
+		return real(nr_moved++ ? "127.0.0.1" : "127.0.0.9", service, hints, res);
 	if (!node || strcmp(node, "many.test"))
 		return real(node, service, hints, res);
 	for (int i = 3; i; i--) {
@@ -319,6 +323,23 @@ static void test_stall_wrong(struct cc_fetch *f)
 	ok(!j.req.result && is_right(&j), "another range than asked for is not taken %s", j.req.error);
 }
 
+/* What range the rest is of is said when it has come already. */
+static void test_stall_late_range(struct cc_fetch *f)
+{
+	static struct cc_endpoint before, after;
+	static struct job j;
+
+	endpoint(f, &before);
+	httpd_script(&h, "count=1 fault=stall-body at=20000\ncount=1 fault=late-range");
+	prepare(&j, store, 13, 0);
+	run(f, &j);
+	endpoint(f, &after);
+	ok(!j.req.result && is_right(&j) && httpd_count(&h, " 206 ") == 1, "the range is in a trailer: all again %s",
+	   j.req.error);
+	ok(after.stats.hedges[CC_HEDGE_STALL].failed == before.stats.hedges[CC_HEDGE_STALL].failed + 1,
+	   "it is not taken");
+}
+
 /* ---- cancel and close with two legs ---- */
 
 static void test_cancel_both(void)
@@ -383,6 +404,30 @@ static void test_addresses(void)
 	cc_fetch_close(f);
 }
 
+/* Nobody is at the old address; the name is looked up anew long before it would be otherwise. */
+static void test_moved(void)
+{
+	struct cc_fetch *f = open_fetch(1, 1, 8);
+	uint64_t start = cc_now_ns(), took;
+	struct cc_store_config c;
+	char moved[128];
+	struct cc_store *s;
+	static struct job j;
+
+	snprintf(moved, sizeof(moved), "http://moved.test:%u", h.port);
+	s = open_store(&c, moved);
+	do {
+		prepare(&j, s, 1, 0);
+		run(f, &j);
+		took = (cc_now_ns() - start) / MS;
+	} while (j.req.result && took < 6000);
+	ok(!j.req.result && is_right(&j) && took < 3000, "a host that moves is found after %llu ms %s",
+	   (unsigned long long)took, j.req.error);
+	ok(nr_moved >= 2 && nr_moved <= 4, "%u lookups", nr_moved);
+	cc_fetch_close(f);
+	cc_store_close(s);
+}
+
 /* Where clouds have the services that give out keys. */
 static void test_link_local(void)
 {
@@ -425,12 +470,15 @@ int main(void)
 	test_stall(f, 0, "", "raw");
 	test_stall(f, 1, "", "zstd");
 	test_stall(f, 0, "count=1 fault=ignore-range", "range ignored");
+	test_stall(f, 0, "count=1 fault=bare-newlines", "bare newlines");
 	test_slow(f);
 	test_stall_wrong(f);
+	test_stall_late_range(f);
 	cc_fetch_close(f);
 	test_budget();
 	test_cancel_both();
 	test_addresses();
+	test_moved();
 	test_link_local();
 	cc_store_close(store);
 	httpd_stop(&h);

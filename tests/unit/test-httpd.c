@@ -78,6 +78,12 @@ static void test_ranges(void)
 	httpd_script(&h, "fault=ignore-range");
 	a = get("127.0.0.1", "/object", "100-199");
 	ok(a.status == 200 && a.size == SIZE, "ignore-range");
+	httpd_script(&h, "fault=late-range");
+	a = get("127.0.0.1", "/object", "100-199");
+	ok(!a.code && a.status == 206 && a.size == 100 && a.right, "late-range");
+	httpd_script(&h, "fault=bare-newlines");
+	a = get("127.0.0.1", "/object", "100-199");
+	ok(!a.code && a.status == 206 && a.size == 100 && a.right, "bare-newlines");
 }
 
 static void test_matching(void)

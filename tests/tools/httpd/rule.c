@@ -28,13 +28,14 @@ const char rule_usage[] =
 "                  line only), stall-body, short-body (closes early), truncate, long-body,\n"
 "                  wrong-length (Content-Length too large), no-length, chunked, gzip (says so),\n"
 "                  wrong-bytes, wrong-range (206), ignore-range (200), slow-headers (a byte each\n"
-"                  50 ms)\n"
+"                  50 ms), late-range (206: of a chunked body, in its trailer), bare-newlines\n"
+"                  (at the ends of header lines)\n"
 "    at=N          bytes of the body before it, not half of them\n";
 
 static const char *const fault_names[] = {
 	"none", "reset", "reset-body", "stall", "stall-headers", "stall-body", "short-body", "truncate",
 	"long-body", "wrong-length", "no-length", "chunked", "gzip", "wrong-bytes", "wrong-range",
-	"ignore-range", "slow-headers",
+	"ignore-range", "slow-headers", "late-range", "bare-newlines",
 };
 
 static struct rule rules[MAX_RULES];
