@@ -95,6 +95,11 @@ shrink 64
 drop_pool
 all_dropped() { [ "$(slots_valid)" = 0 ] && [ "$(slots_dying)" -gt 50 ]; }
 must_become 10 all_dropped
+shrink 60
+verify vm1 a --seq --bs 64K --length 1280K
+some_valid() { [ "$(slots_valid)" -ge 16 ]; }
+must_become 30 some_valid
+slow_down 0 3000
 shrink 4
 slow_down 0 0
 verify vm1 a

@@ -589,11 +589,11 @@ static void set_entry(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
 static void map_valid(void *arg)
 {
 	struct map_one *m = arg;
+	/* Pairs with the release in book(). */
+	u16 share = smp_load_acquire(&m->disk->dev->share_id);
 
 	set_entry(m->disk, m->chunk, m->entry);
-	/* Pairs with the release in book(). */
-	cc_slots_charge(m->disk->slots, cc_entry_slot(m->entry),
-			smp_load_acquire(&m->disk->dev->share_id));
+	cc_slots_charge(m->disk->slots, cc_entry_slot(m->entry), share);
 	cc_miss_mapped(m->disk, m->chunk, m->entry);
 }
 

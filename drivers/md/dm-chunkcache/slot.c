@@ -264,13 +264,26 @@ static bool is_low(const struct cc_slots *s)
 	return nr_free(s) + s->dying.nr + s->draining.nr < to_have(s);
 }
 
+/* Its discard is to come, unless the slot is needed before. */
+static void undiscarded_add(struct cc_slots *s, u32 nr)
+{
+	info_nr(s, nr)->flags |= CC_SLOT_UNDISCARDED;
+	slot_link(s, &s->undiscarded, nr);
+}
+
+static void undiscarded_del(struct cc_slots *s, u32 nr)
+{
+	info_nr(s, nr)->flags &= ~CC_SLOT_UNDISCARDED;
+	slot_unlink(s, &s->undiscarded, nr);
+}
+
 /* Nobody reads the slot any more. */
 static void give_back(struct cc_slots *s, u32 nr)
 {
 	if (info_nr(s, nr)->flags & CC_SLOT_FAILED)
 		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
 	else if (nr < s->nr && s->discard && nr_free(s) >= to_have(s))
-		slot_link(s, &s->undiscarded, nr);
+		undiscarded_add(s, nr);
 	else
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 }
@@ -380,7 +393,7 @@ static bool take_back_some(struct cc_slots *s)
 
 		if (s->discard && nr_free(s) >= to_have(s))
 			break;
-		slot_unlink(s, &s->undiscarded, nr);
+		undiscarded_del(s, nr);
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 	}
 	spin_unlock(&s->lock);
@@ -400,15 +413,12 @@ static void cc_slots_discards(struct work_struct *work)
 	spin_lock(&s->lock);
 	while (!s->stopped && s->discard && s->undiscarded.nr) {
 		nr = s->undiscarded.tail;
-		slot_unlink(s, &s->undiscarded, nr);
-		if (nr < s->nr) {
-			spin_unlock(&s->lock);
-			s->ops->discard(s, cc_slot(nr));
-			cond_resched();
-			spin_lock(&s->lock);
-		}
+		undiscarded_del(s, nr);
+		spin_unlock(&s->lock);
+		s->ops->discard(s, cc_slot(nr));
+		cond_resched();
+		spin_lock(&s->lock);
 		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
-		cond_resched_lock(&s->lock);
 	}
 	spin_unlock(&s->lock);
 	kick(s);
@@ -432,6 +442,12 @@ static bool sweep_some(struct cc_slots *s)
 		case CHUNKCACHE_SLOT_VALID:
 			cc_policy_remove(&s->policy, nr);
 			set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+			break;
+		case CHUNKCACHE_SLOT_DYING:
+			if (!(info_nr(s, nr)->flags & CC_SLOT_UNDISCARDED))
+				break;
+			undiscarded_del(s, nr);
+			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
 			break;
 		}
 		/* The others go when their filler, readers, discard are done. */

@@ -89,6 +89,7 @@ static inline unsigned int cc_slot_state(const struct cc_slot_info *info)
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
 #define CC_SLOT_KEEP		2	/* FREE: listed in keep */
 #define CC_SLOT_FAILED		4	/* DYING: the medium failed */
+#define CC_SLOT_UNDISCARDED	8	/* DYING: listed in undiscarded */
 
 struct cc_slot_leaf {
 	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */

@@ -178,7 +178,7 @@
 #define CHUNKCACHE_MISS_BATCH_MAX	256
 #define CHUNKCACHE_SLOT_BATCH_MAX	1024
 #define CHUNKCACHE_MAP_BATCH_MAX	1024
-#define CHUNKCACHE_MAP_CHUNKS_MAX	(1u << 24)	/* of one MAP together: others wait meanwhile */
+#define CHUNKCACHE_MAP_CHUNKS_MAX	(1u << 24)	/* of all records of a MAP */
 #define CHUNKCACHE_DATA_MAX		61440	/* 60 KiB: an attribute's length has 16 bits */
 
 enum chunkcache_cmd {
