@@ -12,19 +12,18 @@ http_store --script $WORK/rules
 image a --seed 1 --size 384M --chunk 1M
 extra_store="connections = $connections"
 prefetch="prefetch = yes"
+buffers=				# as many as by default
 find $STORE_DIR/chunks -type f | sed "s|$STORE_DIR/||" |
-	awk -v url="$store_url" '{ printf "url = %s/%s\noutput = /tmp/got/%d\n", url, $0, NR }' >$WORK/list
+	awk -v url="$store_url" '{ printf "url = %s/%s\noutput = /dev/null\n", url, $0 }' >$WORK/list
 
 # idle and all ticks so far, of all CPUs
 ticks() { awk '/^cpu / { print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 }' /proc/stat; }
 
 for _ in $(seq "$rounds"); do
-	mkdir /tmp/got
 	start=$(now_ms)
 	must /t/curl -s --fail --parallel --parallel-immediate --parallel-max "$connections" -K $WORK/list
 	end=$(now_ms)
 	echo "sequential curl_ms $((end - start))"
-	rm -r /tmp/got
 
 	format 1M
 	pool_up
