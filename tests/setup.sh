@@ -21,7 +21,7 @@ packages() {
 	build)   echo gcc libc6-dev make pkg-config libmnl-dev libcurl4-openssl-dev \
 			libssl-dev liburing-dev libzstd-dev libinih-dev libjansson-dev \
 			libdevmapper-dev libblkid-dev libelf1 pahole ;;
-	vm)      echo qemu-system-x86 busybox-static binutils cpio kmod dmsetup xz-utils bash dash \
+	vm)      echo qemu-system-x86 qemu-utils busybox-static binutils cpio kmod dmsetup xz-utils bash dash \
 			util-linux mount e2fsprogs iproute2 procps xfsprogs erofs-utils \
 			thin-provisioning-tools ;;
 	kernels) echo gcc-12 kmod libelf1 pahole ;;

@@ -172,6 +172,7 @@ static void test_cachey(struct cc_fetch *f)
 {
 	static uint8_t buf[CHUNK];
 	char name[CC_OBJECT_NAME_MAX], path[CC_OBJECT_NAME_MAX + 32];
+	struct cc_fetch_stats before, after;
 	static struct job j;
 
 	fill_chunk(1, buf);
@@ -195,10 +196,13 @@ static void test_cachey(struct cc_fetch *f)
 	prepare(&j, stores[MAIN], 1, 0);
 	run(f, &j);
 	ok(!j.req.result && asked(MAIN) == 1, "cachey: the range has an end");
+	cc_fetch_get_stats(f, &before);
 	httpd_script(&h, "address=127.0.0.4 fault=wrong-range");
 	prepare(&j, stores[MAIN], 1, 0);
 	run(f, &j);
-	ok(!j.req.result && is_right(&j) && asked(MAIN) == 1, "cachey: part of it is not taken for it");
+	cc_fetch_get_stats(f, &after);
+	ok(!j.req.result && is_right(&j) && asked(MAIN) == 1 && after.hash_mismatches == before.hash_mismatches,
+	   "cachey: part of it is not even hashed");
 	configs[FOURTH].cachey_bucket = NULL;
 	snprintf(urls[FOURTH], sizeof(urls[FOURTH]), "http://127.0.0.4:%u", h.port);
 }
