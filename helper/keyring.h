@@ -29,7 +29,7 @@ const struct cc_creds *cc_keyring_hold(struct cc_keyring *k, const struct cc_cre
 /* The last reference wipes them.  NULL is fine. */
 void cc_keyring_put(struct cc_keyring *k, const struct cc_creds *creds);
 /*
- * The store calls these expired or unknown: nobody gets them any more, and others are loaded.  If those
+ * The store calls these expired, or refuses their token: nobody gets them any more, and others are loaded.  If those
  * turn out to be the same, they are given out all the same, and not loaded again for a second.
  */
 void cc_keyring_refuse(struct cc_keyring *k, const struct cc_creds *creds);

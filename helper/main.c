@@ -202,11 +202,11 @@ static int start(struct daemon *d)
 
 	/* A core would hold keys, and be written to a disk that may be served from here. */
 	prctl(PR_SET_DUMPABLE, 0);
-	raise_file_limit();
-	/* Before there is a thread or an open device. */
+	/* Before there is a thread or an open device, and with the limits that programs expect. */
 	r = start_spawner(&d->config);
 	if (r)
 		return fail("process for credential_process", r);
+	raise_file_limit();
 	r = cc_loop_open(&d->loop);
 	if (r)
 		return fail("event loop", r);

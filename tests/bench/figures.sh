@@ -20,12 +20,6 @@ figure() {
 	say "$1 $2 (required $3): ${reached[$1]}"
 }
 
-# skipped NAME REQUIRED REASON
-skipped() {
-	names+=("$1")
-	value[$1]=- required[$1]=$2 remark[$1]="skipped: $3" reached[$1]=skipped
-}
-
 print_table() {
 	local name
 
@@ -57,12 +51,5 @@ print_json() {
 		printf '%s"%s"' "$comma" "$name"
 		comma=,
 	done
-	comma=
-	printf '],"skipped":{'
-	for name in "${names[@]}"; do
-		[ "${reached[$name]}" = skipped ] || continue
-		printf '%s"%s":"%s"' "$comma" "$name" "${remark[$name]#skipped: }"
-		comma=,
-	done
-	printf '}}\n'
+	printf ']}\n'
 }

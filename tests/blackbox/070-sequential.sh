@@ -12,7 +12,7 @@
 chunks=128 latency=300
 prefetch='prefetch_window = 16'
 extra_store="connections = 16"
-echo "path=/chunks/* latency=$latency" >$WORK/script
+echo "path=/chunks/ latency=$latency" >$WORK/script
 http_store --script $WORK/script
 standard "--seed 70 --size 8M --chunk 64K"
 must_become 20 disk_is_loaded vm1
