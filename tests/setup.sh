@@ -90,6 +90,7 @@ apt_get() {
 # The package lists may be absent or older than the archive: one retry.
 install_packages() {
 	[ "$(id -u)" = 0 ] || die "must be root to install: $*"
+	mkdir -p /run/lock
 	exec 9>/run/lock/chunkcache-setup
 	flock 9
 	trap restore_policy EXIT
