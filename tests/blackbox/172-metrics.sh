@@ -3,7 +3,7 @@
 #
 # A scrape has the kernel's counters as sysfs has them and the helper's as the store saw them: hits, misses,
 # holes, errors, waits, slots, GETs. What waits shows while it waits. sysfs names helper and modes. The log has a
-# line for each disk, helper and mode that comes or goes, and none for each read.
+# line for each disk, helper and mode that comes or goes, and none for each read; who waits for events is woken.
 # catches: a counter under another's name, in another unit, of another disk; a silent change of mode.
 . "${0%/*}/lib.sh"
 
@@ -28,6 +28,8 @@ is() { equal "$1 $2" "$(metric "$1" "$2")" "$3"; }
 
 # lines PATTERN : of the kernel's log
 lines() { dmesg | grep -c -- "$1"; }
+
+events() { dmsetup info -c --noheadings -o events $POOL; }
 
 # same_as_sysfs DISK : all that both have
 same_as_sysfs() {
@@ -119,14 +121,21 @@ equal "mode" "$(pool_counter mode)" suspended
 must dmsetup resume $POOL
 equal "mode" "$(pool_counter mode)" normal
 equal "resumes" "$(lines "$POOL: resumed by")" 2
+n=$(events)
 helper_kill
 must_become 60 log_has "$POOL: helper is gone without detaching"
+equal "events when a helper goes" "$(events)" $((n + 1))
 get >/dev/null && fail "metrics of a helper that is dead"
 helper_start
 scrape
 equal "GETs of the new one" "$(metric helper_chunks_fetched_total "")" 0
+n=$(events)
+must dmsetup suspend --noflush --nolockfs $POOL
 helper_stop
 log_has "$POOL: helper detached, session" || fail "the log says nothing of the detach"
+equal "events while suspended" "$(events)" "$n"
+must dmsetup resume $POOL
+equal "events when resumed" "$(events)" $((n + 1))
 hits=$(disk_counter vm1 hits)
 disk_down vm1
 dmesg | grep "vm1: disk gone; [0-9]* reads, [0-9]* MiB, hit rate" | grep -q " reads" || fail "no goodbye"

@@ -237,7 +237,7 @@ static void test_resize(void)
 static void test_large_resize(void)
 {
 	const u32 *ghosts = w.policy.nr_ghosts;
-	u32 was[2];
+	u32 was[2], fresh;
 
 	start(MANY);
 	for (u32 i = 0; i < MANY; i++)
@@ -251,6 +251,13 @@ static void test_large_resize(void)
 	for (unsigned int by = 0; by < 2; by++)
 		ok((u64)was[by] * (MANY / 2) > UINT32_MAX && ghosts[by] == was[by] / 2,
 		   "large resize: %u ghosts of %u are left", ghosts[by], was[by]);
+	fresh = w.policy.fresh.nr;
+	fill(evict(), 3 * MANY, false, 0);
+	ok(fresh > MANY / 100 && fresh - w.policy.fresh.nr < 16, "large resize: one fill moved %u fresh ones",
+	   fresh - w.policy.fresh.nr);
+	for (u32 i = 1; i < MANY; i++)
+		fill(evict(), 3 * MANY + i, false, 0);
+	ok(w.policy.fresh.nr <= MANY / 2 / 50 + 1, "large resize: %u fresh ones in the end", w.policy.fresh.nr);
 }
 
 int main(void)

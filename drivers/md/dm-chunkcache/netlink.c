@@ -664,7 +664,8 @@ static int do_map(struct cc_cmd *c)
 		r = rec.count > left ? -E2BIG : map_one(c->pool, &rec);
 		if (r)
 			refuse(c, i, r);
-		else
+		/* What was refused otherwise has taken its time as well. */
+		if (r != -E2BIG)
 			left -= rec.count;
 		cond_resched();
 	}

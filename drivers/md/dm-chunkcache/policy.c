@@ -36,6 +36,8 @@ enum { BY_SMALL, BY_MAIN };
 #define MAX_CHANCES	1024
 /* Likewise: after so many that had to be spared the caller gives up the lock. */
 #define MAX_SPARED	1024
+/* How many fills one more fill takes out of the list of fresh ones, at most. */
+#define MAX_LEAVE	4
 
 /* A tick is so many evictions that there are about as many ticks in one turnover of the cache. */
 #define TURNOVER	64
@@ -268,7 +270,7 @@ void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *
 void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 {
 	u32 folded = fold(key);
-	unsigned int by;
+	unsigned int by, i;
 
 	WRITE_ONCE(*p->ops->hit(p->ctx, n), 0);
 	*p->ops->key(p->ctx, n) = folded;
@@ -284,7 +286,8 @@ void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 		enter(p, n, LIST_MAIN);
 	else
 		enter(p, n, LIST_FRESH);
-	while (p->fresh.nr > grace(p)) {
+	/* More than one leaves only after a shrink: a few at a time, as a lock is held. */
+	for (i = 0; i < MAX_LEAVE && p->fresh.nr > grace(p); i++) {
 		n = p->fresh.tail;
 		leave(p, n);
 		was_hit(p, n);

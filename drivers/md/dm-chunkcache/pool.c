@@ -54,6 +54,14 @@ static void slot_freed(struct cc_slots *slots)
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_SLOT, NULL);
 }
 
+void cc_pool_event(struct cc_pool *pool)
+{
+	lockdep_assert_held(&pool->cmd);
+	if (pool->live)
+		dm_table_event(pool->live->table);
+	pool->event_due = !pool->live;
+}
+
 static void pool_shrunk(struct cc_slots *slots)
 {
 	struct cc_pool *pool = container_of(slots, struct cc_pool, slots);
@@ -61,8 +69,7 @@ static void pool_shrunk(struct cc_slots *slots)
 	mutex_lock(&pool->cmd);
 	DMINFO("%s: shrunk to %u slots, the cache device may be cut behind sector %llu", pool->name,
 	       pool->geo.nr_slots, (unsigned long long)pool->geo.slots_end);
-	if (pool->live)
-		dm_table_event(pool->live->table);
+	cc_pool_event(pool);
 	mutex_unlock(&pool->cmd);
 }
 
@@ -190,7 +197,7 @@ static int take_up(struct cc_pool *pool, const struct cc_geometry *geo, char **e
 		*error = "Pool was formatted anew while in use";
 		return -EBUSY;
 	}
-	if (geo->nr_slots < pool->geo.nr_slots &&
+	if (geo->nr_slots < READ_ONCE(pool->geo.nr_slots) &&
 	    pool->promised > cc_slots_max_promise(geo->nr_slots)) {
 		*error = "Disks are promised more slots than the smaller pool would have";
 		return -ENOSPC;
@@ -294,6 +301,8 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		DMINFO_LIMIT("%s: resumed by device-mapper, %u slots of %u KiB", pool->name,
 			     pool->geo.nr_slots, 1u << (pool->geo.slot_shift - 1));
 	pool->live = ti;
+	if (ti && pool->event_due)
+		cc_pool_event(pool);
 	mutex_unlock(&pool->cmd);
 	if (!ti) {
 		cc_slots_stop(&pool->slots);

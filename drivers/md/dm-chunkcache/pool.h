@@ -11,8 +11,9 @@
  *
  * Lock order, top to bottom; each covers what its comment names:
  *
- *   cc_pools_lock         mutex; the list of pools, each pool's list of devices, references
- *   cc_pool.cmd           mutex; the session, announced disks, chunk maps' writers, and who
+ *   cc_pools_lock         mutex; the list of pools, each pool's lists of devices and tables,
+ *                         promises, references
+ *   cc_pool.cmd           mutex; sessions, announced disks, chunk maps' writers, and who
  *                         takes bios out of misses.  Never held over I/O.  Messages
  *                         need both mutexes and may be what reclaim waits for: who holds
  *                         one allocates under memalloc_noio_save().
@@ -60,6 +61,7 @@ struct cc_pool {
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
 	struct cc_bell bell;
 	struct dm_target *live;		/* the table that is resumed, or NULL; cmd */
+	bool event_due;			/* to be raised by the next resume; cmd */
 	struct block_device *discard_bdev;	/* or NULL; changes before slots are started */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_doorbells, nr_messages, nr_refused;
@@ -160,6 +162,12 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo);
  */
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		      struct block_device *discard_bdev);
+
+/*
+ * Wake who waits for events of the pool's device, with the next resume if it is suspended now.
+ * Caller holds cmd; may sleep.
+ */
+void cc_pool_event(struct cc_pool *pool);
 
 /* "normal", "shrinking", "suspended": what the helper may do now.  Takes cmd itself. */
 const char *cc_pool_mode(struct cc_pool *pool);

@@ -150,14 +150,6 @@ void cc_session_renew(struct cc_pool *pool)
 
 /* ---- sessions ---- */
 
-/* Wake who waits for events of the pool's device: a helper came or went. */
-static void raise_event(struct cc_pool *pool)
-{
-	lockdep_assert_held(&pool->cmd);
-	if (pool->live)
-		dm_table_event(pool->live->table);
-}
-
 static void session_free(struct cc_session *s)
 {
 	clear_bit(cc_session_owner(s), s->pool->owners);
@@ -248,7 +240,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	WRITE_ONCE(pool->session_port, port);
 	bell_set(&pool->bell, s->id, bell_port);
 	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
-	raise_event(pool);
+	cc_pool_event(pool);
 	return s;
 }
 
@@ -262,7 +254,7 @@ static struct cc_session *unset(struct cc_pool *pool)
 	WRITE_ONCE(pool->session_port, 0);
 	bell_set(&pool->bell, 0, 0);
 	cc_session_renew(pool);
-	raise_event(pool);
+	cc_pool_event(pool);
 	return s;
 }
 

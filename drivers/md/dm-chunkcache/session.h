@@ -8,8 +8,8 @@
  *   DRAINING  it ended (socket closed), but somebody still holds the file that its slots are
  *             written through: a request in flight, a process that has not quite died.
  *             Its FILLING slots stay FILLING.  Any number may drain at once.
- *   (gone)    nobody else holds the file: no write of it can land any more, its FILLING
- *             slots are FREE
+ *   (gone)    nobody but sessions holds the file: no write of it can land any more, its
+ *             FILLING slots are FREE
  *
  *   ATTACHED -> DRAINING	cc_session_end()
  *   ATTACHED -> gone		cc_session_detach(): the helper says that its writes ended

@@ -148,7 +148,7 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 	if (nr >= s->nr && (to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD)) {
 		/* A bad one is not to be used if it comes back: pick_free() sees to it. */
 		if (to == CHUNKCACHE_SLOT_BAD || from == CHUNKCACHE_SLOT_BAD)
-			info->gen = U32_MAX;
+			info->gen = CC_GEN_RETIRED;
 		to = CC_SLOT_GONE;
 	}
 	if (WARN_ONCE(!transition_ok(from, to), "chunkcache: slot %u: %u -> %u", nr, from, to))
@@ -242,6 +242,12 @@ static u32 nr_free(const struct cc_slots *s)
 static u32 reserve(const struct cc_slots *s)
 {
 	return min(s->nr / 32, 1024u);
+}
+
+/* What demand may make reclaim evict at once. */
+static u32 max_wanted(const struct cc_slots *s)
+{
+	return max(reserve(s), s->nr / 8 + 1);
 }
 
 /* Free slots to have now: the reserve, and what demand waits for. */
@@ -516,8 +522,8 @@ static void free_leaves(struct cc_slots *s)
 }
 
 /*
- * Slots first..end-1, which nobody can have a number of, become FREE.  What was never a slot
- * is zero, which is FREE, but counted and listed nowhere.
+ * Slots first..end-1 become FREE, but for those that had not gone yet.  What was never a slot is
+ * zero, which is FREE, but counted and listed nowhere.
  */
 static void add_slots(struct cc_slots *s, u32 first, u32 end)
 {
@@ -532,7 +538,6 @@ static void add_slots(struct cc_slots *s, u32 first, u32 end)
 			s->count[CHUNKCACHE_SLOT_FREE]++;
 			slot_link(s, &s->free, nr);
 		}
-		/* The others had not gone yet. */
 	}
 	WRITE_ONCE(s->end, max(s->end, end));
 }
@@ -561,6 +566,7 @@ void cc_slots_resize(struct cc_slots *s, u32 nr)
 	if (nr < s->nr) {
 		s->nr = nr;
 		s->swept = nr;
+		s->wanted = min(s->wanted, max_wanted(s));
 	}
 	while (s->nr < nr) {
 		end = min(nr, s->nr + BATCH);
@@ -655,9 +661,9 @@ static u32 pick_free(struct cc_slots *s)
 	for (n = 0; n < BATCH; n++) {
 		u32 nr = s->free.nr ? s->free.tail : s->keep.tail;
 
-		if (nr == CC_NIL || (nr < s->nr && info_nr(s, nr)->gen != U32_MAX))
+		if (nr == CC_NIL || (nr < s->nr && info_nr(s, nr)->gen != CC_GEN_RETIRED))
 			return nr;
-		set_state(s, nr, CHUNKCACHE_SLOT_BAD);
+		set_state(s, nr, nr < s->nr ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
 	}
 	return CC_NIL;
 }
@@ -699,7 +705,7 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 		hand_out(s, nr, owner, prefetch, &ret_slots[got]);
 	}
 	if (got < n && !prefetch)
-		s->wanted = min(max(s->wanted, n - got), max(reserve(s), s->nr / 8 + 1));
+		s->wanted = min(max(s->wanted, n - got), max_wanted(s));
 	/* Few are free, or pick_free() gave up: reclaim tells when there are some. */
 	low = got < n || is_low(s);
 	spin_unlock(&s->lock);
@@ -779,13 +785,18 @@ int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool
 
 void cc_slots_release_owner(struct cc_slots *s, u8 owner)
 {
+	unsigned int n = 0;
 	u32 nr, next;
 
 	spin_lock(&s->lock);
 	for (nr = s->filling.head; nr != CC_NIL; nr = next) {
 		next = info_nr(s, nr)->link.next;
-		if (info_nr(s, nr)->owner == owner)
-			set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		if (info_nr(s, nr)->owner != owner)
+			continue;
+		set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		/* Without the lock the list may change: from its start again. */
+		if (!(++n % BATCH) && cond_resched_lock(&s->lock))
+			next = s->filling.head;
 	}
 	spin_unlock(&s->lock);
 	kick(s);

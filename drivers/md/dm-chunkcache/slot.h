@@ -20,7 +20,7 @@
  *   FILLING -> VALID	cc_slots_done()
  *   FILLING -> FREE	cc_slots_release(), cc_slots_release_owner()
  *   FILLING -> BAD	cc_slots_release()
- *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all()
+ *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all(), the sweep of a shrink
  *   DYING -> FREE	when the epoch that was current has drained, and the discard, if
  *			there is to be one, has ended
  *   DYING -> BAD	the same without discard, of a slot whose medium failed
@@ -61,6 +61,9 @@
 
 /* One more state, which only we know: the protocol does not tell of such slots. */
 #define CC_SLOT_GONE	(CHUNKCACHE_SLOT_BAD + 1)
+
+/* The last generation: a slot that has it is never handed out again. */
+#define CC_GEN_RETIRED	U32_MAX
 
 /* Covered by cc_slots.lock; state is also read without it. */
 struct cc_slot_info {

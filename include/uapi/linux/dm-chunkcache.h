@@ -329,7 +329,7 @@ struct chunkcache_refused {
 #define CHUNKCACHE_SLOT_HIT	(1u << 0)	/* read since replacement last looked at it */
 
 struct chunkcache_slot_info {
-	__u64	session;	/* owner of a FILLING slot, else 0 */
+	__u64	session;	/* the present one if it owns the slot (FILLING), else 0 */
 	__u32	slot;
 	__u32	gen;
 	__u32	state;		/* enum chunkcache_slot_state */
