@@ -3,6 +3,7 @@
  * The control socket; see control.h.  Owns listener and clients; what commands mean is the caller's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct cc_control {
 	void *arg;
 	struct cc_list clients;
 	unsigned int nr_clients;
+	int spare;			/* a descriptor to give up when there are no others */
 };
 
 static void client_free(struct client *k)
@@ -207,11 +209,33 @@ static struct client *client_new(struct cc_control *c, int fd)
 	return k;
 }
 
+static int spare_open(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Out of descriptors: a client that is left waiting would wake the loop again and again. */
+static void turn_away(struct cc_control *c)
+{
+	int fd;
+
+	if (c->spare >= 0)
+		close(c->spare);
+	fd = accept4(c->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		refuse(fd);
+	c->spare = spare_open();
+}
+
 static void on_listener(struct cc_watch *w, uint32_t events)
 {
 	struct cc_control *c = cc_list_entry(w, struct cc_control, watch);
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		turn_away(c);
+		return;
+	}
 	if (fd < 0)
 		return;
 	if (c->nr_clients >= CC_CONTROL_CLIENTS_MAX)
@@ -245,6 +269,7 @@ int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, v
 	r = cc_loop_add(loop, &c->watch, EPOLLIN);
 	if (r)
 		goto err_fd;
+	c->spare = spare_open();
 	*ret_control = c;
 	return 0;
 err_fd:
@@ -269,8 +294,11 @@ void cc_control_close(struct cc_control *c)
 	while (!cc_list_empty(&c->clients))
 		client_free(cc_list_entry(c->clients.next, struct client, node));
 	cc_loop_remove(c->loop, &c->watch);
-	close(c->watch.fd);
+	/* In this order: who comes next may bind the path as soon as nobody answers there. */
 	unlink(c->path);
+	close(c->watch.fd);
+	if (c->spare >= 0)
+		close(c->spare);
 	free(c->path);
 	free(c);
 }

@@ -121,6 +121,19 @@ int cc_creds_from_json(const char *what, const char *text, size_t size, struct c
 
 /* ---- XML ---- */
 
+/* What is not there is empty; 0, or -EBADMSG after a line. */
+static int field(const char *what, const char *text, size_t size, const char *tag, char *out, size_t room,
+		 char *err, size_t errlen)
+{
+	char open[32];
+
+	snprintf(open, sizeof(open), "<%s>", tag);
+	if (cc_http_xml_text(text, size, tag, out, room) || !memmem(text, size, open, strlen(open)))
+		return 0;
+	snprintf(err, errlen, "%s: %s: expected at most %zu characters", what, tag, room - 1);
+	return -EBADMSG;
+}
+
 int cc_creds_from_xml(const char *what, const char *text, size_t size, struct cc_creds *ret_creds,
 		      char *err, size_t errlen)
 {
@@ -129,11 +142,16 @@ int cc_creds_from_xml(const char *what, const char *text, size_t size, struct cc
 	struct texts t = { c.access_key, c.secret_key, c.session_token, expires };
 	int r;
 
-	cc_http_xml_text(text, size, "AccessKeyId", c.access_key, sizeof(c.access_key));
-	cc_http_xml_text(text, size, "SecretAccessKey", c.secret_key, sizeof(c.secret_key));
-	cc_http_xml_text(text, size, "SessionToken", c.session_token, sizeof(c.session_token));
-	cc_http_xml_text(text, size, "Expiration", expires, sizeof(expires));
-	r = take(what, &t, ret_creds, err, errlen);
+	r = field(what, text, size, "AccessKeyId", c.access_key, sizeof(c.access_key), err, errlen);
+	if (!r)
+		r = field(what, text, size, "SecretAccessKey", c.secret_key, sizeof(c.secret_key), err, errlen);
+	if (!r)
+		r = field(what, text, size, "SessionToken", c.session_token, sizeof(c.session_token), err,
+			  errlen);
+	if (!r)
+		r = field(what, text, size, "Expiration", expires, sizeof(expires), err, errlen);
+	if (!r)
+		r = take(what, &t, ret_creds, err, errlen);
 	cc_creds_wipe(&c);
 	return r;
 }

@@ -245,7 +245,7 @@ static void image_retry(struct cc_image *g, const char *why)
 {
 	g->state = IMAGE_QUEUED;
 	g->due = cc_now_ns() + g->backoff;
-	cc_log(LOG_WARNING, "store %s: manifest: %s; next try in %llu s", g->source->config->name, why,
+	cc_log(LOG_WARNING, "manifest: %s; next try in %llu s", why,
 	       (unsigned long long)(g->backoff / CC_SECOND));
 	g->backoff = g->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : g->backoff * 2;
 	image_release_buf(g);
@@ -269,8 +269,8 @@ static int image_check(struct cc_disks *d, const struct cc_image *g, const struc
 }
 
 /*
- * size bytes are in buf.  0: READY.  -EILSEQ: not what the digest says.  Else refused for good, with a
- * line in err.
+ * size bytes are in buf.  0: READY.  -EILSEQ: not what the digest says.  -ENOMEM: worth another try.
+ * Else refused for good.  With a line in err.
  */
 static int image_take(struct cc_disks *d, struct cc_image *g, size_t size, char *err, size_t errlen)
 {
@@ -291,7 +291,7 @@ static int image_take(struct cc_disks *d, struct cc_image *g, size_t size, char 
 	g->manifest = m;
 	r = cc_places_build(&g->manifest, &g->places);
 	if (r) {
-		snprintf(err, errlen, "manifest: %s", strerror(-r));
+		snprintf(err, errlen, "%s", r == -ENOMEM ? "out of memory" : "manifest: too many chunks");
 		memset(&g->manifest, 0, sizeof(g->manifest));
 		goto err_manifest;
 	}
@@ -332,11 +332,17 @@ static void image_was_read(struct cc_io *io, int error)
 	struct cc_disks *d = g->disks;
 	char err[160];
 	void *whole;
+	int r;
 
 	if (!image_step_ended(d, g))
 		return;
-	if (!error && !image_take(d, g, g->req.size, err, sizeof(err)))
+	r = error ? -EIO : image_take(d, g, g->req.size, err, sizeof(err));
+	if (!r)
 		return;
+	if (r == -ENOMEM) {
+		image_retry(g, err);
+		return;
+	}
 	/* What the area had is of no use; the store's copy decides. */
 	cc_manifest_area_forget(d->c.area, g->source->domain, g->digest);
 	whole = realloc(g->buf, g->buf_size);
@@ -442,7 +448,9 @@ void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req)
 		return;
 	}
 	r = image_take(d, g, req->size, err, sizeof(err));
-	if (r)
+	if (r == -ENOMEM)
+		image_retry(g, err);
+	else if (r)
 		image_refuse(d, g, UINT64_MAX, err);
 	else
 		cc_manifest_area_store(d->c.area, g->source->domain, g->digest, g->manifest.data,
@@ -466,6 +474,13 @@ static void disk_unlink(struct cc_disks *d, struct cc_disk *k)
 	free(k);
 }
 
+/* What is left undone is found by the next dump. */
+static void short_of_memory(struct cc_disks *d)
+{
+	if (!d->error)
+		d->error = -ENOMEM;
+}
+
 static void disk_start(struct cc_disks *d, struct cc_disk *k)
 {
 	char reason[CHUNKCACHE_REASON_MAX + 64];
@@ -479,7 +494,7 @@ static void disk_start(struct cc_disks *d, struct cc_disk *k)
 	}
 	k->image = image_get(d, &k->info, k->source);
 	if (!k->image)
-		disk_refuse(d, k, "helper is out of memory");
+		short_of_memory(d);
 	else if (k->image->state == IMAGE_READY)
 		disk_load(d, k);
 	else if (k->image->state == IMAGE_REFUSED)
@@ -493,11 +508,15 @@ static void take_disk(void *arg, const struct cc_disk_info *info)
 
 	if (k) {
 		k->seen = true;
+		/* The kernel did not get what it was told. */
+		k->untold = k->state != CHUNKCACHE_DISK_NEW && k->state != info->state;
 		return;
 	}
 	k = calloc(1, sizeof(*k));
-	if (!k)
+	if (!k) {
+		short_of_memory(d);
 		return;
+	}
 	k->info = *info;
 	k->seen = true;
 	k->state = CHUNKCACHE_DISK_NEW;
@@ -525,6 +544,8 @@ int cc_disks_refresh(struct cc_disks *d)
 				disk_unlink(d, k);
 			else if (!k->image && k->state == CHUNKCACHE_DISK_NEW)
 				disk_start(d, k);
+			else if (k->untold)
+				tell_state(d, k);
 		}
 	}
 	return r;

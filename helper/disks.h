@@ -57,6 +57,7 @@ struct cc_disk {
 	struct cc_prefetch_stats prefetch;
 	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
 	bool seen;			/* in the dump under way */
+	bool untold;			/* the dump says that the kernel does not know state */
 };
 
 struct cc_disks_config {

@@ -181,7 +181,8 @@ static void log_failure(struct cc_fill *fill)
 	char hex[2 * CC_ID_SIZE + 1];
 
 	cc_id_to_hex(req->id, hex);
-	log_limited(fill->f, LOG_WARNING, "store %s: chunk %.16s: %s", fill->source->config->name, hex,
+	/* The error names the store. */
+	log_limited(fill->f, LOG_WARNING, "chunk %.16s: %s", hex,
 		    req->error[0] ? req->error : cc_store_result_name(req->result));
 }
 

@@ -164,9 +164,10 @@ static void join(struct cc_fills *f, struct cc_fill *fill, const struct chunkcac
 {
 	struct cc_waiter *w = cc_waiters_add(f->waiters, m, fill, &fill->waiters);
 
-	/* Without memory the kernel still has the miss, and it comes again. */
-	if (!w)
+	if (!w) {
+		cc_fills_short_of_memory(f);
 		return;
+	}
 	w->seen = f->pull;
 	if (priority(m) < fill->prio)
 		promote(f, fill, priority(m));
@@ -179,6 +180,7 @@ static void want(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache
 
 	if (!fill) {
 		cc_index_forget(f->c.index, k);
+		cc_fills_short_of_memory(f);
 		return;
 	}
 	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
@@ -305,6 +307,8 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 	k = cc_index_get(f->c.index, disk->source->domain, id);
 	if (k)
 		take_chunk(f, k, m, disk);
+	else
+		cc_fills_short_of_memory(f);
 	cc_fills_touch(f, disk, m->chunk);
 }
 

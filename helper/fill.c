@@ -18,6 +18,13 @@ void cc_fills_channel_result(struct cc_fills *f, int r)
 		f->lost = true;
 }
 
+/* The kernel still has the misses; they are asked for again. */
+void cc_fills_short_of_memory(struct cc_fills *f)
+{
+	if (!f->error)
+		f->error = -ENOMEM;
+}
+
 struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *k)
 {
 	struct cc_fill *fill = calloc(1, sizeof(*fill));

@@ -467,8 +467,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
 		curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer.status);
 		return n;
 	}
-	/* libcurl takes lines without a carriage return as well. */
-	if (line[0] == '\n' || (n == 2 && line[0] == '\r' && line[1] == '\n'))
+	/* As libcurl does: lines without a carriage return, and whatever begins with one, end them as well. */
+	if (line[0] == '\n' || line[0] == '\r')
 		return x->answer.status >= 200 ? end_of_headers(x, n) : n;
 	take_header(x, line, n);
 	return n;
@@ -818,19 +818,32 @@ static void count_connection(struct cc_http_xfer *x)
 	x->new_connection = made;
 }
 
+/* A status that came is the better reason even if the rest of the answer did not, or not in time. */
+static bool status_decides(const struct cc_http_xfer *x)
+{
+	switch (x->stop) {
+	case CC_HTTP_RUNNING:
+	case CC_HTTP_STOP_ENOUGH:
+	case CC_HTTP_STOP_STALL:
+	case CC_HTTP_STOP_ATTEMPT:
+		return x->answer.status >= 200 && !is_success(x);
+	default:
+		return false;
+	}
+}
+
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
 {
 	count_connection(x);
 	x->soiled = code || x->stop;
 	o->retry_after_ms = 0;
-	if (x->stop && x->stop != CC_HTTP_STOP_ENOUGH) {
-		end_stopped(x, o);
-	} else if (x->answer.status >= 200 && !is_success(x)) {
-		/* A status that came is the better reason even if the rest of the answer did not. */
+	if (status_decides(x)) {
 		read_error_text(x);
 		cc_http_judge_status(x->target, &x->answer, o);
 		if (x->req.only_if_cached && x->answer.status == 504)
 			outcome(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
+	} else if (x->stop && x->stop != CC_HTTP_STOP_ENOUGH) {
+		end_stopped(x, o);
 	} else if (code) {
 		cc_http_judge_curl(x->target, code, x->curl_error, o);
 	} else {

@@ -383,10 +383,11 @@ static void listener_stop(struct listener *l)
 	if (l->watch.fd < 0)
 		return;
 	cc_loop_remove(l->server->loop, &l->watch);
-	close(l->watch.fd);
-	l->watch.fd = -1;
+	/* In this order: who comes next may bind the path as soon as nobody answers there. */
 	if (!l->port)
 		unlink(l->server->path);
+	close(l->watch.fd);
+	l->watch.fd = -1;
 }
 
 static void on_listener(struct cc_watch *w, uint32_t events)

@@ -40,6 +40,7 @@ struct cc_session {
 	bool pull_all;
 	bool refresh;			/* ask which disks there are */
 	bool reconcile;			/* a SLOT_ALLOC's answer may be lost */
+	bool again;			/* something failed: ask for all of it when pull_all_due */
 	uint64_t pull_all_due;		/* the slow timer */
 	struct cc_ratelimit limit;
 

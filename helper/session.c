@@ -459,8 +459,10 @@ static bool channel_failed(struct cc_session *s, int r, const char *what)
 		return true;
 	default:
 		if (cc_ratelimit_pass(&s->limit))
-			cc_log(LOG_ERR, "%s: %s", what, cc_channel_error(s->channel));
-		/* What was not done is found again in the kernel's table. */
+			cc_log(LOG_ERR, "%s: %s", what,
+			       r == -ENOMEM ? "out of memory" : cc_channel_error(s->channel));
+		/* What was not done is found again in the kernel's tables. */
+		s->again = true;
 		s->pull_all_due = cc_now_ns() + PULL_ALL_PERIOD;
 		return false;
 	}
@@ -521,6 +523,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Else nobody waits: nothing to look for, and the kernel rings if that changes. */
+static bool looks_again(const struct cc_session *s)
+{
+	return s->again || cc_fills_waiting(s->fills);
+}
+
 static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 {
 	bool loaded = false;
@@ -531,9 +539,11 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 		drain(s, false);
 		return 0;
 	}
-	/* Nobody waits: nothing to look for, and the kernel rings if that changes. */
-	if (cc_fills_waiting(s->fills) && now_ns >= s->pull_all_due)
+	if (looks_again(s) && now_ns >= s->pull_all_due) {
 		s->pull_all = true;
+		s->refresh |= s->again;
+		s->again = false;
+	}
 	if (!step_refresh(s) || !step_pull(s, now_ns) || !step_reconcile(s))
 		return 0;
 	due = earlier(due, cc_disks_step(s->disks, now_ns, &loaded, &r));
@@ -547,7 +557,7 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 	due = earlier(due, cc_slot_table_step(s->table, now_ns, false));
 	if (!cc_pooldev_flush(s->pooldev))
 		due = earlier(due, now_ns + CC_MS);
-	if (cc_fills_waiting(s->fills))
+	if (looks_again(s))
 		due = earlier(due, s->pull_all_due);
 	return s->pull || s->pull_all || s->refresh || s->reconcile ? 0 : due;
 }

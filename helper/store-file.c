@@ -373,6 +373,7 @@ struct walk {
 	cc_store_list_fn *fn;
 	void *arg;
 	bool stop;
+	char link[CC_STORE_NAME_MAX + 1];	/* that was not followed */
 };
 
 static int walk_dir(struct walk *w, const char *dir);
@@ -405,8 +406,10 @@ static int walk_entry(struct walk *w, const char *dir, const char *entry)
 	 * A directory at the top may lie elsewhere.  Links below could lead in a circle, but get follows
 	 * them: a list without them would let gc remove what an image needs.
 	 */
-	if (S_ISLNK(st.st_mode) && (*dir || stat(path, &st)))
+	if (S_ISLNK(st.st_mode) && (*dir || stat(path, &st))) {
+		memcpy(w->link, name, sizeof(name));
 		return -ELOOP;
+	}
 	if (S_ISDIR(st.st_mode))
 		return walk_dir(w, name);
 	if (S_ISREG(st.st_mode) && strlen(name) >= strlen(w->prefix) &&
@@ -446,6 +449,11 @@ static enum cc_store_result file_list(struct cc_store *s, const char *prefix, cc
 	struct walk w = { .store = s, .prefix = prefix, .fn = fn, .arg = arg };
 	int r = walk_dir(&w, "");
 
+	if (r && *w.link) {
+		say(s, "list", w.link, "a symbolic link; only at the top they are followed, if they lead somewhere",
+		    err, errlen);
+		return CC_STORE_ERROR;
+	}
 	return r ? fail("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
 }
 

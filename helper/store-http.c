@@ -363,7 +363,7 @@ static enum cc_store_result http_list(struct cc_store *store, const char *prefix
 {
 	struct http_store *s = of(store);
 	enum cc_store_result result;
-	char token[2048] = "";
+	char token[2048] = "", last[2048];
 
 	if (!s->target.s3)
 		return read_only(store, "list", err, errlen);
@@ -381,7 +381,10 @@ static enum cc_store_result http_list(struct cc_store *store, const char *prefix
 		if (result)
 			return result;
 		ended = list_page(s, page, size, fn, arg);
-		good = next_token(page, size, token, sizeof(token));
+		memcpy(last, token, sizeof(last));
+		/* The same page once more would make a list without an end. */
+		good = next_token(page, size, token, sizeof(token)) &&
+		       (!*token || strcmp(token, last));
 		free(page);
 		if (ended)
 			return CC_STORE_OK;

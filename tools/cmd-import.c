@@ -52,13 +52,15 @@ struct import {
 	bool upload;			/* else only hash */
 	struct ctl_progress progress;
 
+	pthread_mutex_t reading;	/* a stream: who reads its next chunk, without lock */
+	bool ended;			/* the stream; covered by reading, as source and next are then */
+
 	pthread_mutex_t lock;		/* covers what follows */
 	struct ctl_source source;
 	uint64_t next;			/* chunk to be taken next */
 	uint64_t image_size, nr_chunks;	/* of a stream: known at its end */
 	uint8_t *ids;			/* of the chunks, nr_ids have room */
 	uint64_t nr_ids;
-	bool ended;			/* the stream */
 	struct ctl_id_set seen;
 	struct import_count count;
 	bool failed;
@@ -135,19 +137,75 @@ static void __skip_hole(struct import *m)
 	m->next = next;
 }
 
-/* The next chunk of a stream: read here and now.  0, 1 if there is one, or -errno. */
-static int __read_stream(struct import *m, uint8_t *buf)
+static bool has_failed(struct import *m)
 {
-	size_t size = (size_t)1 << m->chunk_shift, got = 0;
-	int r = m->ended ? 0 : ctl_source_next(&m->source, buf, size, &got);
+	bool failed;
 
-	m->ended |= got < size;
-	if (r || !got)
-		return r;
-	memset(buf + got, 0, size - got);
-	if (m->next >= NR_CHUNKS_MAX || m->source.size > CC_IMAGE_SIZE_MAX)
-		return -EFBIG;
-	return 1;
+	pthread_mutex_lock(&m->lock);
+	failed = m->failed;
+	pthread_mutex_unlock(&m->lock);
+	return failed;
+}
+
+/* A chunk of the stream, less than that only at its end.  0 or -errno (-ECANCELED: another one failed). */
+static int __read_stream(struct import *m, uint8_t *buf, size_t size, size_t *ret_got)
+{
+	ssize_t n;
+
+	for (*ret_got = 0; *ret_got < size && !m->ended; *ret_got += n) {
+		if (has_failed(m))
+			return -ECANCELED;
+		n = ctl_source_next(&m->source, buf + *ret_got, size - *ret_got);
+		if (n == -EAGAIN || n == -EINTR)
+			n = 0;
+		else if (n < 0)
+			return n;
+		else
+			m->ended = !n;
+	}
+	return 0;
+}
+
+static int next_of_stream(struct import *m, uint64_t *ret_chunk, uint8_t *buf)
+{
+	size_t size = (size_t)1 << m->chunk_shift, got;
+	int r;
+
+	pthread_mutex_lock(&m->reading);
+	r = __read_stream(m, buf, size, &got);
+	if (!r && got && (m->next >= NR_CHUNKS_MAX || m->source.size > CC_IMAGE_SIZE_MAX))
+		r = -EFBIG;
+	if (!r && got) {
+		memset(buf + got, 0, size - got);
+		*ret_chunk = m->next++;
+		r = 1;
+	}
+	pthread_mutex_unlock(&m->reading);
+	return r;
+}
+
+static int next_of_file(struct import *m, uint64_t *ret_chunk, uint8_t *buf)
+{
+	size_t size = (size_t)1 << m->chunk_shift, want = size;
+	uint64_t offset;
+	bool more;
+	int r;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->next < m->nr_chunks)
+		__skip_hole(m);
+	more = m->next < m->nr_chunks && !m->failed;
+	if (more)
+		*ret_chunk = m->next++;
+	pthread_mutex_unlock(&m->lock);
+	if (!more)
+		return 0;
+	offset = *ret_chunk << m->chunk_shift;
+	if (m->source.size - offset < size)
+		want = m->source.size - offset;
+	memset(buf + want, 0, size - want);
+	r = ctl_source_read(&m->source, offset, buf, want);
+	return r ? r : 1;
 }
 
 /*
@@ -156,29 +214,8 @@ static int __read_stream(struct import *m, uint8_t *buf)
  */
 static int next_chunk(struct import *m, uint64_t *ret_chunk, uint8_t *buf)
 {
-	size_t size = (size_t)1 << m->chunk_shift, want = size;
-	uint64_t offset;
-	int r;
+	int r = m->source.stream ? next_of_stream(m, ret_chunk, buf) : next_of_file(m, ret_chunk, buf);
 
-	pthread_mutex_lock(&m->lock);
-	if (m->source.stream) {
-		r = m->failed ? 0 : __read_stream(m, buf);
-	} else {
-		if (m->next < m->nr_chunks)
-			__skip_hole(m);
-		r = m->next < m->nr_chunks && !m->failed;
-	}
-	if (r > 0)
-		*ret_chunk = m->next++;
-	pthread_mutex_unlock(&m->lock);
-	if (r > 0 && !m->source.stream) {
-		offset = *ret_chunk << m->chunk_shift;
-		if (m->source.size - offset < size)
-			want = m->source.size - offset;
-		memset(buf + want, 0, size - want);
-		r = ctl_source_read(&m->source, offset, buf, want);
-		r = r ? r : 1;
-	}
 	if (r < 0)
 		fail(m, "%s: near byte %" PRIu64 ": %s", m->source.path, m->next << m->chunk_shift,
 		     r == -ENODATA ? "the file shrank meanwhile" : strerror(-r));
@@ -278,7 +315,7 @@ static void *import_worker(void *arg)
 	struct import *m = arg;
 	struct ctl_encoder *e = NULL;
 	uint8_t *buf = malloc((size_t)1 << m->chunk_shift);
-	uint64_t chunk;
+	uint64_t chunk = 0;
 
 	if (!buf || ctl_encoder_new(m->encoding, m->level, (size_t)1 << m->chunk_shift, &e))
 		fail(m, "out of memory");
@@ -663,6 +700,7 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 		.jobs = CTL_JOBS_DEFAULT,
 		.source.fd = -1,
 		.tmp_dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp",
+		.reading = PTHREAD_MUTEX_INITIALIZER,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	bool helped = false;

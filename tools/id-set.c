@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Open addressing, linear probing; a SHA-256 is its own hash value.
+ * Open addressing, linear probing.
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "id-hash.h"
 #include "id-set.h"
 #include "manifest.h"
 
@@ -15,10 +16,9 @@
 /* The bucket of id, or the empty one where it belongs. */
 static uint8_t *find(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
-	size_t i;
+	size_t i = cc_id_hash(0, id) & (s->nr_buckets - 1);
 
-	memcpy(&i, id, sizeof(i));
-	for (i &= s->nr_buckets - 1;; i = (i + 1) & (s->nr_buckets - 1))
+	for (;; i = (i + 1) & (s->nr_buckets - 1))
 		if (cc_id_is_hole(s->ids[i]) || !memcmp(s->ids[i], id, CC_ID_SIZE))
 			return s->ids[i];
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "superblock.h"
 
 #define INFO_MAX (1 << 20)
+#define STREAM_WAIT_MS 500
 
 extern char **environ;
 
@@ -86,6 +88,19 @@ static int make_tmp(const char *dir, char *path, size_t size)
 	return fd;
 }
 
+/* What a vmdk is made of.  One extent, which is the image itself, refers to nothing else. */
+static const char *other_extent(const json_t *info, const json_t *extents)
+{
+	const char *self = ctl_string(info, "filename");
+	json_t *extent;
+	size_t i;
+
+	json_array_foreach(extents, i, extent)
+		if (strcmp(ctl_string(extent, "filename"), self))
+			return ctl_string(extent, "filename");
+	return NULL;
+}
+
 /* What the image names besides itself, as JSON says it. */
 static const char *refers_to(const json_t *info)
 {
@@ -95,17 +110,24 @@ static const char *refers_to(const json_t *info)
 		return ctl_string(info, "backing-filename");
 	if (json_object_get(data, "data-file"))
 		return ctl_string(data, "data-file");
-	return NULL;
+	return other_extent(info, json_object_get(data, "extents"));
+}
+
+static json_t *load_info(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	return size < 0 || size > INFO_MAX || lseek(fd, 0, SEEK_SET) ? NULL : json_loadfd(fd, 0, NULL);
 }
 
 static int check_info(const char *path, int fd)
 {
-	json_t *info = lseek(fd, 0, SEEK_SET) ? NULL : json_loadfd(fd, 0, NULL);
+	json_t *info = load_info(fd);
 	const char *other;
 	int r = 0;
 
 	if (!json_is_object(info)) {
-		ctl_err("qemu-img info: its output is no JSON object");
+		ctl_err("%s: qemu-img info: expected a JSON object of at most %d bytes", path, INFO_MAX);
 		r = CTL_FAILED;
 	} else if ((other = refers_to(info))) {
 		ctl_err("%s: refers to another file (%s); flatten it first: qemu-img convert -O raw",
@@ -254,22 +276,16 @@ int ctl_source_read(struct ctl_source *s, uint64_t offset, void *buf, size_t siz
 	return 0;
 }
 
-int ctl_source_next(struct ctl_source *s, void *buf, size_t size, size_t *ret_got)
+ssize_t ctl_source_next(struct ctl_source *s, void *buf, size_t size)
 {
-	size_t got = 0;
+	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
 	ssize_t n;
 
-	while (got < size) {
-		n = read(s->fd, (char *)buf + got, size - got);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		got += n;
-	}
-	s->size += got;
-	*ret_got = got;
-	return 0;
+	if (!poll(&poll_fd, 1, STREAM_WAIT_MS))
+		return -EAGAIN;
+	n = read(s->fd, buf, size);
+	if (n < 0)
+		return -errno;
+	s->size += n;
+	return n;
 }

@@ -32,7 +32,10 @@ void ctl_source_close(struct ctl_source *s);
 uint64_t ctl_source_data(struct ctl_source *s, uint64_t offset);
 /* 0, or -errno (-ENODATA: the file shrank). */
 int ctl_source_read(struct ctl_source *s, uint64_t offset, void *buf, size_t size);
-/* The next bytes of a stream: less than size only at its end.  0 or -errno. */
-int ctl_source_next(struct ctl_source *s, void *buf, size_t size, size_t *ret_got);
+/*
+ * The next bytes of a stream, at most size; 0 at its end, or -errno (-EAGAIN, -EINTR: nothing came for
+ * half a second; ask again).
+ */
+ssize_t ctl_source_next(struct ctl_source *s, void *buf, size_t size);
 
 #endif

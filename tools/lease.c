@@ -25,16 +25,21 @@ static uint64_t boot_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+static bool is_overdue(const struct ctl_lease *l)
+{
+	return boot_ns() - l->renewed_ns >= CTL_LEASE_LIFE / 2 * 1000000000ULL;
+}
+
 static enum cc_store_result put(struct ctl_lease *l, char *err, size_t errlen)
 {
 	uint64_t start = boot_ns();
 	enum cc_store_result r = cc_store_put(l->store, l->object, "\n", 1, err, errlen);
 
-	if (!r) {
-		pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->lock);
+	l->lapsed |= l->renewed_ns && is_overdue(l);
+	if (!r)
 		l->renewed_ns = start;
-		pthread_mutex_unlock(&l->lock);
-	}
+	pthread_mutex_unlock(&l->lock);
 	return r;
 }
 
@@ -52,7 +57,7 @@ static void *renew(void *arg)
 		if (l->stop)
 			break;
 		pthread_mutex_unlock(&l->lock);
-		/* A failure shows in renewed_ns, if it lasts. */
+		/* A failure shows in lapsed, if it lasts. */
 		put(l, err, sizeof(err));
 		pthread_mutex_lock(&l->lock);
 	}
@@ -109,7 +114,7 @@ bool ctl_lease_holds(struct ctl_lease *l)
 	bool holds;
 
 	pthread_mutex_lock(&l->lock);
-	holds = boot_ns() - l->renewed_ns < CTL_LEASE_LIFE / 2 * 1000000000ULL;
+	holds = !l->lapsed && !is_overdue(l);
 	pthread_mutex_unlock(&l->lock);
 	return holds;
 }

@@ -35,6 +35,7 @@ struct ctl_lease {
 	pthread_mutex_t lock;		/* the rest */
 	pthread_cond_t wake;
 	bool held, stop;
+	bool lapsed;			/* once overdue: whatever it is renewed to, others saw it dead */
 	uint64_t renewed_ns;		/* of a clock that goes on while the machine sleeps */
 };
 
@@ -42,7 +43,7 @@ struct ctl_lease {
 int ctl_lease_take(struct cc_store *s, enum ctl_lease_kind kind, struct ctl_lease *l);
 /* Harmless if it is not held. */
 void ctl_lease_drop(struct ctl_lease *l);
-/* Was it renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
+/* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
 bool ctl_lease_holds(struct ctl_lease *l);
 /*
  * How many live leases of a kind others have, and the store's time; 0 or CTL_FAILED after a message.

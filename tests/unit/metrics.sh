@@ -22,7 +22,9 @@ until_true()
 		! "$@" 2>/dev/null || return 0
 		sleep 0.1
 	done
-	give_up "waited for: $*"
+	ok 1 "within a minute: $*"
+	cat ./*.log
+	exit 1
 }
 
 # get PORT [HEADER] : the body of GET /metrics
@@ -70,7 +72,7 @@ cat >p.conf <<-END
 END
 # shellcheck disable=SC2086
 "$build/cc-kernel" $content --socket kernel --pool pool --digest "$digest" --disks 3 --readers 3 --pattern own \
-	--read-size 4096 --stay --log >kernel.json 2>kernel.log &
+	--no-memory 2 --read-size 4096 --stay --log >kernel.json 2>kernel.log &
 pids+=($!)
 until_true test -S kernel
 ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 LD_PRELOAD=$build/cc-shim.so CC_KERNEL=$dir/kernel \
@@ -82,6 +84,9 @@ until_true grep -q wrong kernel.json
 sleep 1.1
 get "$port" >text || give_up "no metrics"
 get "$port" "Accept: application/openmetrics-text" >openmetrics
+
+grep -q "pull misses: out of memory" helper.log && grep -q "disks: out of memory" helper.log
+ok $? "a kernel that was short of memory is asked again"
 
 # ---- what it says ----
 

@@ -356,6 +356,7 @@ static const char sts_good[] =
 static void test_web_identity(void)
 {
 	struct cc_store_config c = store();
+	char text[10000];
 
 	nothing();
 	write_text("token", "eyJ.hush+/=\n");
@@ -373,6 +374,10 @@ static void test_web_identity(void)
 	fails(&c, "STS: HTTP 302", "a redirect is not followed");
 	route(0, "POST / ", NULL, 200, "<html>");
 	fails(&c, "no access key", "no keys in the answer");
+	snprintf(text, sizeof(text), "<AccessKeyId>STS</AccessKeyId><SecretAccessKey>hush</SecretAccessKey>"
+		 "<SessionToken>%0*d</SessionToken>", (int)sizeof(creds.session_token), 0);
+	route(0, "POST / ", NULL, 200, text);
+	fails(&c, "SessionToken: expected at most 8192 characters", "a token that does not fit is not cut");
 	setenv("AWS_WEB_IDENTITY_TOKEN_FILE", in_dir("no-token"), 1);
 	fails(&c, "cannot read", "a token file that is missing does not mean another provider");
 }

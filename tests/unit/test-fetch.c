@@ -40,6 +40,7 @@ static void test_table(struct cc_fetch *f)
 	expect(f, "", 0, CC_STORE_OK, 1, "");
 	expect(f, "", 1, CC_STORE_OK, 1, "");
 	expect(f, "status=404", 0, CC_STORE_NOTFOUND, 1, "no such object");
+	expect(f, "status=404 code=NoSuchKey fault=stall-body", 0, CC_STORE_NOTFOUND, 1, "no such object");
 	expect(f, "status=403", 0, CC_STORE_DENIED, 1, "HTTP 403");
 	expect(f, "status=416", 0, CC_STORE_ERROR, 1, "HTTP 416");
 	expect(f, "status=301 location=http://x.example/", 0, CC_STORE_ERROR, 1, "refused");

@@ -384,7 +384,7 @@ static void test_s3_list(struct cc_store *s)
 	static const char page2[] = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>"
 		"<Key>pre/images/c</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
 		"<Size>123456789012</Size></Contents></ListBucketResult>";
-	char rules[400], all[400] = "";
+	char rules[400], all[400] = "", again[400] = "";
 	int count = 0;
 
 	httpd_put(&h, "page1", page1, strlen(page1));
@@ -397,9 +397,11 @@ static void test_s3_list(struct cc_store *s)
 	ok(httpd_count(&h, "GET /buck?") == 2, "by two requests");
 	ok(!cc_store_list(s, "images/", stop_at_once, &count, err, sizeof(err)) && count == 1,
 	   "list ends when told");
-	httpd_put(&h, "page1", "<html>", 6);
 	snprintf(rules, sizeof(rules), "path=list-type file=%s/root/page1", h.dir);
 	httpd_script(&h, rules);
+	ok(cc_store_list(s, "images/", collect, again, err, sizeof(err)) == CC_STORE_ERROR &&
+	   !strcmp(again, "images/a&b 7;images/a&b 7;"), "the same page for ever: %s %s", again, err);
+	httpd_put(&h, "page1", "<html>", 6);
 	ok(cc_store_list(s, "images/", collect, all, err, sizeof(err)) == CC_STORE_ERROR,
 	   "no listing: %s", err);
 	httpd_script(&h, "");

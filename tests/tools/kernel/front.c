@@ -41,6 +41,7 @@ bool front_option(struct front *f, int opt, const char *arg)
 	case OPT_DIGEST:	f->digest = arg; return true;
 	case OPT_STORE:		f->store = arg; return true;
 	case OPT_DISKS:		f->disks = parse_size("--disks", arg); return true;
+	case OPT_NO_MEMORY:	f->no_memory = parse_size("--no-memory", arg); return true;
 	default:		return content_option(&f->c, opt, arg);
 	}
 }
@@ -74,6 +75,7 @@ static void open_pool(struct front *f)
 	c.slot_size = f->c.chunk;
 	c.nr_slots = f->geometry.nr_slots;
 	c.uuid = f->geometry.uuid;
+	c.no_memory = f->no_memory;
 	r = stub_open(&c, &f->stub);
 	if (r)
 		front_die(f->socket, -r);

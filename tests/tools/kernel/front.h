@@ -14,7 +14,7 @@
 struct front {
 	struct content c;
 	const char *socket, *pool, *digest, *store;
-	uint64_t disks;
+	uint64_t disks, no_memory;
 	/* front_open()'s */
 	struct stub *stub;
 	struct cc_pool_geometry geometry;
@@ -23,7 +23,7 @@ struct front {
 };
 
 enum { OPT_FRONT = OPT_CONTENT_END, OPT_SOCKET = OPT_FRONT, OPT_POOL, OPT_DIGEST, OPT_STORE, OPT_DISKS,
-       OPT_FRONT_END };
+       OPT_NO_MEMORY, OPT_FRONT_END };
 
 #define FRONT_OPTIONS							\
 	CONTENT_OPTIONS,						\
@@ -31,12 +31,14 @@ enum { OPT_FRONT = OPT_CONTENT_END, OPT_SOCKET = OPT_FRONT, OPT_POOL, OPT_DIGEST
 	{ "pool", 1, NULL, OPT_POOL },					\
 	{ "digest", 1, NULL, OPT_DIGEST },				\
 	{ "store", 1, NULL, OPT_STORE },				\
-	{ "disks", 1, NULL, OPT_DISKS }
+	{ "disks", 1, NULL, OPT_DISKS },				\
+	{ "no-memory", 1, NULL, OPT_NO_MEMORY }
 
 #define FRONT_USAGE	"--socket PATH --pool FILE --digest sha256:HEX [OPTIONS]\n"	\
 	"FILE was made by chunkctl format.  Start the helper with LD_PRELOAD=cc-shim.so CC_KERNEL=PATH.\n" \
 	"  --disks N           clones of the image (1)\n"		\
-	"  --store NAME        of their table lines (main)\n"
+	"  --store NAME        of their table lines (main)\n"	\
+	"  --no-memory N       so often the helper gets ENOMEM for misses and for what it says of disks (0)\n"
 
 void __attribute__((noreturn)) front_die(const char *what, int error);
 uint64_t front_now_ns(void);

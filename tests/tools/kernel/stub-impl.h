@@ -77,6 +77,7 @@ struct stub {
 	uint64_t cookie;
 	struct stub_stats stats;
 	/* stub-netlink.c's */
+	uint32_t failed[CHUNKCACHE_CMD_MAX + 1]; /* for want of memory */
 	int epoll_fd, listener;
 	struct stub_conn conns[STUB_MAX_CONNS];
 	char recv[128 * 1024] __attribute__((aligned(8)));

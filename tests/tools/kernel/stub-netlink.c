@@ -533,6 +533,15 @@ static int check_sender(const struct request *q, uint8_t cmd)
 	return r ? r : session != q->s->session ? -ESTALE : 0;
 }
 
+/* As the kernel without memory for a reply: nothing was changed, and the bell is not armed. */
+static bool lacks_memory(struct stub *s, uint8_t cmd)
+{
+	bool can = cmd == CHUNKCACHE_CMD_DISK_STATE ||
+		   (cmd == CHUNKCACHE_CMD_MISS_GET && !cc_list_empty(&s->new_misses));
+
+	return can && s->failed[cmd]++ < s->c.no_memory;
+}
+
 static void serve_command(struct request *q)
 {
 	uint8_t cmd = ((const struct genlmsghdr *)mnl_nlmsg_get_payload(q->nlh))->cmd;
@@ -542,7 +551,9 @@ static void serve_command(struct request *q)
 	if (cmd <= CHUNKCACHE_CMD_MAX && commands[cmd]) {
 		mnl_attr_parse(q->nlh, sizeof(struct genlmsghdr), take_attr, q);
 		r = check_sender(q, cmd);
-		if (!r)
+		if (!r && lacks_memory(q->s, cmd))
+			r = -ENOMEM;
+		else if (!r)
 			r = commands[cmd](q);
 	}
 	send_ack(q, r);

@@ -55,6 +55,7 @@ struct stub_config {
 	uint32_t slot_size;
 	uint32_t nr_slots;
 	const uint8_t *uuid;
+	uint32_t no_memory;		/* so many MISS_GET with misses, and DISK_STATE, fail with ENOMEM */
 };
 
 /* Returns 0 or -errno. */
