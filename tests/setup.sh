@@ -87,7 +87,8 @@ apt_get() {
 		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@"
 }
 
-# The package lists may be absent or older than the archive: one retry.
+# The package lists may be absent or older than the archive: one retry, and only what
+# the retry says is worth reading.
 install_packages() {
 	[ "$(id -u)" = 0 ] || die "must be root to install: $*"
 	mkdir -p /run/lock
@@ -96,7 +97,7 @@ install_packages() {
 	trap restore_policy EXIT
 	trap 'exit 130' INT TERM HUP
 	forbid_servers
-	apt_get install "$@" >/dev/null || {
+	apt_get install "$@" >/dev/null 2>&1 || {
 		say "updating the package lists"
 		apt_get update
 		apt_get install "$@" >/dev/null || die "apt-get could not install: $*"

@@ -167,10 +167,11 @@ helper_counter() {
 }
 
 tell_fetches() {
-	for name in gets bytes retries; do
+	for name in gets bytes retries chunks_fetched; do
 		helper_counter $name
 		echo "@value $name $value"
 	done
+	equal "chunks fetched in the cold pass" "$value" $((c_misses - b_misses))
 	echo "@value wait_histogram $(disk_counter vm1 wait_histogram_us)"
 }
 

@@ -48,15 +48,16 @@ row() {
 	printf '  %-22s %s\n' "$name" "$*"
 }
 
-# progress TEXT... : where the step is; at most every 15 s if nobody watches
+# progress TEXT : where the step is, if it says so; at most every 15 s if nobody watches
 progress() {
 	local passed=$((($(now_ms) - step_start) / 1000))
+	local line="        $1${1:+, }$passed s"
 
 	if [ -t 1 ]; then
-		printf '\r        %s, %d s\e[K' "$*" $passed
+		printf '\r%s\e[K' "$line"
 		moving=1
 	elif [ $passed -ge $next_line ]; then
-		echo "        $*, $passed s"
+		echo "$line"
 		next_line=$((passed + 15))
 	fi
 }
