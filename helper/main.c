@@ -253,11 +253,11 @@ static void stop(struct daemon *d)
 }
 
 /* The device may still read and write buffers: they go with the process. */
-static void leave(struct daemon *d)
+static void leave(struct daemon *d, int status)
 {
 	cc_metrics_close(d->metrics);
 	cc_control_close(d->control);
-	_exit(EXIT_SUCCESS);
+	_exit(status);
 }
 
 static int run(struct daemon *d)
@@ -268,8 +268,8 @@ static int run(struct daemon *d)
 		r = cc_loop_run(d->loop, step, d);
 		if (r)
 			fail("event loop", r);
-		else if (!cc_session_clean(d->session))
-			leave(d);
+		if (r || !cc_session_clean(d->session))
+			leave(d, r ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	stop(d);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;

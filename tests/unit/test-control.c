@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -185,6 +186,28 @@ static void test_many(void)
 	ask("{\"v\":1,\"cmd\":\"ping\"}\n", "{\"pool\"", "and after they have left");
 }
 
+/* One more descriptor, which is the client's end of the connection. */
+static void test_no_descriptors(void)
+{
+	struct rlimit before, few;
+	char buf[512];
+	int fd;
+
+	usleep(100000);		/* those of the test before are closed */
+	fd = dup(0);
+	close(fd);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	few.rlim_cur = fd + 1;
+	setrlimit(RLIMIT_NOFILE, &few);
+	fd = dial();
+	read_lines(fd, buf, sizeof(buf), 1);
+	ok(!strcmp(buf, ERROR "too many clients\"}\n"), "out of descriptors, a client is turned away");
+	close(fd);
+	setrlimit(RLIMIT_NOFILE, &before);
+	ask("{\"v\":1,\"cmd\":\"ping\"}\n", "{\"pool\"", "and the next one is served");
+}
+
 static void test_claim(void)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -243,6 +266,7 @@ int main(void)
 	test_long_line();
 	test_slow_reader();
 	test_many();
+	test_no_descriptors();
 	test_claim();
 	test_notify();
 	stop = true;
