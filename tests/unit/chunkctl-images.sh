@@ -33,7 +33,7 @@ check "by name" grep -q "standard input: is empty" err
 mkdir broken
 touch broken/chunks
 mkfifo slow
-{ cat image; exec sleep 60; } >slow &
+{ head -c 65536 a; exec sleep 60; } >slow &
 producer=$!
 timeout 30 "$ctl" import - --name b --chunk-size 64K --store "file://$dir/broken" <slow >out 2>err
 check "a store that fails ends an import whose stream stands still" [ $? -eq 1 ]
