@@ -75,6 +75,7 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/unit/test-policy: $(BUILD)/drivers/md/dm-chunkcache/policy.o
+$(BUILD)/unit/test-lease: $(BUILD)/tools/lease.o
 
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Leases of a store: each sees the other's, and one that was once overdue never holds again, whatever it
+ * is renewed to.  The machine's sleep is a clock of our own.
+ */
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../tools/chunkctl.h"
+#include "../../tools/lease.h"
+#include "tap.h"
+
+static int64_t slept;			/* seconds */
+
+/* In place of libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, ts);
+
+	if (clock == CLOCK_BOOTTIME)
+		ts->tv_sec += slept;
+	return r;
+}
+
+void ctl_err(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static unsigned int others(struct ctl_lease *l, enum ctl_lease_kind kind)
+{
+	unsigned int nr = 99;
+	int64_t now;
+
+	return ctl_lease_others(l, kind, &nr, &now) ? 99 : nr;
+}
+
+int main(void)
+{
+	char dir[] = "/tmp/test-lease.XXXXXX", url[64], err[200], rm[64];
+	struct ctl_lease import, gc;
+	struct cc_store_config c;
+	struct cc_store *s;
+
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(url, sizeof(url), "file://%s", dir);
+	snprintf(rm, sizeof(rm), "rm -r %s", dir);
+	cc_store_config_init(&c);
+	c.url = url;
+	if (cc_store_open(&c, &s, err, sizeof(err)))
+		return 1;
+	ok(!ctl_lease_take(s, CTL_LEASE_IMPORT, &import) && !ctl_lease_take(s, CTL_LEASE_GC, &gc), "two leases");
+	ok(others(&import, CTL_LEASE_GC) == 1 && others(&gc, CTL_LEASE_IMPORT) == 1, "each sees the other's");
+	ok(!others(&import, CTL_LEASE_IMPORT) && !others(&gc, CTL_LEASE_GC), "and not its own");
+	ctl_lease_drop(&gc);
+	ok(!others(&import, CTL_LEASE_GC), "one that was dropped is seen no more");
+	for (int i = 0; i < 10; i++) {
+		slept += CTL_LEASE_RENEW;
+		others(&import, CTL_LEASE_GC);
+	}
+	ok(ctl_lease_holds(&import), "renewed in time, it holds");
+	slept += CTL_LEASE_LIFE;
+	ok(!ctl_lease_holds(&import), "after a long sleep it does not");
+	ok(!others(&import, CTL_LEASE_GC) && !ctl_lease_holds(&import), "not even if it is renewed then");
+	ctl_lease_drop(&import);
+	ok(!ctl_lease_take(s, CTL_LEASE_IMPORT, &import) && ctl_lease_holds(&import), "a new one does");
+	ctl_lease_drop(&import);
+	cc_store_close(s);
+	(void)!system(rm);
+	return tap_done();
+}
