@@ -26,10 +26,10 @@ packages() {
 			thin-provisioning-tools ;;
 	kernels) echo gcc-12 kmod libelf1 pahole ;;
 	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
-			xz-utils rsync kmod perl ;;
+			xz-utils rsync kmod perl patch ;;
 	lint)    echo sparse cppcheck clang-format perl python3 python3-docutils \
 			python3-jsonschema python3-yaml python3-prometheus-client systemd mandoc \
-			git shellcheck cpio linux-source-6.12 xz-utils ;;
+			git patch shellcheck cpio linux-source-6.12 xz-utils ;;
 	s3)      echo ceph-mon ceph-osd radosgw ceph-common curl ;;
 	demo)    echo mmdebstrap e2fsprogs ;;
 	deb)     echo dpkg-dev debhelper dh-dkms lintian xz-utils ;;
