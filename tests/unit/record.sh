@@ -68,18 +68,14 @@ check "says so" grep -q "wrong checksum; a new one takes its place" err
 check "and starts anew" [ "$(chunks_of)" = 5 ]
 
 # by itself, for a disk whose file has a mistake
-if can_unshare; then
-	etc='mount -t tmpfs none /etc && mkdir -p /etc/chunkcache/disks && cp vm1.conf /etc/chunkcache/disks'
-	printf '[disk]\npool = p\nrecord = no\n' >vm1.conf
-	unprivileged "$etc" record vm1 --auto --store "$store"
-	check "record --auto of a disk that is not to be recorded" [ $? -eq 0 ]
-	printf '[disk]\npool = p\nrecord = maybe\n' >vm1.conf
-	unprivileged "$etc" record vm1 --auto --store "$store"
-	check "of a disk with a mistake in its file" [ $? -eq 1 ]
-	check "which is named" grep -q '^chunkctl record: .*/vm1.conf:3: ' err
-else
-	skip "record --auto" "no namespaces"
-fi
+etc='mount -t tmpfs none /etc && mkdir -p /etc/chunkcache/disks && cp vm1.conf /etc/chunkcache/disks'
+printf '[disk]\npool = p\nrecord = no\n' >vm1.conf
+unprivileged "$etc" record vm1 --auto --store "$store"
+check "record --auto of a disk that is not to be recorded" [ $? -eq 0 ]
+printf '[disk]\npool = p\nrecord = maybe\n' >vm1.conf
+unprivileged "$etc" record vm1 --auto --store "$store"
+check "of a disk with a mistake in its file" [ $? -eq 1 ]
+check "which is named" grep -q '^chunkctl record: .*/vm1.conf:3: ' err
 
 refuse 2 "expected one DISK, got 0" record
 refuse 2 "expected no DISK with --from" record vm1 --from r.json
