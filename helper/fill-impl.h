@@ -101,6 +101,7 @@ static inline size_t cc_fills_chunk_size(const struct cc_fills *f)
 
 /* Keep what matters of a channel's error; that a disk or miss has gone does not. */
 void cc_fills_channel_result(struct cc_fills *f, int r);
+/* Misses were left undone for want of memory: the session asks for them again. */
 void cc_fills_short_of_memory(struct cc_fills *f);
 /* A fill for k, which has none.  NULL: no memory. */
 struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *k);

@@ -18,7 +18,6 @@ void cc_fills_channel_result(struct cc_fills *f, int r)
 		f->lost = true;
 }
 
-/* The kernel still has the misses; they are asked for again. */
 void cc_fills_short_of_memory(struct cc_fills *f)
 {
 	if (!f->error)

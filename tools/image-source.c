@@ -279,10 +279,10 @@ int ctl_source_read(struct ctl_source *s, uint64_t offset, void *buf, size_t siz
 ssize_t ctl_source_next(struct ctl_source *s, void *buf, size_t size)
 {
 	struct pollfd poll_fd = { .fd = s->fd, .events = POLLIN };
-	ssize_t n;
+	ssize_t n = poll(&poll_fd, 1, STREAM_WAIT_MS);
 
-	if (!poll(&poll_fd, 1, STREAM_WAIT_MS))
-		return -EAGAIN;
+	if (n <= 0)
+		return n ? -errno : -EAGAIN;
 	n = read(s->fd, buf, size);
 	if (n < 0)
 		return -errno;
