@@ -14,13 +14,13 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wno-unused-parameter -Werror
 PKGS     := libmnl libcurl libcrypto liburing libzstd jansson devmapper blkid
 CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
-	    -Iinclude -Iinclude/uapi -Ihelper
+	    -Iinclude -Iinclude/uapi -Ihelper/lib -Ihelper
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
 	     $(shell pkg-config --cflags $(PKGS))
 LDLIBS   = $(shell pkg-config --libs $(PKGS)) -linih -lm -pthread
 
 # Everything in helper/ but main.c is a library that chunkctl and tests share.
-HELPER_SRC := $(wildcard helper/*.c)
+HELPER_SRC := $(shell find helper -name '*.c')
 LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out helper/main.c,$(HELPER_SRC)))
 CTL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 TTOOL_SRC  := $(wildcard tests/tools/*.c)

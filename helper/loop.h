@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "thread.h"			/* cc_now_ns() */
+#include "thread.h"
 
 struct cc_loop;
 
