@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <curl/curl.h>
-#include "keyring.h"
+#include "creds/keyring.h"
 #include "resolve.h"
 #include "retry.h"
 #include "sign.h"

@@ -23,7 +23,7 @@
 #include "metrics-server.h"
 #include "notify.h"
 #include "session.h"
-#include "spawner.h"
+#include "creds/spawner.h"
 
 #define EXIT_USAGE 2
 

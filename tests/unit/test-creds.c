@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "creds-impl.h"
+#include "creds/creds-impl.h"
 #include "httpd.h"
-#include "keyring.h"
-#include "spawner.h"
+#include "creds/keyring.h"
+#include "creds/spawner.h"
 #include "tap.h"
 #include "thread.h"
 
