@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "hist.h"
-#include "retry.h"
-#include "store.h"
+#include "store/retry.h"
+#include "store/store.h"
 
 enum cc_breaker { CC_BREAKER_CLOSED, CC_BREAKER_OPEN, CC_BREAKER_HALF_OPEN };
 

@@ -34,12 +34,12 @@
 #include <stdatomic.h>
 #include "bufpool.h"
 #include "fetch.h"
-#include "http.h"
+#include "store/http.h"
 #include "list.h"
 #include "manifest.h"
 #include "negative.h"
-#include "retry.h"
-#include "store-impl.h"
+#include "store/retry.h"
+#include "store/store-impl.h"
 #include "thread.h"
 
 enum cc_fetch_state {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store-http.h"
+#include "store/store-http.h"
 
 #define MS		1000000ULL
 #define TARGET_POLL_NS	(10 * MS)

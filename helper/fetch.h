@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "endpoint.h"
-#include "store.h"
+#include "store/store.h"
 
 struct cc_fetch;			/* the engine */
 

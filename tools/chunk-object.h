@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "chunkcache/format.h"
-#include "store.h"
+#include "store/store.h"
 
 #define CTL_ZSTD_LEVEL_DEFAULT 3
 #define CTL_ZSTD_LEVEL_MAX 19

@@ -7,7 +7,7 @@
 
 #include "boot-trace.h"
 #include "manifest.h"
-#include "store.h"
+#include "store/store.h"
 
 /*
  * Largest manifest object that is read or made: a pool's manifest directory counts its size in

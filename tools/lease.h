@@ -21,7 +21,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "store.h"
+#include "store/store.h"
 
 #define CTL_LEASE_LIFE 900	/* seconds */
 #define CTL_LEASE_RENEW 60

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include "chunkctl.h"
 #include "config.h"
-#include "store.h"
+#include "store/store.h"
 
 enum {
 	CTL_OPT_STORE = CTL_OPT_STORE_FIRST,

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "fetch.h"
-#include "store.h"
+#include "store/store.h"
 
 #define CC_CONFIG_DIR	"/etc/chunkcache"
 #define CC_RUN_DIR	"/run/chunkcache"

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "endpoint.h"
-#include "http.h"
+#include "store/http.h"
 #include "negative.h"
 #include "tap.h"
 

@@ -6,7 +6,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include "fetch-jobs.h"
-#include "store-impl.h"
+#include "store/store-impl.h"
 
 static struct cc_store_config config;
 static struct cc_store *store;

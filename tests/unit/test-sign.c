@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "httpd.h"
 #include "manifest.h"
-#include "sign.h"
+#include "store/sign.h"
 #include "tap.h"
 
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

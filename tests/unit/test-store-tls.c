@@ -9,7 +9,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 #include "httpd.h"
-#include "store.h"
+#include "store/store.h"
 #include "tap.h"
 
 static char dir[64];

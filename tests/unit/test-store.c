@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "http.h"
+#include "store/http.h"
 #include "script.h"
-#include "store.h"
-#include "store-impl.h"
+#include "store/store.h"
+#include "store/store-impl.h"
 #include "tap.h"
 #include "thread.h"
 #include "verify.h"

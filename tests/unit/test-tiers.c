@@ -6,8 +6,8 @@
  *	127.0.0.2	a replica		127.0.0.4	a second replica, or a cachey
  */
 #include "fetch-jobs.h"
-#include "store-http.h"
-#include "store-impl.h"
+#include "store/store-http.h"
+#include "store/store-impl.h"
 
 enum { MAIN, COPY, CACHE, FOURTH, NR_STORES };
 

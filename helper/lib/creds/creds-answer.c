@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
-#include "http.h"
+#include "store/http.h"
 
 int64_t cc_creds_time(const char *text)
 {

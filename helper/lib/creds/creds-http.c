@@ -11,7 +11,7 @@
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 
-#include "http.h"
+#include "store/http.h"
 #include "thread.h"
 
 static size_t on_body(char *data, size_t one, size_t n, void *arg)

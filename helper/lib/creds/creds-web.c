@@ -11,7 +11,7 @@
 #include <string.h>
 #include <openssl/crypto.h>
 
-#include "sign.h"
+#include "store/sign.h"
 
 #define TOKEN_MAX	(20 << 10)
 #define TIMEOUT_MS	10000

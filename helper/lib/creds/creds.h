@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "store.h"
+#include "store/store.h"
 
 struct cc_creds {
 	char access_key[129];
