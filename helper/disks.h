@@ -8,7 +8,7 @@
 #define CC_DISKS_H
 
 #include "channel.h"
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "index.h"
 #include "manifest.h"
 #include "manifest-area.h"

@@ -9,7 +9,7 @@
 
 #include "channel.h"
 #include "disks.h"
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "index.h"
 #include "ramcache.h"
 #include "slot-table.h"

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include "accounts.h"
 #include "config.h"
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "list.h"
 
 struct cc_source {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "store/store.h"
 
 #define CC_CONFIG_DIR	"/etc/chunkcache"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zstd.h>
 #include "chunkcache/format.h"
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "manifest.h"
 #include "script.h"
 #include "tap.h"

@@ -4,9 +4,9 @@
  * preference; the memory of missing objects; headers.
  */
 #include <string.h>
-#include "endpoint.h"
+#include "fetch/endpoint.h"
 #include "store/http.h"
-#include "negative.h"
+#include "fetch/negative.h"
 #include "tap.h"
 
 #define SECOND	1000000000ULL

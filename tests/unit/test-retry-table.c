@@ -12,7 +12,7 @@
 #include <dlfcn.h>
 #include <string.h>
 #include "chunkcache/format.h"
-#include "fetch.h"
+#include "fetch/fetch.h"
 #include "manifest.h"
 #include "script.h"
 #include "tap.h"

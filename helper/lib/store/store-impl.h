@@ -7,7 +7,7 @@
 #define CC_STORE_IMPL_H
 
 #include <stdatomic.h>
-#include "endpoint.h"
+#include "fetch/endpoint.h"
 #include "list.h"
 #include "store.h"
 
