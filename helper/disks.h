@@ -12,9 +12,9 @@
 #include "index.h"
 #include "manifest.h"
 #include "manifest-area.h"
-#include "prefetch.h"
-#include "recording.h"
-#include "replay.h"
+#include "ahead/prefetch.h"
+#include "ahead/recording.h"
+#include "ahead/replay.h"
 #include "sources.h"
 
 struct cc_disks;

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 #include "listen.h"
-#include "prefetch.h"
+#include "ahead/prefetch.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prefetch.h"
+#include "ahead/prefetch.h"
 #include "tap.h"
 
 #define NR 4096u

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "loop.h"
-#include "recording.h"
-#include "replay.h"
+#include "ahead/recording.h"
+#include "ahead/replay.h"
 #include "tap.h"
 
 #define NR_CHUNKS 100000u
