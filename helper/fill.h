@@ -8,13 +8,13 @@
 #define CC_FILL_H
 
 #include "channel.h"
-#include "disks.h"
+#include "pool/disks.h"
 #include "fetch/fetch.h"
-#include "index.h"
+#include "pool/index.h"
 #include "ramcache.h"
-#include "slot-table.h"
-#include "sources.h"
-#include "writer.h"
+#include "pool/slot-table.h"
+#include "pool/sources.h"
+#include "pool/writer.h"
 
 struct cc_fills;
 

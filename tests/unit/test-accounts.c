@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "accounts.h"
+#include "pool/accounts.h"
 #include "tap.h"
 
 static struct cc_disk_info disk(const char *name, uint8_t digest)

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index.h"
-#include "places.h"
+#include "pool/index.h"
+#include "pool/places.h"
 #include "ramcache.h"
-#include "slot-table.h"
+#include "pool/slot-table.h"
 
 static int nr, failed;
 
