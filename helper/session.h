@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 #include "config.h"
-#include "fill.h"
+#include "fill/fill.h"
 #include "loop.h"
 
 enum cc_session_state {

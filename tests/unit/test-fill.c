@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "boot-trace.h"
-#include "fill.h"
+#include "fill/fill.h"
 #include "log.h"
 #include "loop.h"
 #include "manifest.h"

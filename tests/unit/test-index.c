@@ -10,7 +10,7 @@
 
 #include "pool/index.h"
 #include "pool/places.h"
-#include "ramcache.h"
+#include "fill/ramcache.h"
 #include "pool/slot-table.h"
 
 static int nr, failed;
