@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "listen.h"
-#include "metrics-server.h"
+#include "report/metrics-server.h"
 #include "tap.h"
 
 /* ---- the text ---- */
