@@ -27,7 +27,7 @@ TTOOL_SRC  := $(wildcard tests/tools/*.c)
 TTOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/%,$(TTOOL_SRC))
 # The simulator of replacement policies, with the module's own one in it, and its traces.
 SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/policy-sim*.c) \
-		drivers/md/dm-chunkcache/policy.c)
+		drivers/md/dm-chunkcache/policy.c drivers/md/dm-chunkcache/slot-list.c)
 SIM        := $(BUILD)/policy-sim $(BUILD)/trace-gen
 UNIT_SRC   := $(wildcard tests/unit/test-*.c)
 UNITS      := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -74,7 +74,7 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/unit/test-policy: $(BUILD)/drivers/md/dm-chunkcache/policy.o
+$(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
 $(BUILD)/unit/test-lease: $(BUILD)/tools/lease.o
 
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)

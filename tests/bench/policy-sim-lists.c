@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "policy-sim.h"
-#include "../../drivers/md/dm-chunkcache/policy.h"
+#include "../../drivers/md/dm-chunkcache/slot-list.h"
 
 enum place { OUT, SMALL, MAIN, GHOST };
 
@@ -23,8 +23,6 @@ static struct cc_link *op_link(void *ctx, u32 n)
 {
 	return &((struct sim *)ctx)->link[n];
 }
-
-static const struct cc_policy_ops list_ops = { .link = op_link };
 
 static void *open_sim(const struct trace *t, uint32_t slots)
 {
@@ -58,14 +56,14 @@ static struct cc_list *list_of(struct sim *s, uint32_t c)
 
 static void leave(struct sim *s, uint32_t c)
 {
-	cc_list_del(list_of(s, c), &list_ops, s, c);
+	cc_list_del(list_of(s, c), op_link, s, c);
 	s->place[c] = OUT;
 }
 
 static void enter(struct sim *s, uint32_t c, enum place place)
 {
 	s->place[c] = place;
-	cc_list_add_head(list_of(s, c), &list_ops, s, c);
+	cc_list_add_head(list_of(s, c), op_link, s, c);
 }
 
 /* ---- FIFO, LRU, CLOCK ---- */

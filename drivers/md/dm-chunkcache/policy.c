@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Replacement policy and the lists of slots by number.  Pure code, see policy.h. */
+/* Replacement policy.  Pure code, see policy.h. */
 #include "policy.h"
 
 #ifdef __KERNEL__
@@ -47,41 +47,6 @@ enum { BY_SMALL, BY_MAIN };
 
 /* ---- lists ---- */
 
-void cc_list_init(struct cc_list *l)
-{
-	l->head = l->tail = CC_NIL;
-	l->nr = 0;
-}
-
-void cc_list_add_head(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n)
-{
-	struct cc_link *link = ops->link(ctx, n);
-
-	link->prev = CC_NIL;
-	link->next = l->head;
-	if (l->head == CC_NIL)
-		l->tail = n;
-	else
-		ops->link(ctx, l->head)->prev = n;
-	l->head = n;
-	l->nr++;
-}
-
-void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n)
-{
-	struct cc_link *link = ops->link(ctx, n);
-
-	if (link->prev == CC_NIL)
-		l->head = link->next;
-	else
-		ops->link(ctx, link->prev)->next = link->next;
-	if (link->next == CC_NIL)
-		l->tail = link->prev;
-	else
-		ops->link(ctx, link->next)->prev = link->prev;
-	l->nr--;
-}
-
 static unsigned int list_nr(struct cc_policy *p, u32 n)
 {
 	return *p->ops->list(p->ctx, n) & LIST_MASK;
@@ -122,12 +87,12 @@ static void enter(struct cc_policy *p, u32 n, u8 list)
 {
 	set_list(p, n, list);
 	*p->ops->entered(p->ctx, n) = p->tick;
-	cc_list_add_head(list_of(p, n), p->ops, p->ctx, n);
+	cc_list_add_head(list_of(p, n), p->ops->link, p->ctx, n);
 }
 
 static void leave(struct cc_policy *p, u32 n)
 {
-	cc_list_del(list_of(p, n), p->ops, p->ctx, n);
+	cc_list_del(list_of(p, n), p->ops->link, p->ctx, n);
 	set_list(p, n, LIST_NONE);
 }
 
@@ -410,7 +375,8 @@ void cc_policy_remove(struct cc_policy *p, u32 n)
 void cc_share_init(struct cc_share *share)
 {
 	cc_list_init(&share->parked);
-	share->used = share->promised = 0;
+	share->used = 0;
+	share->promised = 0;
 }
 
 /* n, which was spared, queues like all others. */

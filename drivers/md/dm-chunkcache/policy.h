@@ -2,7 +2,7 @@
 /*
  * Replacement policy: which VALID slot goes next.  Pure code: no kernel services, so that it
  * also builds in user space (build/policy-sim).  The caller serialises all calls (the pool's
- * slot lock).  Slots are linked by their numbers, not by pointers.
+ * slot lock).
  *
  * A hit only sets a byte, and only if it is clear; all else happens at fills and evictions.
  * The way of a slot:
@@ -32,23 +32,7 @@
 #ifndef CC_POLICY_H
 #define CC_POLICY_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include <stdbool.h>
-#include <stdint.h>
-typedef uint64_t u64;
-typedef uint32_t u32;
-typedef uint16_t u16;
-typedef uint8_t u8;
-#endif
-
-#define CC_NIL	(~(u32)0)
-
-/* A slot's place in one of the lists; a slot is in at most one. */
-struct cc_link {
-	u32 prev, next;
-};
+#include "slot-list.h"
 
 /*
  * Ghosts: what is remembered of chunks that were evicted, one per slot, two bytes each: 15
@@ -58,7 +42,7 @@ struct cc_link {
 
 /* Where the caller keeps what the policy knows of slot n. */
 struct cc_policy_ops {
-	struct cc_link *(*link)(void *ctx, u32 n);
+	cc_link_fn *link;
 	u8 *(*hit)(void *ctx, u32 n);	/* set by hits without a lock, cleared by the policy */
 	u8 *(*list)(void *ctx, u32 n);	/* the low four bits, 0 at first, are the policy's own */
 	u8 *(*entered)(void *ctx, u32 n); /* the policy's own */
@@ -71,21 +55,12 @@ struct cc_policy_ops {
 	struct cc_share *(*find_share)(void *ctx, u16 id);
 };
 
-struct cc_list {
-	u32 head, tail;		/* CC_NIL if empty; entries leave at the tail */
-	u32 nr;
-};
-
 /* The caller's; zeroed but for cc_share_init(). */
 struct cc_share {
 	struct cc_list parked;
 	u32 used;		/* slots charged */
 	u32 promised;
 };
-
-void cc_list_init(struct cc_list *l);
-void cc_list_add_head(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n);
-void cc_list_del(struct cc_list *l, const struct cc_policy_ops *ops, void *ctx, u32 n);
 
 struct cc_policy {
 	const struct cc_policy_ops *ops;

@@ -91,12 +91,12 @@ static u32 gen_nr(struct cc_slots *s, u32 nr)
 
 static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
-	cc_list_add_head(l, &policy_ops, s, nr);
+	cc_list_add_head(l, op_link, s, nr);
 }
 
 static void slot_unlink(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
-	cc_list_del(l, &policy_ops, s, nr);
+	cc_list_del(l, op_link, s, nr);
 }
 
 static bool transition_ok(unsigned int from, unsigned int to)
