@@ -56,12 +56,6 @@ struct cc_fetch_req {
 	struct cc_fetch_priv *priv;
 };
 
-struct cc_fetch_config {
-	unsigned int network_threads;	/* default 2 */
-	unsigned int hash_threads;	/* default 1; 0: hash in the network thread */
-	unsigned int max_in_flight;	/* requests on the network at once over all stores, default 64 */
-};
-
 struct cc_fetch_stats {
 	uint64_t gets;			/* requests sent, with retries */
 	uint64_t bytes;

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 #include "listen.h"
-#include "ahead/prefetch.h"
+#include "store/store.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -78,7 +78,7 @@ static const struct key pool_keys[] = {
 	POOL_KEY("verify_fill", KEY_BOOL, verify_fill, 0, 0, A_BOOL),
 	POOL_KEY("lock_memory", KEY_BOOL, lock_memory, 0, 0, A_BOOL),
 	POOL_KEY("prefetch", KEY_BOOL, prefetch, 0, 0, A_BOOL),
-	POOL_KEY("prefetch_window", KEY_UINT, prefetch_window, 1, CC_STREAM_WINDOW_MAX, "1 to 256"),
+	POOL_KEY("prefetch_window", KEY_UINT, prefetch_window, 1, CC_PREFETCH_WINDOW_MAX, "1 to 256"),
 	POOL_KEY("replay", KEY_BOOL, replay, 0, 0, A_BOOL),
 	POOL_KEY("network_threads", KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
 	POOL_KEY("hash_threads", KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),

@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include "fetch/fetch.h"
-#include "store/store.h"
+#include "settings.h"
 
 #define CC_CONFIG_DIR	"/etc/chunkcache"
 #define CC_RUN_DIR	"/run/chunkcache"
@@ -30,7 +29,7 @@ struct cc_config {
 	bool verify_fill;		/* read each slot back before SLOT_DONE */
 	bool lock_memory;		/* mlockall; default yes */
 	bool prefetch;			/* for readers in order; default yes */
-	unsigned int prefetch_window;	/* chunks ahead of one, 1..256, default 16 */
+	unsigned int prefetch_window;	/* chunks ahead of one, 1..CC_PREFETCH_WINDOW_MAX, default 16 */
 	bool replay;			/* boot traces of the stores; default yes */
 	struct cc_fetch_config fetch;
 	struct cc_store_config stores[CC_MAX_STORES];

@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "store/store.h"
+#include "settings.h"
 
 struct cc_creds {
 	char access_key[129];

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What all kinds of stores have in common: configuration defaults, choice of the kind by URL,
- * refusal of bad object names.  The kinds are in store-file.c and store-http.c.
+ * What all kinds of stores have in common: choice of the kind by URL, refusal of bad object names.
+ * The kinds are in store-file.c and store-http.c.
  */
 #include "store.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "store-impl.h"
@@ -33,44 +32,6 @@ const char *cc_store_result_name(enum cc_store_result r)
 		return "error";
 	}
 	return "unknown";
-}
-
-void cc_store_config_init(struct cc_store_config *c)
-{
-	*c = (struct cc_store_config){
-		.connections = 32,
-		.connect_timeout_ms = 3000,
-		.first_byte_timeout_ms = 5000,
-		.stall_timeout_ms = 5000,
-		.attempt_timeout_ms = 30000,
-		.total_timeout_ms = 60000,
-		.attempts = 3,
-		.backoff_ms = 50,
-		.backoff_max_ms = 20000,
-		.negative_ttl_ms = 3000,
-		.hedge_quantile = 980,
-		.hedge_budget = 20,
-		.hedge_min_ms = 20,
-		.hedge_max_ms = 2000,
-		.stall_hedge_ms = 250,
-	};
-}
-
-void cc_store_config_free(struct cc_store_config *c)
-{
-	free(c->name);
-	free(c->url);
-	free(c->domain);
-	free(c->endpoint);
-	free(c->region);
-	free(c->credentials);
-	free(c->credentials_file);
-	free(c->profile);
-	free(c->ca_file);
-	free(c->replicas);
-	free(c->caches);
-	free(c->cachey_bucket);
-	memset(c, 0, sizeof(*c));
 }
 
 static int check_numbers(const struct cc_store_config *c, char *err, size_t errlen)
