@@ -2,6 +2,8 @@
 /*
  * One request to a helper, one answer; see ask.h.
  */
+#include "ask.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ask.h"
 #include "config.h"
 
 #define ANSWER_MAX (16 << 20)

@@ -2,14 +2,15 @@
 /*
  * Lists of chunks; see chunk-list.h.
  */
+#include "chunk-list.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunk-list.h"
-#include "chunkctl.h"
+#include "say.h"
 
 static bool number(const char **s, uint64_t *ret)
 {

@@ -2,13 +2,14 @@
 /*
  * Chunk objects: raw bytes or exactly one zstd frame.
  */
+#include "chunk-object.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
-#include "chunk-object.h"
 #include "manifest.h"
 #include "verify.h"
 

@@ -3,14 +3,15 @@
  * States of chunks; see chunk-states.h.  The helper is asked piece by piece; what changes meanwhile
  * is seen as it was at either time.
  */
+#include "chunk-states.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ask.h"
 #include "channel.h"
-#include "chunk-states.h"
-#include "chunkctl.h"
+#include "say.h"
 #include "scan.h"
 
 #define NR_CHUNKS_MAX (1ULL << 34)	/* of the largest image */

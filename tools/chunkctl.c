@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * chunkctl: the table of subcommands, help, messages, and the parsing of plain options.
- * What a subcommand does is in its own cmd-*.c.
+ * chunkctl: the table of subcommands.  What one does is in its own cmd-*.c.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "chunkctl.h"
-#include "dm.h"
-#include "config.h"
+#include "command.h"
 
 static const struct ctl_command *const commands[] = {
 	&ctl_cmd_format,
@@ -41,179 +33,6 @@ static const struct ctl_command *const commands[] = {
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-/* The subcommand that runs, for messages. */
-static const char *running;
-
-static void message(const char *fmt, va_list ap)
-{
-	char line[1024];
-
-	vsnprintf(line, sizeof(line), fmt, ap);
-	fprintf(stderr, "chunkctl%s%s: %s\n", running ? " " : "", running ? running : "", line);
-}
-
-void ctl_err(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(fmt, ap);
-	va_end(ap);
-}
-
-void ctl_note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(fmt, ap);
-	va_end(ap);
-}
-
-int ctl_usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	message(fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "Try `chunkctl %s%s--help'.\n", running ? running : "", running ? " " : "");
-	return CTL_USAGE;
-}
-
-int ctl_help(const struct ctl_command *cmd)
-{
-	printf("Usage: chunkctl %s %s\n\n%s.\n%s%s", cmd->name, cmd->synopsis, cmd->summary,
-	       cmd->help[0] ? "\n" : "", cmd->help);
-	return ctl_finish(CTL_OK);
-}
-
-int ctl_bad_option(int c, char **argv)
-{
-	const char *option = argv[optind - 1];
-
-	/* optopt holds a short option's letter; a long one's number is of no use to people. */
-	if (c == ':')
-		return ctl_usage("%s: needs an argument", option);
-	if (optopt > 0 && optopt < 256)
-		return ctl_usage("-%c: no such option", optopt);
-	if (optopt)
-		return ctl_usage("%s: takes no argument", option);
-	return ctl_usage("%s: no such option, or ambiguous", option);
-}
-
-int ctl_operands(int argc, int want, const char *what)
-{
-	if (argc - optind == want)
-		return 0;
-	return ctl_usage("expected %s, got %d argument%s", what, argc - optind,
-			 argc - optind == 1 ? "" : "s");
-}
-
-int ctl_name_operand(int argc, char **argv, int want, const char *what)
-{
-	int r = ctl_operands(argc, want, what);
-
-	if (r || ctl_dm_name_ok(argv[optind]))
-		return r;
-	return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
-}
-
-int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
-		   int (*remove)(const char *name, bool force))
-{
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "force", no_argument, NULL, CTL_OPT_FORCE },
-		{ 0 }
-	};
-	bool force = false;
-	int c, r;
-
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_FORCE)
-			return ctl_bad_option(c, argv);
-		force = true;
-	}
-	r = ctl_name_operand(argc, argv, 1, what);
-	if (r)
-		return r;
-	return remove(argv[optind], force);
-}
-
-int ctl_print_json(json_t *out)
-{
-	int r;
-
-	if (!out) {
-		ctl_err("out of memory");
-		return CTL_FAILED;
-	}
-	r = json_dumpf(out, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(out);
-	return r ? CTL_FAILED : CTL_OK;
-}
-
-int ctl_finish(int code)
-{
-	if (fflush(stdout) || ferror(stdout)) {
-		ctl_err("standard output: %s", strerror(errno));
-		return CTL_FAILED;
-	}
-	return code;
-}
-
-int ctl_parse_number(const char *option, const char *s, uint64_t min, uint64_t max,
-		     uint64_t *ret_value)
-{
-	uint64_t value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(s, &end, 10);
-	if (s[0] < '0' || s[0] > '9' || *end || errno || value < min || value > max)
-		return ctl_usage("%s: expected a number from %" PRIu64 " to %" PRIu64 ", got '%s'",
-				 option, min, max, s);
-	*ret_value = value;
-	return 0;
-}
-
-int ctl_parse_size(const char *option, const char *s, uint64_t *ret_bytes)
-{
-	if (cc_parse_bytes(s, ret_bytes))
-		return ctl_usage("%s: expected a size such as 65536, 512K, 1M or 2G, got '%s'",
-				 option, s);
-	return 0;
-}
-
-const char *ctl_size_text(uint64_t bytes, char buf[CTL_SIZE_TEXT])
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double value = bytes;
-	unsigned int u = 0;
-
-	while (value >= 1024 && u < sizeof(units) / sizeof(units[0]) - 1) {
-		value /= 1024;
-		u++;
-	}
-	if (!u || value == (uint64_t)value)
-		snprintf(buf, CTL_SIZE_TEXT, "%" PRIu64 " %s", (uint64_t)value, units[u]);
-	else
-		snprintf(buf, CTL_SIZE_TEXT, "%.1f %s", value, units[u]);
-	return buf;
-}
-
-uint64_t ctl_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static void list_commands(FILE *out)
 {
@@ -270,7 +89,7 @@ int main(int argc, char **argv)
 	cmd = find_command(argv[1]);
 	if (!cmd)
 		return main_option(argv[1], argv[2]);
-	running = cmd->name;
+	ctl_say_for(cmd->name);
 	opterr = 0;
 	return cmd->run(cmd, argc - 1, argv + 1);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "ask.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "config.h"
 #include "dm.h"
 #include "scan.h"

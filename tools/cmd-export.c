@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "chunk-object.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "image.h"
 #include "progress.h"
 #include "store-opts.h"

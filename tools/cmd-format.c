@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "superblock.h"
 #include "uuid.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "dm.h"
 #include "id-set.h"
 #include "image.h"
@@ -20,6 +20,7 @@
 #include "progress.h"
 #include "store-opts.h"
 #include "table.h"
+#include "thread.h"
 #include "workers.h"
 
 #define GRACE_DEFAULT (24 * 3600)
@@ -283,7 +284,7 @@ static void stop(struct gc *g, const char *why)
 /* Every few seconds one of the workers looks whether an import wants the store. */
 static void look_for_imports(struct gc *g)
 {
-	uint64_t now = ctl_now_ns();
+	uint64_t now = cc_now_ns();
 	unsigned int nr = 0;
 	int64_t time;
 	bool due;
@@ -349,7 +350,7 @@ static int sweep(struct gc *g)
 {
 	int r;
 
-	g->looked_ns = ctl_now_ns();
+	g->looked_ns = cc_now_ns();
 	ctl_progress_start(&g->progress, "removing",
 			   g->manifest.garbage_bytes + g->trace.garbage_bytes + g->chunk.garbage_bytes);
 	r = ctl_workers_run(g->jobs, sweeper, g);

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "image.h"
 #include "store-opts.h"
 

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "chunk-object.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "id-set.h"
-#include "image.h"
 #include "image-source.h"
+#include "image.h"
 #include "lease.h"
 #include "manifest.h"
 #include "progress.h"

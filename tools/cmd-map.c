@@ -12,7 +12,7 @@
 
 #include "ask.h"
 #include "chunk-states.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "dm.h"
 #include "scan.h"
 #include "ui.h"

@@ -13,10 +13,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "dm.h"
 #include "superblock.h"
 #include "table.h"
+#include "thread.h"
 
 static const char up_help[] =
 	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
@@ -72,9 +73,9 @@ static int open_device(const char *path, int flags, struct stat *st, struct cc_p
 /* At boot, devices come when they come; the open that follows says what is wrong. */
 static void wait_for_device(const char *path, uint64_t seconds)
 {
-	uint64_t end_ns = ctl_now_ns() + seconds * 1000000000;
+	uint64_t end_ns = cc_now_ns() + seconds * 1000000000;
 
-	while (access(path, F_OK) && errno == ENOENT && ctl_now_ns() < end_ns)
+	while (access(path, F_OK) && errno == ENOENT && cc_now_ns() < end_ns)
 		usleep(50000);
 }
 

@@ -13,10 +13,11 @@
 #include "ask.h"
 #include "chunk-list.h"
 #include "chunk-states.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "dm.h"
 #include "progress.h"
 #include "scan.h"
+#include "thread.h"
 
 #define BATCH 256			/* chunks of one request */
 #define PERIOD_MS 100			/* between requests */
@@ -157,7 +158,7 @@ static uint64_t next_time(const struct job *j, uint64_t queued)
 
 	if (j->rate)
 		ns = (uint64_t)((double)queued * j->chunk_bytes / j->rate * 1e9);
-	return ctl_now_ns() + ns;
+	return cc_now_ns() + ns;
 }
 
 static int fetch_range(struct job *j, struct ctl_range r, struct ctl_progress *p)
@@ -189,7 +190,7 @@ static int fetch(struct job *j)
 	for (i = 0; !r && i < j->list.nr; i++)
 		r = fetch_range(j, j->list.ranges[i], &p);
 	while (!r && j->by_hand) {
-		pause_until(ctl_now_ns() + PERIOD_MS * 1000000ULL);
+		pause_until(cc_now_ns() + PERIOD_MS * 1000000ULL);
 		r = ask(j, 0, 0) < 0 ? CTL_FAILED : 0;
 	}
 	ctl_progress_end(&p);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "disk-config.h"
 #include "dm.h"
 #include "image.h"

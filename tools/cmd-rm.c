@@ -4,7 +4,7 @@
  */
 #include <getopt.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "image.h"
 #include "store-opts.h"
 

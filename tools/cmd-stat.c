@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ask.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "dm.h"
 #include "scan.h"
 #include "ui.h"

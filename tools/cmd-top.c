@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chunkctl.h"
+#include "command.h"
+#include "thread.h"
 #include "top-sample.h"
 #include "ui.h"
 
@@ -388,7 +389,7 @@ static void serve_keys(struct top *t, uint64_t due_ns)
 	char keys[16];
 	ssize_t n;
 
-	while (!t->quit && !ended && (now = ctl_now_ns()) < due_ns) {
+	while (!t->quit && !ended && (now = cc_now_ns()) < due_ns) {
 		if (poll(&in, 1, (due_ns - now) / 1000000 + 1) > 0) {
 			n = read(STDIN_FILENO, keys, sizeof(keys));
 			if (n <= 0) {
@@ -428,7 +429,7 @@ static int run_screen(struct top *t)
 		if (t->iterations && i > t->iterations)
 			break;
 		draw_screen(t);
-		serve_keys(t, ctl_now_ns() + t->interval_ms * 1000000ULL);
+		serve_keys(t, cc_now_ns() + t->interval_ms * 1000000ULL);
 		if (!t->quit && !ended)
 			r = look(t);
 	}

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunkctl.h"
+#include "command.h"
 #include "disk-config.h"
 #include "dm.h"
 #include "image.h"

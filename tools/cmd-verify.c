@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "chunk-object.h"
-#include "chunkctl.h"
+#include "command.h"
 #include "image.h"
 #include "progress.h"
 #include "store-opts.h"

@@ -2,13 +2,13 @@
 /*
  * Reading a disk's configuration file.
  */
+#include "disk-config.h"
+
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "disk-config.h"
 
 struct parser {
 	struct ctl_disk_config *config;

@@ -3,6 +3,8 @@
  * libdevmapper, behind an interface of errnos.  What the library logs is kept for
  * ctl_dm_reason() instead of going to stderr line by line.
  */
+#include "dm.h"
+
 #include <errno.h>
 #include <libdevmapper.h>
 #include <stdarg.h>
@@ -11,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dm.h"
 #include "kmsg.h"
 
 /* The first complaint of the last operation: later ones only follow from it. */

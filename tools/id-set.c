@@ -2,13 +2,14 @@
 /*
  * Open addressing, linear probing.
  */
+#include "id-set.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "id-hash.h"
-#include "id-set.h"
 #include "manifest.h"
 
 #define FIRST_BUCKETS 1024

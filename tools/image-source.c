@@ -2,6 +2,8 @@
 /*
  * Files, devices, streams and other formats as sources of an import; see image-source.h.
  */
+#include "image-source.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -15,9 +17,8 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "chunkctl.h"
 #include "chunkcache/format.h"
-#include "image-source.h"
+#include "say.h"
 #include "superblock.h"
 
 #define INFO_MAX (1 << 20)

@@ -3,13 +3,14 @@
  * Finding images in a store.  Every step is checked: the name's text, the manifest's digest, the
  * manifest's own rules.
  */
+#include "image.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunkctl.h"
-#include "image.h"
+#include "say.h"
 
 #define IMAGES "images/"
 #define DIGEST_PREFIX "sha256:"

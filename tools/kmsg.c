@@ -3,13 +3,13 @@
  * Reading /dev/kmsg from a point on.  A record is "PRIORITY,NUMBER,TIME,FLAGS;TEXT\n" and
  * perhaps more lines; one read gives one record.
  */
+#include "kmsg.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "kmsg.h"
 
 #define RECORD_MAX 8192
 #define TABLE_ERROR "device-mapper: table: "

@@ -2,6 +2,8 @@
 /*
  * Leases of a store; see lease.h.
  */
+#include "lease.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,8 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "chunkctl.h"
-#include "lease.h"
+#include "say.h"
 
 #define LEASES "leases/"
 #define LOOK_MAX 256

@@ -2,13 +2,15 @@
 /*
  * The progress bar: drawn at most five times a second by whichever thread comes by.
  */
+#include "progress.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "chunkctl.h"
-#include "progress.h"
+#include "say.h"
+#include "thread.h"
 
 #define REDRAW_NS 200000000ULL
 #define BAR_WIDTH 20
@@ -20,7 +22,7 @@ void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total
 	p->total = total;
 	p->on = isatty(STDERR_FILENO);
 	ctl_ui_init(&p->ui);
-	p->start_ns = ctl_now_ns();
+	p->start_ns = cc_now_ns();
 	p->drawn_ns = p->start_ns;
 	pthread_mutex_init(&p->lock, NULL);
 }
@@ -56,7 +58,7 @@ void ctl_progress_add(struct ctl_progress *p, uint64_t bytes)
 	p->done += bytes;
 	if (p->total && p->done > p->total)
 		p->done = p->total;
-	now = ctl_now_ns();
+	now = cc_now_ns();
 	if (now - p->drawn_ns >= REDRAW_NS) {
 		p->drawn_ns = now;
 		draw(p, now);

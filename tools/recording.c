@@ -2,12 +2,13 @@
 /*
  * Recordings out of JSON; see recording.h.
  */
+#include "recording.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "ask.h"
-#include "chunkctl.h"
-#include "recording.h"
+#include "say.h"
 
 /* The pair at index; false if it is none, or its time goes back. */
 static bool take_touch(const json_t *a, size_t index, uint32_t last_ms, struct cc_touch *ret_touch)

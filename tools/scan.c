@@ -2,6 +2,8 @@
 /*
  * Pools and disks as JSON; see scan.h.
  */
+#include "scan.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,9 +11,8 @@
 #include <string.h>
 
 #include "ask.h"
-#include "chunkctl.h"
 #include "dm.h"
-#include "scan.h"
+#include "say.h"
 #include "table.h"
 
 #define SECTOR 512

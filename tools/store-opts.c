@@ -3,14 +3,14 @@
  * From --store and its companions to an open store: URLs are taken as they are, names are
  * looked up in the configuration files.
  */
+#include "store-opts.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-
-#include "store-opts.h"
 
 bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 {

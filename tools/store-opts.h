@@ -7,7 +7,7 @@
 #define CTL_STORE_OPTS_H
 
 #include <stdbool.h>
-#include "chunkctl.h"
+#include "command.h"
 #include "config.h"
 #include "store/store.h"
 

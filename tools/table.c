@@ -2,11 +2,11 @@
 /*
  * Reading what the kernel says of pools and disks.
  */
+#include "table.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-#include "table.h"
 
 int ctl_pool_status_parse(const char *text, struct ctl_pool_status *ret_status)
 {

@@ -2,13 +2,15 @@
 /*
  * Looking at all disks and reckoning rates; see top-sample.h.
  */
+#include "top-sample.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ask.h"
-#include "chunkctl.h"
-#include "top-sample.h"
+#include "say.h"
+#include "thread.h"
 
 #define ANSWER_SECONDS 1		/* the screen must not stand still for long */
 
@@ -157,7 +159,7 @@ static void reckon(struct ctl_top_sample *s, const struct ctl_top_sample *b)
 
 int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret_sample)
 {
-	struct ctl_top_sample s = { .at_ns = ctl_now_ns() };
+	struct ctl_top_sample s = { .at_ns = cc_now_ns() };
 	bool unreadable = false;
 	json_t *pools;
 	int r = ctl_scan(&pools, &unreadable);

@@ -2,6 +2,8 @@
 /*
  * Colours, bars and short numbers; see ui.h.
  */
+#include "ui.h"
+
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -10,8 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "ui.h"
 
 void ctl_ui_resize(struct ctl_ui *ui)
 {

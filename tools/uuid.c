@@ -2,14 +2,14 @@
 /*
  * UUIDs: text, and new ones.
  */
+#include "uuid.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-
-#include "uuid.h"
 
 static bool dash_before(unsigned int byte)
 {

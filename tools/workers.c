@@ -2,11 +2,11 @@
 /*
  * Threads of import, export and verify.
  */
+#include "workers.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-#include "workers.h"
 
 int ctl_workers_run(unsigned int nr, void *(*fn)(void *arg), void *arg)
 {

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../tools/chunkctl.h"
+#include "../../tools/say.h"
 #include "../../tools/lease.h"
 #include "tap.h"
 
