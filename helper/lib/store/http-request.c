@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a transfer sends: path, query and headers of a request, signed if the target has keys.
+ */
+#include "http-impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <openssl/crypto.h>
+
+#include "chunkcache/format.h"
+#include "manifest.h"
+
+#define EMPTY_HASH	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define LIST_PAGE	"1000"
+
+static const char *method_name(enum cc_http_method m)
+{
+	switch (m) {
+	case CC_HTTP_HEAD:
+		return "HEAD";
+	case CC_HTTP_PUT:
+		return "PUT";
+	case CC_HTTP_DELETE:
+		return "DELETE";
+	default:
+		return "GET";
+	}
+}
+
+/* The raw path, and for a LIST the parameters; key is the prefix of keys, to be freed. */
+static int make_path(const struct cc_http_target *t, const struct cc_http_request *req,
+		     struct cc_sign_request *s, char **ret_path, char **ret_key)
+{
+	char *path = NULL, *key = NULL;
+
+	if (asprintf(&key, "%s/%s", t->prefix, req->name) < 0)
+		return -ENOMEM;
+	if (asprintf(&path, "%s%s", t->base, req->method == CC_HTTP_LIST ?
+		     (*t->base ? "" : "/") : key) < 0) {
+		free(key);
+		return -ENOMEM;
+	}
+	if (req->method == CC_HTTP_LIST) {
+		s->params[s->nr_params++] = (struct cc_sign_pair){ "list-type", "2" };
+		s->params[s->nr_params++] = (struct cc_sign_pair){ "max-keys", LIST_PAGE };
+		s->params[s->nr_params++] = (struct cc_sign_pair){ "prefix", key + 1 };
+		if (req->token)
+			s->params[s->nr_params++] =
+				(struct cc_sign_pair){ "continuation-token", req->token };
+	}
+	s->path = path;
+	*ret_path = path;
+	*ret_key = key;
+	return 0;
+}
+
+static int make_url(struct cc_http_xfer *x, const struct cc_sign_request *s)
+{
+	char *path = cc_sign_encode(s->path, 1);
+	char *query = cc_sign_query(s->params, s->nr_params);
+	int r = -ENOMEM;
+
+	if (path && query) {
+		if (asprintf(&x->url, "%s%s%s%s", x->target->origin, path, *query ? "?" : "",
+			     query) < 0)
+			x->url = NULL;
+		else
+			r = 0;
+	}
+	free(path);
+	free(query);
+	return r;
+}
+
+static int add_header(struct cc_http_xfer *x, const char *name, const char *value)
+{
+	struct curl_slist *list;
+	char *line;
+
+	if (asprintf(&line, "%s: %s", name, value) < 0)
+		return -ENOMEM;
+	list = curl_slist_append(x->headers, line);
+	OPENSSL_cleanse(line, strlen(line));
+	free(line);
+	if (!list)
+		return -ENOMEM;
+	x->headers = list;
+	return 0;
+}
+
+static void sign_header(struct cc_sign_request *s, const char *name, const char *value)
+{
+	s->headers[s->nr_headers++] = (struct cc_sign_pair){ name, value };
+}
+
+/* The derived key is kept for as long as the credentials are the same; cc_sign() looks at the day. */
+static int authorize(struct cc_http_target *t, const struct cc_creds *creds,
+		     const struct cc_sign_request *s, char **ret_authorization)
+{
+	const struct cc_creds *old = NULL;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	if (t->key_creds != creds) {
+		old = t->key_creds;
+		t->key_creds = cc_keyring_hold(t->keyring, creds);
+		t->key.scope[0] = '\0';
+	}
+	r = cc_sign(s, &t->key, ret_authorization);
+	pthread_mutex_unlock(&t->lock);
+	cc_keyring_put(t->keyring, old);
+	return r;
+}
+
+/* Signs, and gives the headers that were signed to curl; it sends host by itself. */
+static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_http_outcome *o)
+{
+	struct cc_http_target *t = x->target;
+	char *authorization = NULL, err[CC_HTTP_REASON_SIZE];
+	int r;
+
+	r = cc_keyring_get(t->keyring, &x->creds, err, sizeof(err));
+	if (r == -EINPROGRESS)
+		cc_http_conclude(o, CC_STORE_DENIED, CC_RETRY_TRANSIENT, "credentials are being renewed");
+	else if (r)
+		cc_http_conclude(o, CC_STORE_DENIED, CC_RETRY_FATAL, err);
+	if (r)
+		return r;
+	if (x->creds->session_token[0])
+		sign_header(s, "x-amz-security-token", x->creds->session_token);
+	if (t->config->requester_pays)
+		sign_header(s, "x-amz-request-payer", "requester");
+	s->access_key = x->creds->access_key;
+	s->secret_key = x->creds->secret_key;
+	r = authorize(t, x->creds, s, &authorization);
+	for (unsigned int i = 1; !r && i < s->nr_headers; i++)
+		r = add_header(x, s->headers[i].name, s->headers[i].value);
+	if (!r)
+		r = add_header(x, "Authorization", authorization);
+	free(authorization);
+	if (r)
+		cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_FATAL, "cannot sign the request");
+	return r;
+}
+
+/* The store's word, if it has given one, counts more than the configuration and our clock. */
+static void get_told(struct cc_http_target *t, char region[64], char date[CC_SIGN_DATE_SIZE])
+{
+	pthread_mutex_lock(&t->lock);
+	snprintf(region, 64, "%s", t->told_region[0] ? t->told_region : t->region);
+	cc_sign_date(time(NULL) + t->clock_offset, date);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A range is not signed. */
+static int add_get_headers(struct cc_http_xfer *x)
+{
+	const char *bucket = x->target->config->cachey_bucket;
+	char range[64];
+	int r = 0;
+
+	if (bucket) {
+		/* It wants a range with an end, and takes one beyond the object's. */
+		snprintf(range, sizeof(range), "bytes=%zu-%zu", x->req.from, x->req.max - 1);
+		r = add_header(x, "C0-Bucket", bucket);
+	} else if (x->req.from) {
+		snprintf(range, sizeof(range), "bytes=%zu-", x->req.from);
+	}
+	if (!r && (bucket || x->req.from))
+		r = add_header(x, "Range", range);
+	if (!r && x->req.only_if_cached)
+		r = add_header(x, "Cache-Control", "only-if-cached");
+	return r;
+}
+
+int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
+{
+	char date[CC_SIGN_DATE_SIZE], region[64], hash[2 * CC_ID_SIZE + 1] = EMPTY_HASH;
+	char *path = NULL, *key = NULL;
+	struct cc_sign_request s = {
+		.method = method_name(x->req.method),
+		.payload_hash = hash,
+		.date = date,
+		.region = region,
+	};
+	int r;
+
+	cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");
+	r = make_path(x->target, &x->req, &s, &path, &key);
+	if (!r)
+		r = make_url(x, &s);
+	if (!r && x->target->keyring) {
+		get_told(x->target, region, date);
+		if (x->req.method == CC_HTTP_PUT) {
+			uint8_t digest[CC_ID_SIZE];
+
+			cc_sha256(x->req.data, x->req.size, digest);
+			cc_id_to_hex(digest, hash);
+		}
+		sign_header(&s, "host", x->target->authority);
+		sign_header(&s, "x-amz-content-sha256", hash);
+		sign_header(&s, "x-amz-date", date);
+		r = sign(x, &s, o);
+	}
+	if (!r && x->req.method == CC_HTTP_GET && !x->req.grow)
+		r = add_get_headers(x);
+	/* Waiting for "100 Continue" costs a round trip, or a second if the server has none. */
+	if (!r && x->req.method == CC_HTTP_PUT)
+		r = add_header(x, "Expect", "") ? -ENOMEM : 0;
+	free(path);
+	free(key);
+	return r;
+}
