@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "curl.h"
+
 _Static_assert(offsetof(struct cc_fetch_leg, xfer) == 0, "curl keeps a pointer to either");
 
 #define MAX_EVENTS	64
@@ -279,7 +281,6 @@ static void set_multi(struct cc_fetch_net *n)
 static int open_net(struct cc_fetch *f, struct cc_fetch_net *n, unsigned int index,
 		    unsigned int slots)
 {
-	struct cc_http_xfer first;
 	int r = -ENOMEM;
 
 	n->fetch = f;
@@ -287,10 +288,7 @@ static int open_net(struct cc_fetch *f, struct cc_fetch_net *n, unsigned int ind
 	n->curl_due_ns = UINT64_MAX;
 	n->nr_slots = slots;
 	n->epoll = n->wake = -1;
-	/* Initialises curl, too, which has to come before any multi handle. */
-	if (cc_http_xfer_init(&first))
-		return -ENOMEM;
-	cc_http_xfer_destroy(&first);
+	cc_curl_init();
 	n->multi = curl_multi_init();
 	n->legs = calloc(slots + slots / 4 + 4, sizeof(*n->legs));
 	if (!n->multi || !n->legs)

@@ -14,6 +14,7 @@
 #include "httpd.h"
 #include "creds/keyring.h"
 #include "creds/spawner.h"
+#include "store/store.h"
 #include "tap.h"
 #include "thread.h"
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include <unistd.h>
+#include "http-text.h"
 #include "httpd.h"
 #include "manifest.h"
 #include "store/sign.h"
@@ -116,11 +117,11 @@ static void test_key_cache(void)
 static void test_encoding(void)
 {
 	static const struct cc_sign_pair params[] = { { "b", "2" }, { "a", "x y/z" }, { "a", "&=" } };
-	char *s = cc_sign_encode("/a b+c/%d~e-f_g.h\303\244", 1);
+	char *s = cc_http_encode("/a b+c/%d~e-f_g.h\303\244", true);
 
 	ok(!strcmp(s, "/a%20b%2Bc/%25d~e-f_g.h%C3%A4"), "path: %s", s);
 	free(s);
-	s = cc_sign_encode("a/b", 0);
+	s = cc_http_encode("a/b", false);
 	ok(!strcmp(s, "a%2Fb"), "no slash kept: %s", s);
 	free(s);
 	s = cc_sign_query(params, 3);

@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
-#include "store/http.h"
+#include "http-text.h"
 
 int64_t cc_creds_time(const char *text)
 {

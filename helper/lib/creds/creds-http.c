@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 
-#include "store/http.h"
+#include "curl.h"
+#include "http-text.h"
 #include "thread.h"
 
 static size_t on_body(char *data, size_t one, size_t n, void *arg)
@@ -30,7 +30,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_slist *headers,
 		       struct cc_creds_answer *a)
 {
-	CURLcode r = cc_http_set_safe(easy, "http,https", c->ca_file);
+	CURLcode r = cc_curl_set_safe(easy, "http,https", c->ca_file);
 
 	SET(CURLOPT_URL, c->url);
 	SET(CURLOPT_CUSTOMREQUEST, c->method);
@@ -66,13 +66,6 @@ static struct curl_slist *make_headers(const struct cc_creds_call *c)
 	return list;
 }
 
-static void free_headers(struct curl_slist *list)
-{
-	for (struct curl_slist *h = list; h; h = h->next)
-		OPENSSL_cleanse(h->data, strlen(h->data));
-	curl_slist_free_all(list);
-}
-
 static int transfer(CURL *easy, const struct cc_creds_call *call, struct cc_creds_answer *a,
 		    long *ret_status, char *err, size_t errlen)
 {
@@ -87,7 +80,7 @@ static int transfer(CURL *easy, const struct cc_creds_call *call, struct cc_cred
 	if (!r)
 		r = curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, ret_status);
 	cc_sigpipe_restore(&signals);
-	free_headers(headers);
+	cc_curl_free_headers(headers);
 	if (!r)
 		return 0;
 	snprintf(err, errlen, "%s: %s", call->what, r == CURLE_WRITE_ERROR ?
@@ -114,18 +107,18 @@ int cc_creds_ask(const struct cc_creds_call *call, struct cc_creds_answer **ret_
 		 size_t errlen)
 {
 	struct cc_creds_answer *a = calloc(1, sizeof(*a));
-	struct cc_http_xfer x;
+	CURL *easy = cc_curl_new();
 	long status = 0;
 	int r;
 
-	/* The transfer is only for its handle: libcurl is initialised with the first one. */
-	if (!a || cc_http_xfer_init(&x)) {
+	if (!a || !easy) {
 		free(a);
+		curl_easy_cleanup(easy);
 		snprintf(err, errlen, "%s: out of memory", call->what);
 		return -ENOMEM;
 	}
-	r = transfer(x.easy, call, a, &status, err, errlen);
-	cc_http_xfer_destroy(&x);
+	r = transfer(easy, call, a, &status, err, errlen);
+	curl_easy_cleanup(easy);
 	if (!r && status != 200)
 		r = refused(call, a, status, err, errlen);
 	if (r)

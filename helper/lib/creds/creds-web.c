@@ -11,7 +11,7 @@
 #include <string.h>
 #include <openssl/crypto.h>
 
-#include "store/sign.h"
+#include "http-text.h"
 
 #define TOKEN_MAX	(20 << 10)
 #define TIMEOUT_MS	10000
@@ -34,7 +34,7 @@ static int make_url(const struct cc_store_config *c, char *url, size_t size)
 /* A form, wiped and freed by the caller; NULL: no memory. */
 static char *make_form(const char *role, const char *session, const char *token)
 {
-	char *r = cc_sign_encode(role, 0), *s = cc_sign_encode(session, 0), *t = cc_sign_encode(token, 0);
+	char *r = cc_http_encode(role, false), *s = cc_http_encode(session, false), *t = cc_http_encode(token, false);
 	char *form = NULL;
 
 	if (r && s && t && asprintf(&form, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15"

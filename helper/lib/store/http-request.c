@@ -60,7 +60,7 @@ static int make_path(const struct cc_http_target *t, const struct cc_http_reques
 
 static int make_url(struct cc_http_xfer *x, const struct cc_sign_request *s)
 {
-	char *path = cc_sign_encode(s->path, 1);
+	char *path = cc_http_encode(s->path, true);
 	char *query = cc_sign_query(s->params, s->nr_params);
 	int r = -ENOMEM;
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <openssl/crypto.h>
 
+#include "curl.h"
 #include "thread.h"
 
 void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,
@@ -25,33 +25,12 @@ void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,
 
 /* ---- options ---- */
 
-#define SET(option, value) (r = r ? r : curl_easy_setopt(easy, option, value))
-
-CURLcode cc_http_set_safe(CURL *easy, const char *protocols, const char *ca_file)
-{
-	CURLcode r = CURLE_OK;
-
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_PROTOCOLS_STR, protocols);
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (ca_file) {
-		SET(CURLOPT_CAINFO, ca_file);
-		SET(CURLOPT_CAPATH, NULL);
-	}
-	return r;
-}
-
-#undef SET
 #define SET(option, value) (r = r ? r : curl_easy_setopt(x->easy, option, value))
 
 static CURLcode set_transport(struct cc_http_xfer *x)
 {
 	const struct cc_store_config *c = x->target->config;
-	CURLcode r = cc_http_set_safe(x->easy, strncmp(x->url, "https:", 6) ? "http" : "https",
+	CURLcode r = cc_curl_set_safe(x->easy, strncmp(x->url, "https:", 6) ? "http" : "https",
 				      c->ca_file);
 
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -96,28 +75,11 @@ static CURLcode set_request(struct cc_http_xfer *x)
 
 /* ---- life ---- */
 
-static void init_curl(void)
-{
-	unsetenv("SSLKEYLOGFILE"); /* libcurl would write the keys of connections there */
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int cc_http_xfer_init(struct cc_http_xfer *x)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, init_curl);
 	memset(x, 0, sizeof(*x));
-	x->easy = curl_easy_init();
+	x->easy = cc_curl_new();
 	return x->easy ? 0 : -ENOMEM;
-}
-
-/* One of them may be a session token. */
-static void free_headers(struct curl_slist *headers)
-{
-	for (struct curl_slist *h = headers; h; h = h->next)
-		OPENSSL_cleanse(h->data, strlen(h->data));
-	curl_slist_free_all(headers);
 }
 
 static void put_creds(struct cc_http_xfer *x)
@@ -134,7 +96,7 @@ static void reset(struct cc_http_xfer *x)
 
 	curl_easy_reset(easy);
 	put_creds(x);
-	free_headers(x->headers);
+	cc_curl_free_headers(x->headers);
 	curl_slist_free_all(x->connect_to);
 	if (x->req.grow)
 		free(x->body);

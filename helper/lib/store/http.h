@@ -13,16 +13,11 @@
 #include <stdint.h>
 #include <curl/curl.h>
 #include "creds/keyring.h"
+#include "http-text.h"
 #include "resolve.h"
 #include "retry.h"
 #include "sign.h"
 #include "store.h"
-
-/*
- * What holds for every transfer of ours: these protocols ("http,https") only, TLS 1.2 or later, verified
- * against ca_file (NULL: the system's), and nothing that leads elsewhere: no proxy, no redirect.
- */
-CURLcode cc_http_set_safe(CURL *easy, const char *protocols, const char *ca_file);
 
 /* ---- target: what a store is over HTTP ---- */
 
@@ -79,10 +74,6 @@ struct cc_http_outcome {
 	char reason[CC_HTTP_REASON_SIZE]; /* one printable line, if not OK */
 };
 
-/* Copies at most size - 1 characters of s, the unprintable ones as '?'. */
-void cc_http_copy_text(char *dst, size_t size, const char *s, size_t len);
-/* The text of the first <tag>, entities decoded, into out; false if there is none that fits. */
-bool cc_http_xml_text(const char *xml, size_t len, const char *tag, char *out, size_t size);
 /* "bytes 0-9/100"; returns false, and changes nothing, if it is not such a range. */
 bool cc_http_parse_range(const char *text, size_t len, struct cc_http_answer *a);
 /* "Fri, 20 Nov 2026 14:00:00 GMT", "2026-11-20T14:00:00Z"; -1 if it is neither. */

@@ -14,6 +14,7 @@
 #include <openssl/hmac.h>
 
 #include "chunkcache/format.h"
+#include "http-text.h"
 #include "manifest.h"
 
 #define HASH_SIZE 32
@@ -24,34 +25,6 @@ void cc_sign_date(time_t t, char ret_date[CC_SIGN_DATE_SIZE])
 
 	gmtime_r(&t, &tm);
 	strftime(ret_date, CC_SIGN_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm);
-}
-
-static int is_unreserved(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-char *cc_sign_encode(const char *s, int keep_slash)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *out = malloc(3 * strlen(s) + 1), *o = out;
-
-	if (!out)
-		return NULL;
-	for (; *s; s++) {
-		unsigned char c = *s;
-
-		if (is_unreserved(c) || (keep_slash && c == '/')) {
-			*o++ = c;
-			continue;
-		}
-		*o++ = '%';
-		*o++ = digits[c >> 4];
-		*o++ = digits[c & 15];
-	}
-	*o = '\0';
-	return out;
 }
 
 static int compare_strings(const void *a, const void *b)
@@ -65,7 +38,7 @@ static int compare_strings(const void *a, const void *b)
  */
 static char *encode_param(const struct cc_sign_pair *p)
 {
-	char *name = cc_sign_encode(p->name, 0), *value = cc_sign_encode(p->value, 0);
+	char *name = cc_http_encode(p->name, false), *value = cc_http_encode(p->value, false);
 	char *line = NULL;
 
 	if (name && value && asprintf(&line, "%s=%s", name, value) < 0)
@@ -176,7 +149,7 @@ static int canonical_headers(const struct cc_sign_request *req, char **ret_heade
 static int hash_request(const struct cc_sign_request *req, char ret_hex[2 * HASH_SIZE + 1],
 			char **ret_names)
 {
-	char *path = cc_sign_encode(req->path, 1);
+	char *path = cc_http_encode(req->path, true);
 	char *query = cc_sign_query(req->params, req->nr_params);
 	char *headers = NULL, *names = NULL, *text = NULL;
 	uint8_t hash[HASH_SIZE];

@@ -42,8 +42,6 @@ struct cc_sign_request {
 
 void cc_sign_date(time_t t, char ret_date[CC_SIGN_DATE_SIZE]);
 
-/* S3's percent encoding; slashes stay if keep_slash.  malloc()ed, NULL without memory. */
-char *cc_sign_encode(const char *s, int keep_slash);
 /* "a=b&c=d", sorted and encoded, as to be sent; "" without parameters.  malloc()ed or NULL. */
 char *cc_sign_query(const struct cc_sign_pair *params, unsigned int nr_params);
 
