@@ -181,7 +181,7 @@ static void set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		break;
 	case CHUNKCACHE_SLOT_DYING:
 		info->gen = *word_nr(s, nr);
-		/* Ordered before the new epoch by the release in switch_epoch(). */
+		/* Ordered before the new epoch by the release in cc_epochs_switch(). */
 		WRITE_ONCE(*word_nr(s, nr), 0);
 		slot_link(s, &s->dying, nr);
 		break;
@@ -193,27 +193,6 @@ static void kick(struct cc_slots *s)
 	queue_work(s->wq, &s->reclaim);
 }
 
-static struct cc_epoch __percpu *other_epoch(const struct cc_slots *s)
-{
-	return s->epochs + (s->current_epoch == s->epochs);
-}
-
-/*
- * Pins of an epoch that nobody takes any more: they only become fewer, and so the sum, though
- * not taken at one time, is 0 only if none is left.
- */
-static long nr_pins(const struct cc_epoch __percpu *e)
-{
-	unsigned int cpu;
-	long n = 0;
-
-	for_each_possible_cpu(cpu)
-		n += READ_ONCE(per_cpu_ptr(e, cpu)->pins);
-	/* Pairs with the barrier in cc_epoch_put(): the slots are written after this. */
-	smp_mb();
-	return n;
-}
-
 /*
  * Nobody takes pins of the other epoch any more.  Reads of it that are still under way are
  * looked for again after each grace period: a put that rang would cost every hit.
@@ -222,7 +201,7 @@ static void cc_slots_grace(struct work_struct *work)
 {
 	struct cc_slots *s = container_of(to_rcu_work(work), struct cc_slots, grace);
 
-	if (nr_pins(other_epoch(s))) {
+	if (cc_epochs_undrained(&s->epochs)) {
 		queue_rcu_work(s->wq, &s->grace);
 		return;
 	}
@@ -379,8 +358,7 @@ static void switch_epoch(struct cc_slots *s)
 	cc_list_init(&s->dying);
 	s->switching = true;
 	s->nr_epochs++;
-	/* Pairs with the acquire in cc_slots_pin(). */
-	smp_store_release(&s->current_epoch, other_epoch(s));
+	cc_epochs_switch(&s->epochs);
 	spin_unlock(&s->lock);
 	queue_rcu_work(s->wq, &s->grace);
 }
@@ -598,12 +576,9 @@ int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *
 	r = cc_slots_reserve(s, nr);
 	if (r)
 		goto free_leaves;
-	s->epochs = __alloc_percpu(2 * sizeof(*s->epochs), 2 * sizeof(*s->epochs));
-	if (!s->epochs) {
-		r = -ENOMEM;
+	r = cc_epochs_init(&s->epochs);
+	if (r)
 		goto free_leaves;
-	}
-	s->current_epoch = s->epochs;
 	cc_list_init(&s->free);
 	cc_list_init(&s->keep);
 	cc_list_init(&s->filling);
@@ -627,8 +602,7 @@ void cc_slots_exit(struct cc_slots *s)
 		;
 	cancel_work_sync(&s->discards);
 	cancel_work_sync(&s->reclaim);
-	WARN_ON_ONCE(nr_pins(s->epochs) + nr_pins(s->epochs + 1));
-	free_percpu(s->epochs);
+	cc_epochs_exit(&s->epochs);
 	free_leaves(s);
 }
 

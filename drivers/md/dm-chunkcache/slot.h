@@ -31,12 +31,10 @@
  *
  * Generations go on where they were in a slot that was GONE: they never repeat in an instance.
  *
- * Pin without a lock: a reader takes a reference on the current epoch, then compares the
+ * Pin without a lock: a reader counts itself in the current epoch (epoch.h), then compares the
  * slot's word with the generation of its map entry.  The evictor clears words first, then
- * makes the other epoch the current one, then kills the old one; when that has drained, no
- * reader is left that could have seen the words before.  There are exactly two epochs, and
- * the switch waits until the one killed before has drained: with more, a slot invalidated
- * later would be freed while a reader of an older epoch still reads it.
+ * switches epochs; when the old one has drained, no reader is left that could have seen the
+ * words before.
  *
  * A miss that waits holds no epoch.  One slow read stalls all freeing.
  *
@@ -48,11 +46,10 @@
 #ifndef CC_SLOT_H
 #define CC_SLOT_H
 
-#include <linux/percpu.h>
-#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+#include "epoch.h"
 #include "policy.h"
 #include "types.h"
 
@@ -101,11 +98,6 @@ struct cc_slot_leaf {
 	struct cc_slot_info info[CC_LEAF_SLOTS];
 };
 
-/* Of one CPU: pins that were taken on it, less those that were put on it. */
-struct cc_epoch {
-	long pins;
-};
-
 struct cc_slots;
 
 /* What slots ask of their pool.  Called without locks, may sleep. */
@@ -120,10 +112,8 @@ struct cc_slots_ops {
 
 struct cc_slots {
 	/* Read by every hit; written by an epoch switch only. */
-	struct cc_epoch __percpu *current_epoch;
+	struct cc_epochs epochs;
 	struct cc_slot_leaf **leaves;
-
-	struct cc_epoch __percpu *epochs;	/* the two, in one line */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
 	u32 nr;				/* slots that may be handed out */
@@ -135,7 +125,7 @@ struct cc_slots {
 	struct cc_list keep;		/* FREE, handed out last */
 	struct cc_list filling;
 	struct cc_list dying;		/* words cleared, epoch not yet switched */
-	struct cc_list draining;	/* wait for the killed epoch */
+	struct cc_list draining;	/* wait for the other epoch */
 	struct cc_list undiscarded;	/* DYING and drained, wait for their discard */
 	struct cc_policy policy;
 	struct xarray shares;		/* of disks that were promised slots, by ID */
@@ -251,36 +241,10 @@ static inline unsigned int cc_slots_index(cc_slot_t slot)
 	return cc_slot_nr(slot) & (CC_LEAF_SLOTS - 1);
 }
 
-/*
- * Pin: from here to cc_epoch_put() no slot that is found VALID is written.  Any context.
- * The read section covers the time from loading the pointer to counting: an epoch's pins
- * are summed up only after a grace period.
- */
+/* From here to cc_epoch_put() no slot that is found VALID is written.  Any context. */
 static inline struct cc_epoch __percpu *cc_slots_pin(const struct cc_slots *s)
 {
-	struct cc_epoch __percpu *e;
-
-	/* Of this kind, as rcu_read_lock() and its end are calls in a preemptible kernel. */
-	rcu_read_lock_sched();
-	/*
-	 * Pairs with the release in switch_epoch(): who gets the new epoch sees the words
-	 * that were cleared before it.
-	 */
-	e = smp_load_acquire(&s->current_epoch);
-	this_cpu_inc(e->pins);
-	rcu_read_unlock_sched();
-	return e;
-}
-
-/* Any context, any CPU. */
-static inline void cc_epoch_put(struct cc_epoch __percpu *e)
-{
-	/*
-	 * What was read of the slot was read before: pairs with smp_mb() in nr_pins().  Where
-	 * this is no instruction (x86) loads are not moved behind stores.
-	 */
-	smp_mb__before_atomic();
-	this_cpu_dec(e->pins);
+	return cc_epoch_pin(&s->epochs);
 }
 
 /* Does the slot hold the bytes of this generation?  Only for who holds a pin. */
