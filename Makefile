@@ -75,7 +75,6 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
-$(BUILD)/unit/test-lease: $(BUILD)/tools/lease.o
 
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)
 

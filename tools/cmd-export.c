@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chunk-object.h"
+#include "store/chunk-object.h"
 #include "command.h"
-#include "image.h"
+#include "image-arg.h"
 #include "progress.h"
 #include "store-opts.h"
 
@@ -60,7 +60,7 @@ static int export_chunk(struct export *x, uint64_t chunk)
 	int r = 0;
 
 	if (!cc_id_is_hole(id)) {
-		res = ctl_chunk_get(x->store.store, id, m->encoding, x->buf, size, err,
+		res = cc_chunk_get(x->store.store, id, m->encoding, x->buf, size, err,
 				    sizeof(err));
 		if (res) {
 			ctl_err("chunk %" PRIu64 ": %s: %s", chunk, cc_store_result_name(res), err);

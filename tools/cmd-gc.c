@@ -15,8 +15,8 @@
 #include "command.h"
 #include "dm.h"
 #include "id-set.h"
-#include "image.h"
-#include "lease.h"
+#include "image-arg.h"
+#include "store/lease.h"
 #include "progress.h"
 #include "store-opts.h"
 #include "table.h"
@@ -43,14 +43,14 @@ struct garbage {
 struct gc {
 	struct ctl_store_opts store_opts;
 	struct ctl_store store;
-	struct ctl_lease lease;
+	struct cc_lease lease;
 	const char *keep[KEEP_MAX];
 	unsigned int nr_keep, jobs;
 	bool dry_run, list, json;
 	uint64_t grace;			/* seconds */
 	int64_t now;			/* the store's */
 
-	struct ctl_id_set manifests, chunks[2];	/* in use; chunks by encoding */
+	struct cc_id_set manifests, chunks[2];	/* in use; chunks by encoding */
 	uint64_t nr_images;
 
 	struct garbage *garbage;
@@ -93,14 +93,14 @@ static int out_of_memory(void)
 
 static int mark_manifest(struct gc *g, const struct cc_manifest *m)
 {
-	struct ctl_id_set *chunks = &g->chunks[m->encoding == CC_ENCODING_ZSTD];
+	struct cc_id_set *chunks = &g->chunks[m->encoding == CC_ENCODING_ZSTD];
 	uint64_t i;
 
-	if (ctl_id_set_add(&g->manifests, m->digest) < 0)
+	if (cc_id_set_add(&g->manifests, m->digest) < 0)
 		return out_of_memory();
 	for (i = 0; i < m->nr_chunks; i++)
 		if (!cc_id_is_hole(cc_manifest_id(m, i)) &&
-		    ctl_id_set_add(chunks, cc_manifest_id(m, i)) < 0)
+		    cc_id_set_add(chunks, cc_manifest_id(m, i)) < 0)
 			return out_of_memory();
 	return 0;
 }
@@ -120,14 +120,19 @@ static int mark_image(struct gc *g, const char *what)
 
 static int mark_images(struct gc *g)
 {
-	struct ctl_names names = { 0 };
+	struct cc_image_names names = { 0 };
+	char err[256] = "";
 	size_t i;
-	int r = ctl_image_names(g->store.store, &names);
+	int r = 0;
 
+	if (cc_image_list(g->store.store, &names, err, sizeof(err))) {
+		ctl_err("%s", err);
+		r = CTL_FAILED;
+	}
 	for (i = 0; i < names.nr && !r; i++)
 		r = mark_image(g, names.names[i]);
 	g->nr_images = names.nr;
-	ctl_names_free(&names);
+	cc_image_names_free(&names);
 	for (i = 0; i < g->nr_keep && !r; i++)
 		r = mark_image(g, g->keep[i]);
 	return r;
@@ -153,8 +158,8 @@ static int mark_disk(void *arg, const char *name)
 		return CTL_FAILED;
 	}
 	if (!strcmp(d.type, CTL_TARGET_DISK) && !ctl_disk_table_parse(d.params, &t) &&
-	    !ctl_parse_digest(t.digest, digest)) {
-		res = ctl_manifest_get(g->store.store, digest, &m, err, sizeof(err));
+	    !cc_parse_digest(t.digest, digest)) {
+		res = cc_image_manifest(g->store.store, digest, &m, err, sizeof(err));
 		if (!res) {
 			r = mark_manifest(g, &m);
 			cc_manifest_free(&m);
@@ -222,7 +227,7 @@ static int see_manifest(void *arg, const char *name, uint64_t size, int64_t mtim
 
 	if (cc_id_from_hex(name + strlen("manifests/"), id))
 		return 0;
-	return judge(g, &g->manifest, name, size, mtime, ctl_id_set_has(&g->manifests, id));
+	return judge(g, &g->manifest, name, size, mtime, cc_id_set_has(&g->manifests, id));
 }
 
 /* A trace lives as long as the manifest that it is about. */
@@ -233,7 +238,7 @@ static int see_trace(void *arg, const char *name, uint64_t size, int64_t mtime)
 
 	if (cc_id_from_hex(name + strlen("traces/"), id))
 		return 0;
-	return judge(g, &g->trace, name, size, mtime, ctl_id_set_has(&g->manifests, id));
+	return judge(g, &g->trace, name, size, mtime, cc_id_set_has(&g->manifests, id));
 }
 
 static int see_chunk(void *arg, const char *name, uint64_t size, int64_t mtime)
@@ -254,7 +259,7 @@ static int see_chunk(void *arg, const char *name, uint64_t size, int64_t mtime)
 	cc_chunk_name(id, zstd ? CC_ENCODING_ZSTD : CC_ENCODING_RAW, object);
 	if (strcmp(object, name))
 		return 0;
-	return judge(g, &g->chunk, name, size, mtime, ctl_id_set_has(&g->chunks[zstd], id));
+	return judge(g, &g->chunk, name, size, mtime, cc_id_set_has(&g->chunks[zstd], id));
 }
 
 static int find_garbage(struct gc *g)
@@ -285,6 +290,7 @@ static void stop(struct gc *g, const char *why)
 static void look_for_imports(struct gc *g)
 {
 	uint64_t now = cc_now_ns();
+	char err[256] = "";
 	unsigned int nr = 0;
 	int64_t time;
 	bool due;
@@ -296,8 +302,8 @@ static void look_for_imports(struct gc *g)
 	pthread_mutex_unlock(&g->lock);
 	if (!due)
 		return;
-	if (ctl_lease_others(&g->lease, CTL_LEASE_IMPORT, &nr, &time))
-		stop(g, "the store does not tell whether there is an import");
+	if (cc_lease_others(&g->lease, CC_LEASE_IMPORT, &nr, &time, err, sizeof(err)))
+		stop(g, err);
 	else if (nr)
 		stop(g, "an import wants the store");
 }
@@ -337,7 +343,7 @@ static void *sweeper(void *arg)
 
 	for (;;) {
 		look_for_imports(g);
-		if (!ctl_lease_holds(&g->lease))
+		if (!cc_lease_holds(&g->lease))
 			stop(g, "the lease could not be renewed in time");
 		if (!take(g, &x))
 			return NULL;
@@ -402,14 +408,27 @@ static int report(const struct gc *g)
 static int refuse_others(struct gc *g)
 {
 	unsigned int imports, gcs;
+	char err[256] = "";
 
-	if (ctl_lease_others(&g->lease, CTL_LEASE_IMPORT, &imports, &g->now) ||
-	    ctl_lease_others(&g->lease, CTL_LEASE_GC, &gcs, &g->now))
+	if (cc_lease_others(&g->lease, CC_LEASE_IMPORT, &imports, &g->now, err, sizeof(err)) ||
+	    cc_lease_others(&g->lease, CC_LEASE_GC, &gcs, &g->now, err, sizeof(err))) {
+		ctl_err("%s", err);
 		return CTL_FAILED;
+	}
 	if (!imports && !gcs)
 		return 0;
 	ctl_err("%s is running on this store (a lease of one that died counts for %d min)",
-		imports ? "an import" : "another gc", CTL_LEASE_LIFE / 60);
+		imports ? "an import" : "another gc", CC_LEASE_LIFE / 60);
+	return CTL_FAILED;
+}
+
+static int take_lease(struct gc *g)
+{
+	char err[256] = "";
+
+	if (!cc_lease_take(g->store.store, CC_LEASE_GC, &g->lease, err, sizeof(err)))
+		return refuse_others(g);
+	ctl_err("%s", err);
 	return CTL_FAILED;
 }
 
@@ -418,9 +437,7 @@ static int collect(struct gc *g)
 	int r = ctl_store_open(&g->store_opts, &g->store);
 
 	if (!r)
-		r = ctl_lease_take(g->store.store, CTL_LEASE_GC, &g->lease);
-	if (!r)
-		r = refuse_others(g);
+		r = take_lease(g);
 	if (!r)
 		r = mark_images(g);
 	if (!r)
@@ -436,11 +453,11 @@ static int collect(struct gc *g)
 
 static void release(struct gc *g)
 {
-	ctl_lease_drop(&g->lease);
+	cc_lease_drop(&g->lease);
 	ctl_store_close(&g->store);
-	ctl_id_set_free(&g->manifests);
-	ctl_id_set_free(&g->chunks[0]);
-	ctl_id_set_free(&g->chunks[1]);
+	cc_id_set_free(&g->manifests);
+	cc_id_set_free(&g->chunks[0]);
+	cc_id_set_free(&g->chunks[1]);
 	while (g->nr_garbage)
 		free(g->garbage[--g->nr_garbage].name);
 	free(g->garbage);
@@ -468,7 +485,7 @@ static int parse_keep(struct gc *g, const char *s)
 {
 	uint8_t digest[CC_ID_SIZE];
 
-	if (ctl_parse_digest(s, digest))
+	if (cc_parse_digest(s, digest))
 		return ctl_usage("--keep: expected sha256: and 64 lower-case hex digits, got '%s'", s);
 	if (g->nr_keep == KEEP_MAX)
 		return ctl_usage("--keep: expected at most %d", KEEP_MAX);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "command.h"
-#include "image.h"
+#include "image-arg.h"
 #include "store-opts.h"
 
 static const char help[] =
@@ -42,7 +42,7 @@ static void print_line(const char *name, const struct cc_manifest *m)
 }
 
 /* Broken images are told of on stderr and make the exit status CTL_DAMAGE; the others follow. */
-static int show_images(struct ctl_store *s, const struct ctl_names *n, json_t *array)
+static int show_images(struct ctl_store *s, const struct cc_image_names *n, json_t *array)
 {
 	struct cc_manifest m;
 	int r, code = CTL_OK;
@@ -65,23 +65,33 @@ static int show_images(struct ctl_store *s, const struct ctl_names *n, json_t *a
 	return code;
 }
 
+static int list_names(struct ctl_store *s, struct cc_image_names *n)
+{
+	char err[256] = "";
+
+	if (!cc_image_list(s->store, n, err, sizeof(err)))
+		return 0;
+	ctl_err("%s", err);
+	return CTL_FAILED;
+}
+
 static int images(const struct ctl_store_opts *opts, bool json)
 {
 	json_t *array = json ? json_array() : NULL;
 	struct ctl_store s = { 0 };
-	struct ctl_names n = { 0 };
+	struct cc_image_names n = { 0 };
 	int r;
 
 	r = ctl_store_open(opts, &s);
 	if (!r)
-		r = ctl_image_names(s.store, &n);
+		r = list_names(&s, &n);
 	if (!r) {
 		r = show_images(&s, &n, array);
 		if (array && ctl_print_json(json_incref(array)))
 			r = CTL_FAILED;
 	}
 	json_decref(array);
-	ctl_names_free(&n);
+	cc_image_names_free(&n);
 	ctl_store_close(&s);
 	return r;
 }

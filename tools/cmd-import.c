@@ -15,12 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "chunk-object.h"
+#include "store/chunk-object.h"
 #include "command.h"
 #include "id-set.h"
 #include "image-source.h"
-#include "image.h"
-#include "lease.h"
+#include "store/image.h"
+#include "store/lease.h"
 #include "manifest.h"
 #include "progress.h"
 #include "store-opts.h"
@@ -28,7 +28,7 @@
 
 #define SECTOR 512
 #define FIRST_IDS 1024
-#define NR_CHUNKS_MAX ((CTL_MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE)
+#define NR_CHUNKS_MAX ((CC_MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE)
 
 /* What happened to the chunks of one pass. */
 struct import_count {
@@ -48,7 +48,7 @@ struct import {
 	int level;
 	unsigned int jobs;
 	bool replace, json;
-	struct ctl_lease lease;
+	struct cc_lease lease;
 	bool upload;			/* else only hash */
 	struct ctl_progress progress;
 
@@ -61,7 +61,7 @@ struct import {
 	uint64_t image_size, nr_chunks;	/* of a stream: known at its end */
 	uint8_t *ids;			/* of the chunks, nr_ids have room */
 	uint64_t nr_ids;
-	struct ctl_id_set seen;
+	struct cc_id_set seen;
 	struct import_count count;
 	bool failed;
 	char error[320];
@@ -243,7 +243,7 @@ static int is_present(struct import *m, const char *object, bool *ret_present)
 	return 0;
 }
 
-static int upload(struct import *m, const uint8_t *id, const uint8_t *buf, struct ctl_encoder *e)
+static int upload(struct import *m, const uint8_t *id, const uint8_t *buf, struct cc_encoder *e)
 {
 	char object[CC_OBJECT_NAME_MAX], err[256] = "";
 	bool present;
@@ -254,7 +254,7 @@ static int upload(struct import *m, const uint8_t *id, const uint8_t *buf, struc
 	if (is_present(m, object, &present))
 		return -EIO;
 	if (!present) {
-		if (ctl_encode(e, buf, &data, &size)) {
+		if (cc_encode(e, buf, &data, &size)) {
 			fail(m, "%s: compression failed", object);
 			return -EIO;
 		}
@@ -285,7 +285,7 @@ static int claim(struct import *m, uint64_t chunk, const uint8_t *id)
 	if (!r && cc_id_is_hole(id)) {
 		m->count.holes++;
 	} else if (!r) {
-		r = ctl_id_set_add(&m->seen, id);
+		r = cc_id_set_add(&m->seen, id);
 		if (!r)
 			m->count.duplicates++;
 	}
@@ -295,7 +295,7 @@ static int claim(struct import *m, uint64_t chunk, const uint8_t *id)
 	return r;
 }
 
-static int import_chunk(struct import *m, uint64_t chunk, const uint8_t *buf, struct ctl_encoder *e)
+static int import_chunk(struct import *m, uint64_t chunk, const uint8_t *buf, struct cc_encoder *e)
 {
 	size_t size = (size_t)1 << m->chunk_shift;
 	uint8_t id[CC_ID_SIZE] = { 0 };
@@ -313,17 +313,17 @@ static int import_chunk(struct import *m, uint64_t chunk, const uint8_t *buf, st
 static void *import_worker(void *arg)
 {
 	struct import *m = arg;
-	struct ctl_encoder *e = NULL;
+	struct cc_encoder *e = NULL;
 	uint8_t *buf = malloc((size_t)1 << m->chunk_shift);
 	uint64_t chunk = 0;
 
-	if (!buf || ctl_encoder_new(m->encoding, m->level, (size_t)1 << m->chunk_shift, &e))
+	if (!buf || cc_encoder_new(m->encoding, m->level, (size_t)1 << m->chunk_shift, &e))
 		fail(m, "out of memory");
 	else
 		while (next_chunk(m, &chunk, buf) > 0)
 			if (import_chunk(m, chunk, buf, e))
 				break;
-	ctl_encoder_free(e);
+	cc_encoder_free(e);
 	free(buf);
 	return NULL;
 }
@@ -361,7 +361,7 @@ static int import_pass(struct import *m, bool do_upload)
 	memset(&m->count, 0, sizeof(m->count));
 	if (m->ids)
 		memset(m->ids, 0, m->nr_ids * CC_ID_SIZE);
-	ctl_id_set_free(&m->seen);
+	cc_id_set_free(&m->seen);
 	ctl_progress_start(&m->progress, do_upload ? "importing" : "hashing", m->image_size);
 	r = ctl_workers_run(m->jobs, import_worker, m);
 	ctl_progress_end(&m->progress);
@@ -385,7 +385,7 @@ static int look_up_name(struct import *m, bool *ret_taken, uint8_t digest[CC_ID_
 	enum cc_store_result r;
 
 	memset(digest, 0, CC_ID_SIZE);
-	r = ctl_image_digest(m->store.store, m->name, digest, err, sizeof(err));
+	r = cc_image_digest(m->store.store, m->name, digest, err, sizeof(err));
 	if (r && r != CC_STORE_NOTFOUND && r != CC_STORE_CORRUPT) {
 		ctl_err("%s", err);
 		return CTL_FAILED;
@@ -498,13 +498,16 @@ static int open_image(struct import *m)
 /* A gc that runs gives up as soon as it sees our lease. */
 static int wait_for_gc(struct import *m)
 {
+	char err[256] = "";
 	bool told = false;
 	unsigned int nr;
 	int64_t now;
 
 	for (;;) {
-		if (ctl_lease_others(&m->lease, CTL_LEASE_GC, &nr, &now))
+		if (cc_lease_others(&m->lease, CC_LEASE_GC, &nr, &now, err, sizeof(err))) {
+			ctl_err("%s", err);
 			return CTL_FAILED;
+		}
 		if (!nr)
 			return 0;
 		if (!told)
@@ -514,10 +517,20 @@ static int wait_for_gc(struct import *m)
 	}
 }
 
+static int take_lease(struct import *m)
+{
+	char err[256] = "";
+
+	if (!cc_lease_take(m->store.store, CC_LEASE_IMPORT, &m->lease, err, sizeof(err)))
+		return wait_for_gc(m);
+	ctl_err("%s", err);
+	return CTL_FAILED;
+}
+
 /* A lease that lapsed while the machine slept, say: chunks that were there may be gone. */
 static int check_lease(struct import *m)
 {
-	if (ctl_lease_holds(&m->lease))
+	if (cc_lease_holds(&m->lease))
 		return 0;
 	ctl_err("stood still for so long that a gc may have run meanwhile; run it again");
 	return CTL_FAILED;
@@ -581,9 +594,7 @@ static int import_image(struct import *m)
 	if (!r)
 		r = check_name_first(m);
 	if (!r)
-		r = ctl_lease_take(m->store.store, CTL_LEASE_IMPORT, &m->lease);
-	if (!r)
-		r = wait_for_gc(m);
+		r = take_lease(m);
 	if (!r)
 		r = import_pass(m, true);
 	if (!r)
@@ -625,9 +636,9 @@ static int parse_option(struct import *m, int c, char **argv)
 		return parse_chunk_size(m, optarg);
 	case 'z':
 		m->encoding = CC_ENCODING_ZSTD;
-		if (optarg && ctl_parse_number("--compress", optarg, 1, CTL_ZSTD_LEVEL_MAX, &n))
+		if (optarg && ctl_parse_number("--compress", optarg, 1, CC_ZSTD_LEVEL_MAX, &n))
 			return CTL_USAGE;
-		m->level = optarg ? n : CTL_ZSTD_LEVEL_DEFAULT;
+		m->level = optarg ? n : CC_ZSTD_LEVEL_DEFAULT;
 		return 0;
 	case 'j':
 		if (ctl_parse_number("--jobs", optarg, 1, CTL_JOBS_MAX, &n))
@@ -709,9 +720,9 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 	if (r || helped)
 		return r;
 	r = import_image(&m);
-	ctl_lease_drop(&m.lease);
+	cc_lease_drop(&m.lease);
 	ctl_store_close(&m.store);
-	ctl_id_set_free(&m.seen);
+	cc_id_set_free(&m.seen);
 	free(m.ids);
 	ctl_source_close(&m.source);
 	return ctl_finish(r);

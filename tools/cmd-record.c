@@ -13,7 +13,7 @@
 #include "command.h"
 #include "disk-config.h"
 #include "dm.h"
-#include "image.h"
+#include "store/image.h"
 #include "recording.h"
 #include "scan.h"
 #include "store-opts.h"
@@ -145,7 +145,7 @@ static int get_trace(struct ctl_store *s, const struct cc_manifest *m, struct cc
 
 	*ret_trace = (struct cc_trace) { .chunk_shift = m->chunk_shift };
 	memcpy(ret_trace->digest, m->digest, sizeof(ret_trace->digest));
-	res = ctl_trace_get(s->store, m, ret_trace, err, sizeof(err));
+	res = cc_image_trace(s->store, m, ret_trace, err, sizeof(err));
 	if (!res || res == CC_STORE_NOTFOUND)
 		return 0;
 	if (res != CC_STORE_CORRUPT) {
@@ -233,7 +233,7 @@ static int store(struct record *r)
 
 	if (!e)
 		e = ctl_store_open(&r->store_opts, &s);
-	if (!e && ctl_manifest_get(s.store, rec.digest, &m, err, sizeof(err))) {
+	if (!e && cc_image_manifest(s.store, rec.digest, &m, err, sizeof(err))) {
 		ctl_err("%s: the recorded image: %s", s.name, err);
 		e = CTL_FAILED;
 	} else if (!e) {

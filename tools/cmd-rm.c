@@ -5,7 +5,7 @@
 #include <getopt.h>
 
 #include "command.h"
-#include "image.h"
+#include "store/image.h"
 #include "store-opts.h"
 
 static const char help[] =

@@ -12,7 +12,7 @@
 #include "command.h"
 #include "disk-config.h"
 #include "dm.h"
-#include "image.h"
+#include "image-arg.h"
 #include "store-opts.h"
 #include "table.h"
 
@@ -129,7 +129,7 @@ static int resolve(struct up *u)
 		return ask_store(u);
 	snprintf(u->store, sizeof(u->store), "%s", u->want.store);
 	u->size = u->want.size;
-	return ctl_parse_digest(u->want.digest, u->digest) ? CTL_FAILED : 0;
+	return cc_parse_digest(u->want.digest, u->digest) ? CTL_FAILED : 0;
 }
 
 /* All that the table line is to have, as words; NULL: no memory. */
@@ -230,7 +230,7 @@ static int check_wanted(const struct up *u)
 		return ctl_usage("pool '%s': expected a name of [a-zA-Z0-9._-]", w->pool);
 	if (!w->image == !w->digest)
 		return ctl_usage("%s: expected either an image or a digest", u->name);
-	if (w->digest && ctl_parse_digest(w->digest, digest))
+	if (w->digest && cc_parse_digest(w->digest, digest))
 		return ctl_usage("digest '%s': expected sha256: and 64 lower-case hex digits",
 				 w->digest);
 	if (w->size && (!w->digest || w->size % SECTOR))

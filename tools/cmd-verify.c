@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunk-object.h"
+#include "store/chunk-object.h"
 #include "command.h"
-#include "image.h"
+#include "image-arg.h"
 #include "progress.h"
 #include "store-opts.h"
 #include "workers.h"
@@ -138,7 +138,7 @@ static void *verify_worker(void *arg)
 	}
 	while (take(v, &chunk, &uses)) {
 		err[0] = 0;
-		r = ctl_chunk_get(v->store.store, cc_manifest_id(&v->manifest, chunk),
+		r = cc_chunk_get(v->store.store, cc_manifest_id(&v->manifest, chunk),
 				  v->manifest.encoding, buf, size, err, sizeof(err));
 		if (r)
 			record(v, chunk, uses, r, err);
@@ -155,7 +155,7 @@ static const char *check_trace(struct verify *v)
 	struct cc_trace t;
 	char err[256] = "";
 
-	res = ctl_trace_get(v->store.store, &v->manifest, &t, err, sizeof(err));
+	res = cc_image_trace(v->store.store, &v->manifest, &t, err, sizeof(err));
 	if (!res)
 		cc_trace_free(&t);
 	if (!res || res == CC_STORE_NOTFOUND)

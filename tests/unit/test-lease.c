@@ -3,14 +3,12 @@
  * Leases of a store: each sees the other's, and one that was once overdue never holds again, whatever it
  * is renewed to.  The machine's sleep is a clock of our own.
  */
-#include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../../tools/say.h"
-#include "../../tools/lease.h"
+#include "store/lease.h"
 #include "tap.h"
 
 static int64_t slept;			/* seconds */
@@ -25,28 +23,26 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 	return r;
 }
 
-void ctl_err(const char *fmt, ...)
+static bool take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l)
 {
-	va_list args;
+	char err[200];
 
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
+	return !cc_lease_take(s, kind, l, err, sizeof(err));
 }
 
-static unsigned int others(struct ctl_lease *l, enum ctl_lease_kind kind)
+static unsigned int others(struct cc_lease *l, enum cc_lease_kind kind)
 {
 	unsigned int nr = 99;
+	char err[200];
 	int64_t now;
 
-	return ctl_lease_others(l, kind, &nr, &now) ? 99 : nr;
+	return cc_lease_others(l, kind, &nr, &now, err, sizeof(err)) ? 99 : nr;
 }
 
 int main(void)
 {
 	char dir[] = "/tmp/test-lease.XXXXXX", url[64], err[200], rm[64];
-	struct ctl_lease import, gc;
+	struct cc_lease import, gc;
 	struct cc_store_config c;
 	struct cc_store *s;
 
@@ -58,22 +54,22 @@ int main(void)
 	c.url = url;
 	if (cc_store_open(&c, &s, err, sizeof(err)))
 		return 1;
-	ok(!ctl_lease_take(s, CTL_LEASE_IMPORT, &import) && !ctl_lease_take(s, CTL_LEASE_GC, &gc), "two leases");
-	ok(others(&import, CTL_LEASE_GC) == 1 && others(&gc, CTL_LEASE_IMPORT) == 1, "each sees the other's");
-	ok(!others(&import, CTL_LEASE_IMPORT) && !others(&gc, CTL_LEASE_GC), "and not its own");
-	ctl_lease_drop(&gc);
-	ok(!others(&import, CTL_LEASE_GC), "one that was dropped is seen no more");
+	ok(take(s, CC_LEASE_IMPORT, &import) && take(s, CC_LEASE_GC, &gc), "two leases");
+	ok(others(&import, CC_LEASE_GC) == 1 && others(&gc, CC_LEASE_IMPORT) == 1, "each sees the other's");
+	ok(!others(&import, CC_LEASE_IMPORT) && !others(&gc, CC_LEASE_GC), "and not its own");
+	cc_lease_drop(&gc);
+	ok(!others(&import, CC_LEASE_GC), "one that was dropped is seen no more");
 	for (int i = 0; i < 10; i++) {
-		slept += CTL_LEASE_RENEW;
-		others(&import, CTL_LEASE_GC);
+		slept += CC_LEASE_RENEW;
+		others(&import, CC_LEASE_GC);
 	}
-	ok(ctl_lease_holds(&import), "renewed in time, it holds");
-	slept += CTL_LEASE_LIFE;
-	ok(!ctl_lease_holds(&import), "after a long sleep it does not");
-	ok(!others(&import, CTL_LEASE_GC) && !ctl_lease_holds(&import), "not even if it is renewed then");
-	ctl_lease_drop(&import);
-	ok(!ctl_lease_take(s, CTL_LEASE_IMPORT, &import) && ctl_lease_holds(&import), "a new one does");
-	ctl_lease_drop(&import);
+	ok(cc_lease_holds(&import), "renewed in time, it holds");
+	slept += CC_LEASE_LIFE;
+	ok(!cc_lease_holds(&import), "after a long sleep it does not");
+	ok(!others(&import, CC_LEASE_GC) && !cc_lease_holds(&import), "not even if it is renewed then");
+	cc_lease_drop(&import);
+	ok(take(s, CC_LEASE_IMPORT, &import) && cc_lease_holds(&import), "a new one does");
+	cc_lease_drop(&import);
 	cc_store_close(s);
 	(void)!system(rm);
 	return tap_done();

@@ -13,22 +13,22 @@
  *
  * Each takes its own before it looks for the other's, so one of them at least sees the other: stores
  * show what was put before they show anything that was put later.  A lease that was not renewed for
- * CTL_LEASE_LIFE is of somebody who died.  Time is the store's: that of objects in its listings.
+ * CC_LEASE_LIFE is of somebody who died.  Time is the store's: that of objects in its listings.
  */
-#ifndef CTL_LEASE_H
-#define CTL_LEASE_H
+#ifndef CC_LEASE_H
+#define CC_LEASE_H
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "store/store.h"
+#include "store.h"
 
-#define CTL_LEASE_LIFE 900	/* seconds */
-#define CTL_LEASE_RENEW 60
+#define CC_LEASE_LIFE 900	/* seconds */
+#define CC_LEASE_RENEW 60
 
-enum ctl_lease_kind { CTL_LEASE_IMPORT, CTL_LEASE_GC };
+enum cc_lease_kind { CC_LEASE_IMPORT, CC_LEASE_GC };
 
-struct ctl_lease {
+struct cc_lease {
 	struct cc_store *store;
 	char object[64];
 	pthread_t thread;		/* renews it */
@@ -39,16 +39,15 @@ struct ctl_lease {
 	uint64_t renewed_ns;		/* of a clock that goes on while the machine sleeps */
 };
 
-/* 0, or CTL_FAILED after a message. */
-int ctl_lease_take(struct cc_store *s, enum ctl_lease_kind kind, struct ctl_lease *l);
+/* On failure a line for people is in err, here and below. */
+enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l,
+				   char *err, size_t errlen);
 /* Harmless if it is not held. */
-void ctl_lease_drop(struct ctl_lease *l);
+void cc_lease_drop(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
-bool ctl_lease_holds(struct ctl_lease *l);
-/*
- * How many live leases of a kind others have, and the store's time; 0 or CTL_FAILED after a message.
- */
-int ctl_lease_others(struct ctl_lease *l, enum ctl_lease_kind kind, unsigned int *ret_nr,
-		     int64_t *ret_now);
+bool cc_lease_holds(struct cc_lease *l);
+/* How many live leases of a kind others have, and the store's time. */
+enum cc_store_result cc_lease_others(struct cc_lease *l, enum cc_lease_kind kind, unsigned int *ret_nr,
+				     int64_t *ret_now, char *err, size_t errlen);
 
 #endif

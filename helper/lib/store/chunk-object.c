@@ -13,7 +13,7 @@
 #include "manifest.h"
 #include "verify.h"
 
-struct ctl_encoder {
+struct cc_encoder {
 	uint32_t encoding;
 	int level;
 	size_t chunk_size;
@@ -22,9 +22,9 @@ struct ctl_encoder {
 	size_t out_size;
 };
 
-int ctl_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct ctl_encoder **ret)
+int cc_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct cc_encoder **ret)
 {
-	struct ctl_encoder *e = calloc(1, sizeof(*e));
+	struct cc_encoder *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
@@ -36,7 +36,7 @@ int ctl_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct ctl_
 		e->out = malloc(e->out_size);
 		e->zstd = ZSTD_createCCtx();
 		if (!e->out || !e->zstd) {
-			ctl_encoder_free(e);
+			cc_encoder_free(e);
 			return -ENOMEM;
 		}
 	}
@@ -44,7 +44,7 @@ int ctl_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct ctl_
 	return 0;
 }
 
-void ctl_encoder_free(struct ctl_encoder *e)
+void cc_encoder_free(struct cc_encoder *e)
 {
 	if (!e)
 		return;
@@ -53,7 +53,7 @@ void ctl_encoder_free(struct ctl_encoder *e)
 	free(e);
 }
 
-int ctl_encode(struct ctl_encoder *e, const void *chunk, const void **ret_data, size_t *ret_size)
+int cc_encode(struct cc_encoder *e, const void *chunk, const void **ret_data, size_t *ret_size)
 {
 	size_t n;
 
@@ -83,7 +83,7 @@ static int decode(uint32_t encoding, const void *data, size_t size, void *buf, s
 	return 0;
 }
 
-enum cc_store_result ctl_chunk_get(struct cc_store *s, const uint8_t id[CC_ID_SIZE],
+enum cc_store_result cc_chunk_get(struct cc_store *s, const uint8_t id[CC_ID_SIZE],
 				   uint32_t encoding, void *buf, size_t chunk_size, char *err,
 				   size_t errlen)
 {

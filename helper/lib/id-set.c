@@ -15,7 +15,7 @@
 #define FIRST_BUCKETS 1024
 
 /* The bucket of id, or the empty one where it belongs. */
-static uint8_t *find(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+static uint8_t *find(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
 	size_t i = cc_id_hash(0, id) & (s->nr_buckets - 1);
 
@@ -24,9 +24,9 @@ static uint8_t *find(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
 			return s->ids[i];
 }
 
-static int grow(struct ctl_id_set *s)
+static int grow(struct cc_id_set *s)
 {
-	struct ctl_id_set bigger = {
+	struct cc_id_set bigger = {
 		.nr_buckets = s->nr_buckets ? s->nr_buckets * 2 : FIRST_BUCKETS,
 		.nr_ids = s->nr_ids,
 	};
@@ -43,7 +43,7 @@ static int grow(struct ctl_id_set *s)
 	return 0;
 }
 
-int ctl_id_set_add(struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+int cc_id_set_add(struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
 	uint8_t *bucket;
 
@@ -57,12 +57,12 @@ int ctl_id_set_add(struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
 	return 1;
 }
 
-bool ctl_id_set_has(const struct ctl_id_set *s, const uint8_t id[CC_ID_SIZE])
+bool cc_id_set_has(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
 	return s->nr_ids && !cc_id_is_hole(find(s, id));
 }
 
-void ctl_id_set_free(struct ctl_id_set *s)
+void cc_id_set_free(struct cc_id_set *s)
 {
 	free(s->ids);
 	memset(s, 0, sizeof(*s));

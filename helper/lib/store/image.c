@@ -10,21 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "say.h"
 
 #define IMAGES "images/"
-#define DIGEST_PREFIX "sha256:"
-#define DIGEST_TEXT (sizeof(DIGEST_PREFIX) - 1 + 2 * CC_ID_SIZE)
+#define DIGEST_TEXT (sizeof(CC_DIGEST_PREFIX) - 1 + 2 * CC_ID_SIZE)
 #define NAME_OBJECT_MAX 4096	/* far more than a line; whatever is larger is none of ours */
 
-int ctl_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE])
+int cc_parse_digest(const char *s, uint8_t ret_digest[CC_ID_SIZE])
 {
-	if (strncmp(s, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1))
+	if (strncmp(s, CC_DIGEST_PREFIX, sizeof(CC_DIGEST_PREFIX) - 1))
 		return -EINVAL;
-	return cc_id_from_hex(s + sizeof(DIGEST_PREFIX) - 1, ret_digest);
+	return cc_id_from_hex(s + sizeof(CC_DIGEST_PREFIX) - 1, ret_digest);
 }
 
-enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
+enum cc_store_result cc_image_digest(struct cc_store *s, const char *name,
 				      uint8_t ret_digest[CC_ID_SIZE], char *err, size_t errlen)
 {
 	char object[CC_OBJECT_NAME_MAX], text[DIGEST_TEXT + 1];
@@ -45,7 +43,7 @@ enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
 	if (ok) {
 		memcpy(text, data, DIGEST_TEXT);
 		text[DIGEST_TEXT] = 0;
-		ok = !ctl_parse_digest(text, ret_digest);
+		ok = !cc_parse_digest(text, ret_digest);
 	}
 	free(data);
 	if (ok)
@@ -54,7 +52,7 @@ enum cc_store_result ctl_image_digest(struct cc_store *s, const char *name,
 	return CC_STORE_CORRUPT;
 }
 
-enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
+enum cc_store_result cc_image_manifest(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
 				      struct cc_manifest *ret_manifest, char *err, size_t errlen)
 {
 	char object[CC_OBJECT_NAME_MAX], why[160] = "";
@@ -63,7 +61,7 @@ enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[C
 	size_t size;
 
 	cc_manifest_name(digest, object);
-	r = cc_store_get(s, object, CTL_MANIFEST_MAX, &data, &size, err, errlen);
+	r = cc_store_get(s, object, CC_MANIFEST_MAX, &data, &size, err, errlen);
 	if (r)
 		return r;
 	if (!cc_manifest_parse(data, size, digest, ret_manifest, why, sizeof(why)))
@@ -73,7 +71,7 @@ enum cc_store_result ctl_manifest_get(struct cc_store *s, const uint8_t digest[C
 	return CC_STORE_CORRUPT;
 }
 
-enum cc_store_result ctl_trace_get(struct cc_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace,
+enum cc_store_result cc_image_trace(struct cc_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace,
 				   char *err, size_t errlen)
 {
 	char name[CC_OBJECT_NAME_MAX];
@@ -91,40 +89,11 @@ enum cc_store_result ctl_trace_get(struct cc_store *s, const struct cc_manifest 
 	return res;
 }
 
-int ctl_image_resolve(struct cc_store *s, const char *what, struct cc_manifest *ret_manifest)
-{
-	uint8_t digest[CC_ID_SIZE];
-	bool by_name = strncmp(what, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1);
-	enum cc_store_result r;
-	char err[256] = "";
-
-	if (!by_name && ctl_parse_digest(what, digest))
-		return ctl_usage("'%s': expected sha256: and 64 lower-case hex digits", what);
-	if (by_name) {
-		r = ctl_image_digest(s, what, digest, err, sizeof(err));
-		if (r == CC_STORE_NOTFOUND) {
-			ctl_err("%s: no such image in the store %s", what, cc_store_config(s)->url);
-			return CTL_FAILED;
-		}
-		if (r) {
-			ctl_err("%s: %s", what, err);
-			return r == CC_STORE_CORRUPT ? CTL_DAMAGE : CTL_FAILED;
-		}
-	}
-	r = ctl_manifest_get(s, digest, ret_manifest, err, sizeof(err));
-	if (!r)
-		return 0;
-	ctl_err("%s: %s", what, err);
-	if (r == CC_STORE_CORRUPT || (by_name && r == CC_STORE_NOTFOUND))
-		return CTL_DAMAGE;
-	return CTL_FAILED;
-}
-
 /* ---- names ---- */
 
 static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
-	struct ctl_names *n = arg;
+	struct cc_image_names *n = arg;
 	char object[CC_OBJECT_NAME_MAX], **grown, *copy;
 
 	/* Whatever else lies there (an upload's temporary file, say) is no image. */
@@ -151,7 +120,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void ctl_names_free(struct ctl_names *n)
+void cc_image_names_free(struct cc_image_names *n)
 {
 	while (n->nr)
 		free(n->names[--n->nr]);
@@ -159,19 +128,16 @@ void ctl_names_free(struct ctl_names *n)
 	n->names = NULL;
 }
 
-int ctl_image_names(struct cc_store *s, struct ctl_names *n)
+enum cc_store_result cc_image_list(struct cc_store *s, struct cc_image_names *n, char *err,
+				   size_t errlen)
 {
-	char err[256] = "";
+	enum cc_store_result res = cc_store_list(s, IMAGES, add_name, n, err, errlen);
 
-	if (cc_store_list(s, IMAGES, add_name, n, err, sizeof(err))) {
-		ctl_err("%s", err);
-		return CTL_FAILED;
+	if (!res && n->failed) {
+		snprintf(err, errlen, "out of memory");
+		res = CC_STORE_ERROR;
 	}
-	if (n->failed) {
-		ctl_err("out of memory");
-		return CTL_FAILED;
-	}
-	if (n->nr)
+	if (!res && n->nr)
 		qsort(n->names, n->nr, sizeof(*n->names), by_name);
-	return 0;
+	return res;
 }

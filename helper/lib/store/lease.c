@@ -11,7 +11,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "say.h"
 
 #define LEASES "leases/"
 #define LOOK_MAX 256
@@ -26,12 +25,12 @@ static uint64_t boot_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static bool is_overdue(const struct ctl_lease *l)
+static bool is_overdue(const struct cc_lease *l)
 {
-	return boot_ns() - l->renewed_ns >= CTL_LEASE_LIFE / 2 * 1000000000ULL;
+	return boot_ns() - l->renewed_ns >= CC_LEASE_LIFE / 2 * 1000000000ULL;
 }
 
-static enum cc_store_result put(struct ctl_lease *l, char *err, size_t errlen)
+static enum cc_store_result put_lease(struct cc_lease *l, char *err, size_t errlen)
 {
 	uint64_t start = boot_ns();
 	enum cc_store_result r = cc_store_put(l->store, l->object, "\n", 1, err, errlen);
@@ -46,56 +45,57 @@ static enum cc_store_result put(struct ctl_lease *l, char *err, size_t errlen)
 
 static void *renew(void *arg)
 {
-	struct ctl_lease *l = arg;
+	struct cc_lease *l = arg;
 	struct timespec due;
 	char err[256];
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->stop) {
 		clock_gettime(CLOCK_REALTIME, &due);
-		due.tv_sec += CTL_LEASE_RENEW;
+		due.tv_sec += CC_LEASE_RENEW;
 		pthread_cond_timedwait(&l->wake, &l->lock, &due);
 		if (l->stop)
 			break;
 		pthread_mutex_unlock(&l->lock);
 		/* A failure shows in lapsed, if it lasts. */
-		put(l, err, sizeof(err));
+		put_lease(l, err, sizeof(err));
 		pthread_mutex_lock(&l->lock);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
 }
 
-int ctl_lease_take(struct cc_store *s, enum ctl_lease_kind kind, struct ctl_lease *l)
+enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l,
+				   char *err, size_t errlen)
 {
-	char err[256] = "";
+	enum cc_store_result res;
+	char ignored[256];
 	uint64_t random;
 	int r;
 
 	memset(l, 0, sizeof(*l));
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
-		ctl_err("random numbers: %s", strerror(errno));
-		return CTL_FAILED;
+		snprintf(err, errlen, "random numbers: %s", strerror(errno));
+		return CC_STORE_ERROR;
 	}
 	l->store = s;
 	snprintf(l->object, sizeof(l->object), LEASES "%s-%016" PRIx64, kinds[kind], random);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);
-	if (put(l, err, sizeof(err))) {
-		ctl_err("%s", err);
-		return CTL_FAILED;
-	}
+	res = put_lease(l, err, errlen);
+	if (res)
+		return res;
 	r = pthread_create(&l->thread, NULL, renew, l);
 	if (r) {
-		ctl_err("threads: %s", strerror(r));
-		cc_store_delete(s, l->object, err, sizeof(err));
-		return CTL_FAILED;
+		snprintf(err, errlen, "threads: %s", strerror(r));
+		cc_store_delete(s, l->object, ignored, sizeof(ignored));
+		return CC_STORE_ERROR;
 	}
 	l->held = true;
-	return 0;
+	return CC_STORE_OK;
 }
 
-void ctl_lease_drop(struct ctl_lease *l)
+void cc_lease_drop(struct cc_lease *l)
 {
 	char err[256];
 
@@ -110,7 +110,7 @@ void ctl_lease_drop(struct ctl_lease *l)
 	cc_store_delete(l->store, l->object, err, sizeof(err));
 }
 
-bool ctl_lease_holds(struct ctl_lease *l)
+bool cc_lease_holds(struct cc_lease *l)
 {
 	bool holds;
 
@@ -121,7 +121,7 @@ bool ctl_lease_holds(struct ctl_lease *l)
 }
 
 struct look {
-	const struct ctl_lease *own;
+	const struct cc_lease *own;
 	char prefix[32];
 	int64_t now, times[LOOK_MAX];
 	unsigned int nr;
@@ -154,27 +154,28 @@ static int see(void *arg, const char *name, uint64_t size, int64_t mtime)
 	return 0;
 }
 
-int ctl_lease_others(struct ctl_lease *l, enum ctl_lease_kind kind, unsigned int *ret_nr,
-		     int64_t *ret_now)
+enum cc_store_result cc_lease_others(struct cc_lease *l, enum cc_lease_kind kind, unsigned int *ret_nr,
+				     int64_t *ret_now, char *err, size_t errlen)
 {
 	struct look look = { .own = l, .now = -1 };
-	char err[256] = "";
+	enum cc_store_result res;
 	unsigned int i;
 
 	snprintf(look.prefix, sizeof(look.prefix), LEASES "%s-", kinds[kind]);
 	/* Renewed, so that its time in the listing is now. */
-	if (put(l, err, sizeof(err)) ||
-	    cc_store_list(l->store, LEASES, see, &look, err, sizeof(err))) {
-		ctl_err("%s", err);
-		return CTL_FAILED;
-	}
+	res = put_lease(l, err, errlen);
+	if (!res)
+		res = cc_store_list(l->store, LEASES, see, &look, err, errlen);
+	if (res)
+		return res;
 	if (look.now < 0) {
-		ctl_err("%s: was put, but is not listed: is this store a cache of another?", l->object);
-		return CTL_FAILED;
+		snprintf(err, errlen, "%s: was put, but is not listed: is this store a cache of another?",
+			 l->object);
+		return CC_STORE_ERROR;
 	}
 	*ret_nr = 0;
 	for (i = 0; i < look.nr; i++)
-		*ret_nr += look.now - look.times[i] < CTL_LEASE_LIFE;
+		*ret_nr += look.now - look.times[i] < CC_LEASE_LIFE;
 	*ret_now = look.now;
-	return 0;
+	return CC_STORE_OK;
 }
