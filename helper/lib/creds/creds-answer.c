@@ -40,8 +40,8 @@ struct texts {
 	const char *access_key, *secret_key, *token, *expires;
 };
 
-static int take(const char *what, const struct texts *t, struct cc_creds *ret_creds, char *err,
-		size_t errlen)
+static int take_texts(const char *what, const struct texts *t, struct cc_creds *ret_creds, char *err,
+		      size_t errlen)
 {
 	if (!t->access_key || !t->secret_key || !*t->access_key || !*t->secret_key) {
 		snprintf(err, errlen, "%s: the answer has no access key", what);
@@ -78,7 +78,7 @@ static void init_json(void)
 	json_set_alloc_funcs(malloc, free_wiped);
 }
 
-static const char *member(const json_t *j, const char *name)
+static const char *json_text(const json_t *j, const char *name)
 {
 	return json_string_value(json_object_get(j, name));
 }
@@ -100,12 +100,12 @@ int cc_creds_from_json(const char *what, const char *text, size_t size, struct c
 		return -EBADMSG;
 	}
 	t = (struct texts){
-		member(j, "AccessKeyId"), member(j, "SecretAccessKey"),
-		member(j, "SessionToken"), member(j, "Expiration"),
+		json_text(j, "AccessKeyId"), json_text(j, "SecretAccessKey"),
+		json_text(j, "SessionToken"), json_text(j, "Expiration"),
 	};
 	if (!t.token)
-		t.token = member(j, "Token");
-	code = member(j, "Code");
+		t.token = json_text(j, "Token");
+	code = json_text(j, "Code");
 	if (code && strcmp(code, "Success")) {
 		char word[64];
 
@@ -113,7 +113,7 @@ int cc_creds_from_json(const char *what, const char *text, size_t size, struct c
 		snprintf(err, errlen, "%s: it answers %s", what, word);
 		r = -EACCES;
 	} else {
-		r = take(what, &t, ret_creds, err, errlen);
+		r = take_texts(what, &t, ret_creds, err, errlen);
 	}
 	json_decref(j);
 	return r;
@@ -122,8 +122,8 @@ int cc_creds_from_json(const char *what, const char *text, size_t size, struct c
 /* ---- XML ---- */
 
 /* What is not there is empty; 0, or -EBADMSG after a line. */
-static int field(const char *what, const char *text, size_t size, const char *tag, char *out, size_t room,
-		 char *err, size_t errlen)
+static int take_field(const char *what, const char *text, size_t size, const char *tag, char *out, size_t room,
+		      char *err, size_t errlen)
 {
 	char open[32];
 
@@ -142,16 +142,16 @@ int cc_creds_from_xml(const char *what, const char *text, size_t size, struct cc
 	struct texts t = { c.access_key, c.secret_key, c.session_token, expires };
 	int r;
 
-	r = field(what, text, size, "AccessKeyId", c.access_key, sizeof(c.access_key), err, errlen);
+	r = take_field(what, text, size, "AccessKeyId", c.access_key, sizeof(c.access_key), err, errlen);
 	if (!r)
-		r = field(what, text, size, "SecretAccessKey", c.secret_key, sizeof(c.secret_key), err, errlen);
+		r = take_field(what, text, size, "SecretAccessKey", c.secret_key, sizeof(c.secret_key), err, errlen);
 	if (!r)
-		r = field(what, text, size, "SessionToken", c.session_token, sizeof(c.session_token), err,
-			  errlen);
+		r = take_field(what, text, size, "SessionToken", c.session_token, sizeof(c.session_token), err,
+			       errlen);
 	if (!r)
-		r = field(what, text, size, "Expiration", expires, sizeof(expires), err, errlen);
+		r = take_field(what, text, size, "Expiration", expires, sizeof(expires), err, errlen);
 	if (!r)
-		r = take(what, &t, ret_creds, err, errlen);
+		r = take_texts(what, &t, ret_creds, err, errlen);
 	cc_creds_wipe(&c);
 	return r;
 }

@@ -14,7 +14,7 @@
 #include "http-text.h"
 #include "thread.h"
 
-static size_t on_body(char *data, size_t one, size_t n, void *arg)
+static size_t on_creds_body(char *data, size_t one, size_t n, void *arg)
 {
 	struct cc_creds_answer *a = arg;
 
@@ -42,7 +42,7 @@ static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_sl
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_USERAGENT, "chunkcache/" CHUNKCACHE_VERSION);
-	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEFUNCTION, on_creds_body);
 	SET(CURLOPT_WRITEDATA, a);
 	return r;
 }
@@ -66,7 +66,7 @@ static struct curl_slist *make_headers(const struct cc_creds_call *c)
 	return list;
 }
 
-static int transfer(CURL *easy, const struct cc_creds_call *call, struct cc_creds_answer *a,
+static int run_call(CURL *easy, const struct cc_creds_call *call, struct cc_creds_answer *a,
 		    long *ret_status, char *err, size_t errlen)
 {
 	struct curl_slist *headers = make_headers(call);
@@ -89,8 +89,8 @@ static int transfer(CURL *easy, const struct cc_creds_call *call, struct cc_cred
 }
 
 /* A status that is no success, with what the service says of it. */
-static int refused(const struct cc_creds_call *call, const struct cc_creds_answer *a, long status,
-		   char *err, size_t errlen)
+static int say_refused(const struct cc_creds_call *call, const struct cc_creds_answer *a, long status,
+		       char *err, size_t errlen)
 {
 	char code[64] = "", message[100] = "";
 
@@ -117,10 +117,10 @@ int cc_creds_ask(const struct cc_creds_call *call, struct cc_creds_answer **ret_
 		snprintf(err, errlen, "%s: out of memory", call->what);
 		return -ENOMEM;
 	}
-	r = transfer(easy, call, a, &status, err, errlen);
+	r = run_call(easy, call, a, &status, err, errlen);
 	curl_easy_cleanup(easy);
 	if (!r && status != 200)
-		r = refused(call, a, status, err, errlen);
+		r = say_refused(call, a, status, err, errlen);
 	if (r)
 		cc_creds_answer_free(a);
 	else

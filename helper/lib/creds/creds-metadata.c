@@ -20,7 +20,7 @@
 #define ROLE_PATH		"/latest/meta-data/iam/security-credentials/"
 
 /* One request whose answer is JSON with keys. */
-static int ask(const struct cc_creds_call *call, struct cc_creds *ret_creds, char *err, size_t errlen)
+static int ask_json(const struct cc_creds_call *call, struct cc_creds *ret_creds, char *err, size_t errlen)
 {
 	struct cc_creds_answer *answer;
 	int r = cc_creds_ask(call, &answer, err, errlen);
@@ -132,7 +132,7 @@ int cc_creds_container(const struct cc_store_config *c, struct cc_creds *ret_cre
 	r = container_token(header, err, errlen);
 	call.headers[0] = *header ? header : NULL;
 	if (!r)
-		r = ask(&call, ret_creds, err, errlen);
+		r = ask_json(&call, ret_creds, err, errlen);
 	OPENSSL_cleanse(header, sizeof(header));
 	return r;
 }
@@ -198,7 +198,7 @@ static int instance_role(const char *endpoint, const char *ca_file, const char *
 	}
 	call.what = "instance metadata";
 	snprintf(url, sizeof(url), "%s" ROLE_PATH "%s", endpoint, role);
-	return ask(&call, ret_creds, err, errlen);
+	return ask_json(&call, ret_creds, err, errlen);
 }
 
 int cc_creds_instance(const struct cc_store_config *c, struct cc_creds *ret_creds, char *err,

@@ -28,7 +28,7 @@ struct profile {
 
 /* ---- lines ---- */
 
-static char *strip(char *s)
+static char *strip_blanks(char *s)
 {
 	char *end = s + strlen(s);
 
@@ -81,9 +81,9 @@ static bool is_section(char *line, const char *profile)
 	if (len < 2 || line[len - 1] != ']')
 		return false;
 	line[len - 1] = '\0';
-	line = strip(line + 1);
+	line = strip_blanks(line + 1);
 	if (!strncmp(line, "profile ", 8))
-		line = strip(line + 8);
+		line = strip_blanks(line + 8);
 	return !strcmp(line, profile);
 }
 
@@ -93,7 +93,7 @@ static int parse_line(struct profile *p, char *line, bool *in_section)
 	bool nested = *line == ' ' || *line == '\t';
 	char *equals;
 
-	line = strip(line);
+	line = strip_blanks(line);
 	if (!*line || *line == '#' || *line == ';')
 		return 0;
 	if (*line == '[') {
@@ -105,11 +105,11 @@ static int parse_line(struct profile *p, char *line, bool *in_section)
 	if (!*in_section || !equals || nested)
 		return 0;
 	*equals = '\0';
-	return set_named(p, strip(line), strip(equals + 1));
+	return set_named(p, strip_blanks(line), strip_blanks(equals + 1));
 }
 
 /* Later files win.  -ENOENT with a line: there is no such file. */
-static int parse_file(struct profile *p, const char *file, char *err, size_t errlen)
+static int parse_aws_file(struct profile *p, const char *file, char *err, size_t errlen)
 {
 	bool in_section = false;
 	unsigned int number = 0;
@@ -161,14 +161,14 @@ static int parse_named(struct profile *p, const char *file, char *err, size_t er
 	int r;
 
 	if (*file == '/')
-		return parse_file(p, file, err, errlen);
+		return parse_aws_file(p, file, err, errlen);
 	if (!dir) {
 		snprintf(err, errlen, "credentials_file = %s: expected CREDENTIALS_DIRECTORY in the environment, as "
 			 "LoadCredential of systemd sets it", file);
 		return -EINVAL;
 	}
 	r = set_path(path, "%s/%s", dir, file, err, errlen);
-	return r ? r : parse_file(p, path, err, errlen);
+	return r ? r : parse_aws_file(p, path, err, errlen);
 }
 
 static int home_file(char *path, const char *variable, const char *name, char *err, size_t errlen)
@@ -188,18 +188,18 @@ static int parse_home(struct profile *p, char *err, size_t errlen)
 
 	r = home_file(path, "AWS_CONFIG_FILE", "config", err, errlen);
 	if (!r)
-		r = parse_file(p, path, ignored, sizeof(ignored));
+		r = parse_aws_file(p, path, ignored, sizeof(ignored));
 	if (r && r != -ENOENT && r != -EACCES) {
 		snprintf(err, errlen, "%s: %s", path, ignored);
 		return r;
 	}
 	r = home_file(path, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err, errlen);
 	if (!r)
-		r = parse_file(p, path, err, errlen);
+		r = parse_aws_file(p, path, err, errlen);
 	return r == -ENOENT && p->found ? 0 : r;
 }
 
-static int parse(const struct cc_store_config *c, struct profile *p, char *err, size_t errlen)
+static int parse_profile(const struct cc_store_config *c, struct profile *p, char *err, size_t errlen)
 {
 	const char *variable = cc_creds_env("AWS_PROFILE");
 	int r;
@@ -237,8 +237,8 @@ static int run_process(const struct profile *p, struct cc_creds *ret_creds, char
 	return r;
 }
 
-static int use(const struct cc_store_config *c, const struct profile *p, struct cc_creds *ret_creds,
-	       char *err, size_t errlen)
+static int use_profile(const struct cc_store_config *c, const struct profile *p, struct cc_creds *ret_creds,
+		       char *err, size_t errlen)
 {
 	if (*p->role && *p->token_file)
 		return cc_creds_web_identity(c, p->role, p->token_file, *p->session ? p->session : NULL,
@@ -268,9 +268,9 @@ int cc_creds_profile(const struct cc_store_config *c, struct cc_creds *ret_creds
 		snprintf(err, errlen, "profile: out of memory");
 		return -ENOMEM;
 	}
-	r = parse(c, p, err, errlen);
+	r = parse_profile(c, p, err, errlen);
 	if (!r)
-		r = use(c, p, ret_creds, err, errlen);
+		r = use_profile(c, p, ret_creds, err, errlen);
 	OPENSSL_cleanse(p, sizeof(*p));
 	free(p);
 	return r;

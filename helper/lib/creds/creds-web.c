@@ -17,7 +17,7 @@
 #define TIMEOUT_MS	10000
 
 /* The endpoint of the store's region; AWS_ENDPOINT_URL_STS overrides it. */
-static int make_url(const struct cc_store_config *c, char *url, size_t size)
+static int make_sts_url(const struct cc_store_config *c, char *url, size_t size)
 {
 	const char *endpoint = cc_creds_env("AWS_ENDPOINT_URL_STS");
 	const char *region = c->region ? c->region : "us-east-1";
@@ -48,8 +48,8 @@ static char *make_form(const char *role, const char *session, const char *token)
 	return form;
 }
 
-static int ask(const struct cc_store_config *c, const char *form, struct cc_creds *ret_creds, char *err,
-	       size_t errlen)
+static int ask_sts(const struct cc_store_config *c, const char *form, struct cc_creds *ret_creds, char *err,
+		   size_t errlen)
 {
 	struct cc_creds_answer *answer;
 	char url[300];
@@ -60,7 +60,7 @@ static int ask(const struct cc_store_config *c, const char *form, struct cc_cred
 	};
 	int r;
 
-	if (make_url(c, url, sizeof(url))) {
+	if (make_sts_url(c, url, sizeof(url))) {
 		snprintf(err, errlen, "web identity: AWS_ENDPOINT_URL_STS: expected a shorter URL");
 		return -EINVAL;
 	}
@@ -85,7 +85,7 @@ int cc_creds_web_identity(const struct cc_store_config *c, const char *role, con
 	form = make_form(role, session ? session : "chunkcache", token);
 	r = -ENOMEM;
 	if (form)
-		r = ask(c, form, ret_creds, err, errlen);
+		r = ask_sts(c, form, ret_creds, err, errlen);
 	else
 		snprintf(err, errlen, "web identity: out of memory");
 	if (form)

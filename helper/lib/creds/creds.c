@@ -100,7 +100,7 @@ int cc_creds_environment(const struct cc_store_config *c, struct cc_creds *ret_c
 /* ---- who is asked ---- */
 
 /* The one that must be asked; NULL: one after the other. */
-static const char *only(const struct cc_store_config *c)
+static const char *only_provider(const struct cc_store_config *c)
 {
 	if (c->credentials)
 		return c->credentials;
@@ -129,7 +129,7 @@ int cc_creds_check(const struct cc_store_config *c, char *err, size_t errlen)
 	else if (file && *file != '/' && strchr(file, '/'))
 		snprintf(err, errlen, "credentials_file: expected an absolute path, or the name of a "
 			 "credential of systemd, not \"%s\"", file);
-	else if (c->anonymous && (only(c) || c->requester_pays))
+	else if (c->anonymous && (only_provider(c) || c->requester_pays))
 		snprintf(err, errlen, "anonymous: expected no, as %s wants requests to be signed",
 			 c->requester_pays ? "requester_pays" : c->credentials ? "credentials" :
 			 file ? "credentials_file" : "profile");
@@ -139,8 +139,8 @@ int cc_creds_check(const struct cc_store_config *c, char *err, size_t errlen)
 }
 
 /* The last one that was asked has left a line if it is not 0. */
-static int load(const struct cc_store_config *c, const char *name, struct cc_creds *creds, char *why,
-		size_t size)
+static int ask_providers(const struct cc_store_config *c, const char *name, struct cc_creds *creds, char *why,
+			 size_t size)
 {
 	int r = -ENOENT;
 
@@ -154,9 +154,9 @@ int cc_creds_load(const struct cc_store_config *c, struct cc_creds *ret_creds,
 		  char *err, size_t errlen)
 {
 	struct cc_creds creds = { 0 };
-	const char *name = only(c);
+	const char *name = only_provider(c);
 	char why[160];
-	int r = load(c, name, &creds, why, sizeof(why));
+	int r = ask_providers(c, name, &creds, why, sizeof(why));
 
 	if (r == -ENOENT && !name)
 		snprintf(err, errlen, "credentials: none found, set credentials_file (%s)", why);

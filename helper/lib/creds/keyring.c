@@ -65,23 +65,23 @@ static int copy_config(struct cc_store_config *to, const struct cc_store_config 
 
 struct cc_keyring *cc_keyring_new(const struct cc_store_config *c)
 {
-	struct cc_keyring *k = calloc(1, sizeof(*k));
+	struct cc_keyring *keyring = calloc(1, sizeof(*keyring));
 	pthread_condattr_t attr;
 
-	if (!k)
+	if (!keyring)
 		return NULL;
-	if (copy_config(&k->config, c)) {
-		free(k);
+	if (copy_config(&keyring->config, c)) {
+		free(keyring);
 		return NULL;
 	}
-	k->refs = 1;
-	k->next_ns = UINT64_MAX;
-	pthread_mutex_init(&k->lock, NULL);
+	keyring->refs = 1;
+	keyring->next_ns = UINT64_MAX;
+	pthread_mutex_init(&keyring->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&k->changed, &attr);
+	pthread_cond_init(&keyring->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	return k;
+	return keyring;
 }
 
 /* Called with the lock held. */
@@ -94,34 +94,34 @@ static void put_keys(struct keys *keys)
 }
 
 /* Called with the lock held, returns without it. */
-static void put_and_unlock(struct cc_keyring *k)
+static void put_keyring(struct cc_keyring *keyring)
 {
-	bool last = !--k->refs;
+	bool last = !--keyring->refs;
 
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_unlock(&keyring->lock);
 	if (!last)
 		return;
-	put_keys(k->current);
-	pthread_cond_destroy(&k->changed);
-	pthread_mutex_destroy(&k->lock);
-	cc_store_config_free(&k->config);
-	free(k);
+	put_keys(keyring->current);
+	pthread_cond_destroy(&keyring->changed);
+	pthread_mutex_destroy(&keyring->lock);
+	cc_store_config_free(&keyring->config);
+	free(keyring);
 }
 
-void cc_keyring_free(struct cc_keyring *k)
+void cc_keyring_free(struct cc_keyring *keyring)
 {
-	if (!k)
+	if (!keyring)
 		return;
-	pthread_mutex_lock(&k->lock);
-	k->stop = true;
-	pthread_cond_broadcast(&k->changed);
-	put_and_unlock(k);
+	pthread_mutex_lock(&keyring->lock);
+	keyring->stop = true;
+	pthread_cond_broadcast(&keyring->changed);
+	put_keyring(keyring);
 }
 
 /* ---- the thread ---- */
 
 /* Up to a tenth of n more, so that hosts that started together do not ask together. */
-static uint64_t jitter(uint64_t n)
+static uint64_t random_jitter(uint64_t n)
 {
 	uint32_t random;
 
@@ -139,148 +139,148 @@ static uint64_t renew_in(int64_t expires)
 		lead = LEAD_MAX_S;
 	if (life - lead < RENEW_MIN_S)
 		return RENEW_MIN_S * SECOND;
-	return (life - lead) * SECOND - jitter((life - lead < 600 ? life - lead : 600) * SECOND);
+	return (life - lead) * SECOND - random_jitter((life - lead < 600 ? life - lead : 600) * SECOND);
 }
 
 /* Called with the lock held, as all below. */
-static void loaded(struct cc_keyring *k, struct keys *keys)
+static void keys_loaded(struct cc_keyring *keyring, struct keys *keys)
 {
 	uint64_t now = cc_now_ns();
 
-	if (k->failures && k->current)
-		cc_log(LOG_NOTICE, "store %s: credentials renewed", k->config.name);
-	put_keys(k->current);
-	k->current = keys;
-	k->refused = false;
-	k->error[0] = '\0';
-	k->failures = 0;
-	k->next_ns = keys->creds.expires ? now + renew_in(keys->creds.expires) : UINT64_MAX;
-	k->not_before_ns = now + RELOAD_NS;
+	if (keyring->failures && keyring->current)
+		cc_log(LOG_NOTICE, "store %s: credentials renewed", keyring->config.name);
+	put_keys(keyring->current);
+	keyring->current = keys;
+	keyring->refused = false;
+	keyring->error[0] = '\0';
+	keyring->failures = 0;
+	keyring->next_ns = keys->creds.expires ? now + renew_in(keys->creds.expires) : UINT64_MAX;
+	keyring->not_before_ns = now + RELOAD_NS;
 }
 
-static void not_loaded(struct cc_keyring *k, const char *reason)
+static void keys_not_loaded(struct cc_keyring *keyring, const char *reason)
 {
 	uint64_t delay = BACKOFF_MIN_NS;
 
-	snprintf(k->error, sizeof(k->error), "%s", reason);
+	snprintf(keyring->error, sizeof(keyring->error), "%s", reason);
 	/* With keys that may well be good there is no hurry. */
-	if (k->current && !k->refused)
-		delay <<= k->failures < 4 ? k->failures : 4;
+	if (keyring->current && !keyring->refused)
+		delay <<= keyring->failures < 4 ? keyring->failures : 4;
 	/* Without any keys the requests say so; with old ones nobody else would. */
-	if (!k->failures++ && k->current)
-		cc_log(LOG_WARNING, "store %s: cannot renew keys: %s", k->config.name, reason);
-	k->not_before_ns = cc_now_ns() + delay;
-	k->next_ns = k->current ? k->not_before_ns + jitter(delay) : UINT64_MAX;
+	if (!keyring->failures++ && keyring->current)
+		cc_log(LOG_WARNING, "store %s: cannot renew keys: %s", keyring->config.name, reason);
+	keyring->not_before_ns = cc_now_ns() + delay;
+	keyring->next_ns = keyring->current ? keyring->not_before_ns + random_jitter(delay) : UINT64_MAX;
 }
 
-static void load(struct cc_keyring *k)
+static void load_keys(struct cc_keyring *keyring)
 {
 	struct keys *keys = calloc(1, sizeof(*keys));
-	char err[sizeof(k->error)] = "credentials: out of memory";
+	char err[sizeof(keyring->error)] = "credentials: out of memory";
 	int r = -ENOMEM;
 
-	k->wanted = true;
-	pthread_mutex_unlock(&k->lock);
+	keyring->wanted = true;
+	pthread_mutex_unlock(&keyring->lock);
 	if (keys)
-		r = cc_creds_load(&k->config, &keys->creds, err, sizeof(err));
-	pthread_mutex_lock(&k->lock);
+		r = cc_creds_load(&keyring->config, &keys->creds, err, sizeof(err));
+	pthread_mutex_lock(&keyring->lock);
 	if (!r) {
 		keys->refs = 1;
-		loaded(k, keys);
+		keys_loaded(keyring, keys);
 	} else {
 		free(keys);
-		not_loaded(k, err);
+		keys_not_loaded(keyring, err);
 	}
-	k->wanted = false;
-	pthread_cond_broadcast(&k->changed);
+	keyring->wanted = false;
+	pthread_cond_broadcast(&keyring->changed);
 }
 
-static void wait_until(struct cc_keyring *k, uint64_t ns)
+static void wait_until(struct cc_keyring *keyring, uint64_t ns)
 {
 	const struct timespec until = { .tv_sec = ns / SECOND, .tv_nsec = ns % SECOND };
 
 	if (ns == UINT64_MAX)
-		pthread_cond_wait(&k->changed, &k->lock);
+		pthread_cond_wait(&keyring->changed, &keyring->lock);
 	else
-		pthread_cond_timedwait(&k->changed, &k->lock, &until);
+		pthread_cond_timedwait(&keyring->changed, &keyring->lock, &until);
 }
 
-static void *run(void *arg)
+static void *run_keyring(void *arg)
 {
-	struct cc_keyring *k = arg;
+	struct cc_keyring *keyring = arg;
 
-	pthread_mutex_lock(&k->lock);
-	while (!k->stop) {
-		if (k->wanted || cc_now_ns() >= k->next_ns)
-			load(k);
+	pthread_mutex_lock(&keyring->lock);
+	while (!keyring->stop) {
+		if (keyring->wanted || cc_now_ns() >= keyring->next_ns)
+			load_keys(keyring);
 		else
-			wait_until(k, k->next_ns);
+			wait_until(keyring, keyring->next_ns);
 	}
-	k->running = false;
-	put_and_unlock(k);
+	keyring->running = false;
+	put_keyring(keyring);
 	return NULL;
 }
 
 /* ---- interface ---- */
 
-static void want(struct cc_keyring *k)
+static void want_keys(struct cc_keyring *keyring)
 {
-	k->wanted = true;
-	if (k->running) {
-		pthread_cond_broadcast(&k->changed);
+	keyring->wanted = true;
+	if (keyring->running) {
+		pthread_cond_broadcast(&keyring->changed);
 		return;
 	}
-	k->refs++;
-	k->running = !cc_thread_start(run, k, true, NULL);
-	if (k->running)
+	keyring->refs++;
+	keyring->running = !cc_thread_start(run_keyring, keyring, true, NULL);
+	if (keyring->running)
 		return;
-	k->refs--;
-	k->wanted = false;
-	not_loaded(k, "credentials: cannot start a thread");
+	keyring->refs--;
+	keyring->wanted = false;
+	keys_not_loaded(keyring, "credentials: cannot start a thread");
 }
 
-static int get(struct cc_keyring *k, const struct cc_creds **ret_creds, char *err, size_t errlen)
+static int get_keys(struct cc_keyring *keyring, const struct cc_creds **ret_creds, char *err, size_t errlen)
 {
-	if (k->current && !k->refused) {
-		k->current->refs++;
-		*ret_creds = &k->current->creds;
+	if (keyring->current && !keyring->refused) {
+		keyring->current->refs++;
+		*ret_creds = &keyring->current->creds;
 		return 0;
 	}
-	if (!k->wanted && cc_now_ns() >= k->not_before_ns) {
-		k->error[0] = '\0';
-		want(k);
+	if (!keyring->wanted && cc_now_ns() >= keyring->not_before_ns) {
+		keyring->error[0] = '\0';
+		want_keys(keyring);
 	}
-	if (!k->error[0])
+	if (!keyring->error[0])
 		return -EINPROGRESS;
-	snprintf(err, errlen, "%s", k->error);
+	snprintf(err, errlen, "%s", keyring->error);
 	return -EACCES;
 }
 
-int cc_keyring_get(struct cc_keyring *k, const struct cc_creds **ret_creds, char *err, size_t errlen)
+int cc_keyring_get(struct cc_keyring *keyring, const struct cc_creds **ret_creds, char *err, size_t errlen)
 {
 	int r;
 
-	pthread_mutex_lock(&k->lock);
-	r = get(k, ret_creds, err, errlen);
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_lock(&keyring->lock);
+	r = get_keys(keyring, ret_creds, err, errlen);
+	pthread_mutex_unlock(&keyring->lock);
 	return r;
 }
 
-int cc_keyring_wait(struct cc_keyring *k, uint64_t deadline_ns, const struct cc_creds **ret_creds,
+int cc_keyring_wait(struct cc_keyring *keyring, uint64_t deadline_ns, const struct cc_creds **ret_creds,
 		    char *err, size_t errlen)
 {
 	int r;
 
-	pthread_mutex_lock(&k->lock);
-	while ((r = get(k, ret_creds, err, errlen)) == -EINPROGRESS) {
+	pthread_mutex_lock(&keyring->lock);
+	while ((r = get_keys(keyring, ret_creds, err, errlen)) == -EINPROGRESS) {
 		if (cc_now_ns() >= deadline_ns) {
 			snprintf(err, errlen, "credentials: not loaded in time");
 			r = -ETIMEDOUT;
 			break;
 		}
-		wait_until(k, deadline_ns);
+		wait_until(keyring, deadline_ns);
 	}
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_unlock(&keyring->lock);
 	return r;
 }
 
@@ -290,30 +290,30 @@ static struct keys *keys_of(const struct cc_creds *creds)
 	return (struct keys *)(uintptr_t)creds;
 }
 
-const struct cc_creds *cc_keyring_hold(struct cc_keyring *k, const struct cc_creds *creds)
+const struct cc_creds *cc_keyring_hold(struct cc_keyring *keyring, const struct cc_creds *creds)
 {
-	pthread_mutex_lock(&k->lock);
+	pthread_mutex_lock(&keyring->lock);
 	keys_of(creds)->refs++;
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_unlock(&keyring->lock);
 	return creds;
 }
 
-void cc_keyring_put(struct cc_keyring *k, const struct cc_creds *creds)
+void cc_keyring_put(struct cc_keyring *keyring, const struct cc_creds *creds)
 {
 	if (!creds)
 		return;
-	pthread_mutex_lock(&k->lock);
+	pthread_mutex_lock(&keyring->lock);
 	put_keys(keys_of(creds));
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_unlock(&keyring->lock);
 }
 
-void cc_keyring_refuse(struct cc_keyring *k, const struct cc_creds *creds)
+void cc_keyring_refuse(struct cc_keyring *keyring, const struct cc_creds *creds)
 {
-	pthread_mutex_lock(&k->lock);
-	if (k->current && creds == &k->current->creds && !k->refused &&
-	    cc_now_ns() >= k->not_before_ns) {
-		k->refused = true;
-		want(k);
+	pthread_mutex_lock(&keyring->lock);
+	if (keyring->current && creds == &keyring->current->creds && !keyring->refused &&
+	    cc_now_ns() >= keyring->not_before_ns) {
+		keyring->refused = true;
+		want_keys(keyring);
 	}
-	pthread_mutex_unlock(&k->lock);
+	pthread_mutex_unlock(&keyring->lock);
 }

@@ -90,7 +90,7 @@ static int start_child(const char *command, int out, pid_t *ret_pid)
 }
 
 /* Reads until the other end is closed, or -ETIMEDOUT, or -EFBIG. */
-static int read_all(int fd, uint64_t deadline_ns, char *out, uint32_t *ret_size)
+static int read_output(int fd, uint64_t deadline_ns, char *out, uint32_t *ret_size)
 {
 	uint32_t size = 0;
 
@@ -135,7 +135,7 @@ static int end_child(pid_t pid, uint64_t deadline_ns, int *ret_status)
 	return r;
 }
 
-static void run(const struct request *q, struct reply *a)
+static void run_command(const struct request *q, struct reply *a)
 {
 	uint64_t deadline_ns = cc_now_ns() + q->timeout_ms * 1000000ULL;
 	int fds[2], ended;
@@ -150,7 +150,7 @@ static void run(const struct request *q, struct reply *a)
 	a->error = start_child(q->command, fds[1], &pid);
 	close(fds[1]);
 	if (!a->error) {
-		a->error = read_all(fds[0], deadline_ns, a->out, &a->size);
+		a->error = read_output(fds[0], deadline_ns, a->out, &a->size);
 		ended = end_child(pid, a->error ? 0 : deadline_ns, &a->status);
 		a->error = a->error ? a->error : ended;
 	}
@@ -173,11 +173,11 @@ static size_t reply_size(const struct reply *a)
 }
 
 /* The spawner's process, until the socket is closed at the other end. */
-static void serve(int fd)
+static void serve_commands(int fd)
 {
 	prctl(PR_SET_NAME, "chunkcached-run");
 	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
-		run(&request, &reply);
+		run_command(&request, &reply);
 		if (send(fd, &reply, reply_size(&reply), MSG_NOSIGNAL) < 0)
 			break;
 		OPENSSL_cleanse(&reply, sizeof(reply));
@@ -201,7 +201,7 @@ int cc_spawner_start(void)
 	}
 	if (!pid) {
 		close(fds[0]);
-		serve(fds[1]);
+		serve_commands(fds[1]);
 	}
 	close(fds[1]);
 	spawner.fd = fds[0];
@@ -225,7 +225,7 @@ static int ask_spawner(void)
 
 /* ---- what became of it ---- */
 
-static int judge(char *err, size_t errlen)
+static int judge_reply(char *err, size_t errlen)
 {
 	int status = reply.status;
 
@@ -254,13 +254,13 @@ int cc_spawn(const char *command, unsigned int timeout_ms, char *out, size_t out
 		snprintf(err, errlen, "credential_process: expected at most %d characters", COMMAND_MAX - 1);
 		r = -EINVAL;
 	} else if (spawner.fd < 0) {
-		run(&request, &reply);
-		r = judge(err, errlen);
+		run_command(&request, &reply);
+		r = judge_reply(err, errlen);
 	} else if (ask_spawner()) {
 		snprintf(err, errlen, "credential_process: the process that starts it has ended; restart the helper");
 		r = -EPIPE;
 	} else {
-		r = judge(err, errlen);
+		r = judge_reply(err, errlen);
 	}
 	if (!r && reply.size > out_max)
 		r = -EFBIG;

@@ -44,7 +44,7 @@ int64_t cc_http_parse_date(const char *text)
 
 /* ---- judgement ---- */
 
-static void set(struct cc_http_outcome *o, enum cc_store_result result, enum cc_retry_class class)
+static void set_outcome(struct cc_http_outcome *o, enum cc_store_result result, enum cc_retry_class class)
 {
 	o->result = result;
 	o->class = class;
@@ -169,37 +169,37 @@ void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_a
 	o->retry_after_ms = a->retry_after_ms;
 	say_generic(a, o->reason);
 	if (is_throttle(a)) {
-		set(o, CC_STORE_ERROR, CC_RETRY_THROTTLE);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_THROTTLE);
 	} else if (is_skew(a)) {
-		set(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_CLOCK : CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_CLOCK : CC_RETRY_FATAL);
 		say_skew(a, o->reason);
 	} else if (is_auth(a)) {
-		set(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_AUTH : CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_AUTH : CC_RETRY_FATAL);
 		say_denied(t, a, o->reason);
 	} else if (is_wrong_region(t, a)) {
-		set(o, CC_STORE_DENIED, is_other_region(t, a) ? CC_RETRY_REGION : CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_DENIED, is_other_region(t, a) ? CC_RETRY_REGION : CC_RETRY_FATAL);
 		say_region(t, a, o->reason);
 	} else if (a->status / 100 == 3) {
-		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
 		say_redirect(a, o->reason);
 	} else if (is_code(a, "NoSuchBucket")) {
 		/* The configuration is wrong: that is no word on an object. */
-		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
 		snprintf(o->reason, sizeof(o->reason), "bucket %s does not exist; set url",
 			 t->bucket ? t->bucket : "");
 	} else if (a->status == 404) {
-		set(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL);
 		snprintf(o->reason, sizeof(o->reason), "no such object");
 	} else if (is_transient(a)) {
-		set(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
 		if (a->status == 206)
 			snprintf(o->reason, sizeof(o->reason),
 				 "HTTP 206: a part was sent, all was asked for");
 	} else if (a->status == 403) {
-		set(o, CC_STORE_DENIED, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_DENIED, CC_RETRY_FATAL);
 		say_denied(t, a, o->reason);
 	} else {
-		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
 	}
 }
 
@@ -214,7 +214,7 @@ void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const cha
 	snprintf(o->reason, sizeof(o->reason), "%s", text);
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
-		set(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT);
+		set_outcome(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT);
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT:
@@ -225,20 +225,20 @@ void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const cha
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_OUT_OF_MEMORY:
-		set(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
-		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
 		snprintf(o->reason, sizeof(o->reason), "TLS certificate of %.60s refused: %s; set ca_file or url",
 			 t->authority, text);
 		break;
 	case CURLE_FILESIZE_EXCEEDED:
-		set(o, CC_STORE_TOOBIG, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_TOOBIG, CC_RETRY_FATAL);
 		break;
 	default:
-		set(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
 		break;
 	}
 }

@@ -83,7 +83,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
 }
 
 /* Room for n more bytes of body; false: stop. */
-static bool make_room(struct cc_http_xfer *x, size_t n)
+static bool make_body_room(struct cc_http_xfer *x, size_t n)
 {
 	size_t room = x->body_room ? x->body_room : 64 << 10;
 	uint8_t *body;
@@ -129,7 +129,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 		return take_error_text(x, data, n);
 	if (x->req.method != CC_HTTP_GET && x->req.method != CC_HTTP_LIST)
 		return n;
-	if (!make_room(x, n))
+	if (!make_body_room(x, n))
 		return 0;
 	if (!x->discard)
 		memcpy(x->body + x->body_size, data, n);
@@ -158,7 +158,7 @@ static const char *header_value(const char *line, size_t len, const char *name, 
 }
 
 /* Seconds, or milliseconds for Amazon's own header; a date there is of no use with wrong clocks. */
-static unsigned int parse_delay(const char *value, size_t len, unsigned int scale)
+static unsigned int parse_retry_delay(const char *value, size_t len, unsigned int scale)
 {
 	unsigned int n = 0;
 
@@ -207,10 +207,10 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 		x->have_length = parse_length(value, len, &x->length);
 	value = header_value(line, n, "Retry-After", &len);
 	if (value)
-		a->retry_after_ms = parse_delay(value, len, 1000);
+		a->retry_after_ms = parse_retry_delay(value, len, 1000);
 	value = header_value(line, n, "x-amz-retry-after", &len);
 	if (value)
-		a->retry_after_ms = parse_delay(value, len, 1);
+		a->retry_after_ms = parse_retry_delay(value, len, 1);
 	value = header_value(line, n, "Content-Range", &len);
 	if (value)
 		cc_http_parse_range(value, len, a);

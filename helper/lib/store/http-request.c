@@ -32,8 +32,8 @@ static const char *method_name(enum cc_http_method m)
 }
 
 /* The raw path, and for a LIST the parameters; key is the prefix of keys, to be freed. */
-static int make_path(const struct cc_http_target *t, const struct cc_http_request *req,
-		     struct cc_sign_request *s, char **ret_path, char **ret_key)
+static int make_request_path(const struct cc_http_target *t, const struct cc_http_request *req,
+			     struct cc_sign_request *s, char **ret_path, char **ret_key)
 {
 	char *path = NULL, *key = NULL;
 
@@ -58,7 +58,7 @@ static int make_path(const struct cc_http_target *t, const struct cc_http_reques
 	return 0;
 }
 
-static int make_url(struct cc_http_xfer *x, const struct cc_sign_request *s)
+static int make_request_url(struct cc_http_xfer *x, const struct cc_sign_request *s)
 {
 	char *path = cc_http_encode(s->path, true);
 	char *query = cc_sign_query(s->params, s->nr_params);
@@ -98,8 +98,8 @@ static void sign_header(struct cc_sign_request *s, const char *name, const char 
 }
 
 /* The derived key is kept for as long as the credentials are the same; cc_sign() looks at the day. */
-static int authorize(struct cc_http_target *t, const struct cc_creds *creds,
-		     const struct cc_sign_request *s, char **ret_authorization)
+static int make_authorization(struct cc_http_target *t, const struct cc_creds *creds,
+			      const struct cc_sign_request *s, char **ret_authorization)
 {
 	const struct cc_creds *old = NULL;
 	int r;
@@ -117,7 +117,7 @@ static int authorize(struct cc_http_target *t, const struct cc_creds *creds,
 }
 
 /* Signs, and gives the headers that were signed to curl; it sends host by itself. */
-static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_http_outcome *o)
+static int sign_request(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_http_outcome *o)
 {
 	struct cc_http_target *t = x->target;
 	char *authorization = NULL, err[CC_HTTP_REASON_SIZE];
@@ -136,7 +136,7 @@ static int sign(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_htt
 		sign_header(s, "x-amz-request-payer", "requester");
 	s->access_key = x->creds->access_key;
 	s->secret_key = x->creds->secret_key;
-	r = authorize(t, x->creds, s, &authorization);
+	r = make_authorization(t, x->creds, s, &authorization);
 	for (unsigned int i = 1; !r && i < s->nr_headers; i++)
 		r = add_header(x, s->headers[i].name, s->headers[i].value);
 	if (!r)
@@ -190,9 +190,9 @@ int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	int r;
 
 	cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");
-	r = make_path(x->target, &x->req, &s, &path, &key);
+	r = make_request_path(x->target, &x->req, &s, &path, &key);
 	if (!r)
-		r = make_url(x, &s);
+		r = make_request_url(x, &s);
 	if (!r && x->target->keyring) {
 		get_told(x->target, region, date);
 		if (x->req.method == CC_HTTP_PUT) {
@@ -204,7 +204,7 @@ int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 		sign_header(&s, "host", x->target->authority);
 		sign_header(&s, "x-amz-content-sha256", hash);
 		sign_header(&s, "x-amz-date", date);
-		r = sign(x, &s, o);
+		r = sign_request(x, &s, o);
 	}
 	if (!r && x->req.method == CC_HTTP_GET && !x->req.grow)
 		r = add_get_headers(x);

@@ -25,7 +25,7 @@ struct pieces {
 	const char *path;		/* into the URL: "" or "/..." */
 };
 
-static int parse_port(const char *s, size_t len, unsigned int *ret_port)
+static int parse_url_port(const char *s, size_t len, unsigned int *ret_port)
 {
 	unsigned int port = 0;
 
@@ -81,14 +81,14 @@ static int parse_url(const char *url, struct pieces *p)
 	if (colon && url[len - 1] == ']')
 		colon = NULL; /* in an IPv6 address without a port */
 	host_len = colon ? (size_t)(colon - url) : len;
-	if (colon && parse_port(colon + 1, len - host_len - 1, &p->port))
+	if (colon && parse_url_port(colon + 1, len - host_len - 1, &p->port))
 		return -EINVAL;
 	if (p->port == (p->tls ? 443 : 80))
 		p->port = 0;
 	return parse_host(url, host_len, p);
 }
 
-static int unhex(char c)
+static int percent_digit(char c)
 {
 	if (isdigit((unsigned char)c))
 		return c - '0';
@@ -121,8 +121,8 @@ static int parse_prefix(const char *path, bool s3, char **ret_prefix)
 		}
 		if (i + 2 >= len)
 			goto bad;
-		high = unhex(path[i + 1]);
-		low = unhex(path[i + 2]);
+		high = percent_digit(path[i + 1]);
+		low = percent_digit(path[i + 2]);
 		if (high < 0 || low < 0)
 			goto bad;
 		prefix[n++] = high << 4 | low;

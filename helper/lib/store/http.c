@@ -90,7 +90,7 @@ static void put_creds(struct cc_http_xfer *x)
 }
 
 /* Back to what it was after init. */
-static void reset(struct cc_http_xfer *x)
+static void reset_xfer(struct cc_http_xfer *x)
 {
 	CURL *easy = x->easy;
 
@@ -110,7 +110,7 @@ void cc_http_xfer_destroy(struct cc_http_xfer *x)
 {
 	if (!x->easy)
 		return;
-	reset(x);
+	reset_xfer(x);
 	curl_easy_cleanup(x->easy);
 	x->easy = NULL;
 }
@@ -120,10 +120,10 @@ void cc_http_xfer_destroy(struct cc_http_xfer *x)
  * keeps a buffer that no reset frees, and refuses CURLOPT_BUFFERSIZE from then on (7.88: error 43).
  * Connections are the multi handle's and stay.
  */
-static int renew(struct cc_http_xfer *x)
+static int renew_xfer(struct cc_http_xfer *x)
 {
 	if (x->easy && !x->soiled) {
-		reset(x);
+		reset_xfer(x);
 		return 0;
 	}
 	cc_http_xfer_destroy(x);
@@ -149,7 +149,7 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 	int r;
 
 	cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");
-	if (renew(x))
+	if (renew_xfer(x))
 		return -ENOMEM;
 	x->soiled = true;
 	x->target = t;
@@ -263,7 +263,7 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 }
 
 /* What the answer says of clock and region holds for the requests that follow. */
-static void learn(struct cc_http_xfer *x, enum cc_retry_class class)
+static void learn_from_answer(struct cc_http_xfer *x, enum cc_retry_class class)
 {
 	struct cc_http_target *t = x->target;
 	int64_t date = class == CC_RETRY_CLOCK ? cc_http_parse_date(x->answer.date) : -1;
@@ -316,7 +316,7 @@ void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outc
 		cc_http_conclude(o, CC_STORE_OK, CC_RETRY_NONE, "");
 	}
 	if (o->class == CC_RETRY_CLOCK || o->class == CC_RETRY_REGION)
-		learn(x, o->class);
+		learn_from_answer(x, o->class);
 	if (o->class == CC_RETRY_AUTH && x->creds)
 		cc_keyring_refuse(x->target->keyring, x->creds);
 	put_creds(x);

@@ -73,7 +73,7 @@ struct cc_resolver *cc_resolver_new(const char *host)
 }
 
 /* Called with the lock held, returns without it. */
-static void put_and_unlock(struct cc_resolver *r)
+static void put_resolver(struct cc_resolver *r)
 {
 	bool last = !--r->refs;
 
@@ -91,11 +91,11 @@ void cc_resolver_free(struct cc_resolver *r)
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	put_and_unlock(r);
+	put_resolver(r);
 }
 
 /* Called with the lock held. */
-static struct address *find(struct cc_resolver *r, const char *text)
+static struct address *find_address(struct cc_resolver *r, const char *text)
 {
 	for (unsigned int i = 0; i < r->nr_addresses; i++)
 		if (!strcmp(r->addresses[i].text, text))
@@ -119,7 +119,7 @@ static void take_addresses(struct cc_resolver *r, const struct addrinfo *list)
 		new[n] = (struct address){ .us = 0 };
 		snprintf(new[n].text, CC_ADDRESS_SIZE,
 			 list->ai_family == AF_INET6 ? "[%s]" : "%s", text);
-		old = find(r, new[n].text);
+		old = find_address(r, new[n].text);
 		if (old)
 			new[n] = *old;
 		n++;
@@ -143,7 +143,7 @@ static void *look_up(void *arg)
 	r->until_ns = cc_now_ns() + (error ? FAILED_NS : FRESH_NS);
 	r->busy = false;
 	pthread_cond_broadcast(&r->changed);
-	put_and_unlock(r);
+	put_resolver(r);
 	if (!error)
 		freeaddrinfo(list);
 	return NULL;
@@ -188,7 +188,7 @@ static struct address *in_turn(struct cc_resolver *r, const char *avoid, uint64_
 	return up ? up : &r->addresses[r->next++ % r->nr_addresses];
 }
 
-static const char *choose(struct cc_resolver *r, const char *avoid)
+static const char *choose_address(struct cc_resolver *r, const char *avoid)
 {
 	uint64_t now = cc_now_ns();
 	struct address *a = in_turn(r, avoid, now), *b;
@@ -203,12 +203,12 @@ static const char *choose(struct cc_resolver *r, const char *avoid)
 }
 
 /* Called with the lock held. */
-static int get(struct cc_resolver *r, const char *avoid, char *ret_address, char *err,
-	       unsigned int errlen)
+static int get_address(struct cc_resolver *r, const char *avoid, char *ret_address, char *err,
+		       unsigned int errlen)
 {
 	start_lookup(r);
 	if (r->nr_addresses) {
-		strcpy(ret_address, choose(r, avoid));
+		strcpy(ret_address, choose_address(r, avoid));
 		return 0;
 	}
 	if (r->busy)
@@ -228,7 +228,7 @@ int cc_resolver_get(struct cc_resolver *r, const char *avoid, char ret_address[C
 		return 0;
 	}
 	pthread_mutex_lock(&r->lock);
-	result = get(r, avoid, ret_address, err, errlen);
+	result = get_address(r, avoid, ret_address, err, errlen);
 	pthread_mutex_unlock(&r->lock);
 	return result;
 }
@@ -246,7 +246,7 @@ int cc_resolver_wait(struct cc_resolver *r, const char *avoid, uint64_t deadline
 		return cc_resolver_get(r, avoid, ret_address, err, errlen);
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		result = get(r, avoid, ret_address, err, errlen);
+		result = get_address(r, avoid, ret_address, err, errlen);
 		if (result != -EINPROGRESS)
 			break;
 		if (pthread_cond_timedwait(&r->changed, &r->lock, &until)) {
@@ -267,7 +267,7 @@ bool cc_resolver_has_other(struct cc_resolver *r, const char *address)
 	if (r->literal)
 		return false;
 	pthread_mutex_lock(&r->lock);
-	has = r->nr_addresses > (find(r, address) ? 1 : 0);
+	has = r->nr_addresses > (find_address(r, address) ? 1 : 0);
 	pthread_mutex_unlock(&r->lock);
 	return has;
 }
@@ -275,7 +275,7 @@ bool cc_resolver_has_other(struct cc_resolver *r, const char *address)
 /* ---- what is learned ---- */
 
 /* Called with the lock held. */
-static void learn(struct address *a, bool failed, uint64_t us)
+static void learn_address(struct address *a, bool failed, uint64_t us)
 {
 	if (failed)
 		a->parked_ns = cc_now_ns() + PARKED_NS;
@@ -311,9 +311,9 @@ void cc_resolver_report(struct cc_resolver *r, const char *address, bool failed,
 	if (r->literal)
 		return;
 	pthread_mutex_lock(&r->lock);
-	a = find(r, address);
+	a = find_address(r, address);
 	if (a && (failed || us))
-		learn(a, failed, us);
+		learn_address(a, failed, us);
 	if (failed && all_parked(r))
 		look_up_soon(r);
 	pthread_mutex_unlock(&r->lock);

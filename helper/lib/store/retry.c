@@ -18,7 +18,7 @@ const char *cc_retry_class_name(enum cc_retry_class class)
 }
 
 /* Full jitter: even over 0 .. base * 2^n, so that clients that failed together come back apart. */
-static unsigned int backoff(const struct cc_retry *r, unsigned int base_ms)
+static unsigned int random_backoff(const struct cc_retry *r, unsigned int base_ms)
 {
 	uint64_t max = (uint64_t)base_ms << (r->backoffs < 16 ? r->backoffs : 16);
 	uint32_t random;
@@ -30,9 +30,9 @@ static unsigned int backoff(const struct cc_retry *r, unsigned int base_ms)
 	return ((max + 1) * random) >> 32;
 }
 
-static unsigned int throttle(const struct cc_retry *r, unsigned int retry_after_ms)
+static unsigned int throttle_delay(const struct cc_retry *r, unsigned int retry_after_ms)
 {
-	unsigned int delay = backoff(r, THROTTLE_BASE_MS);
+	unsigned int delay = random_backoff(r, THROTTLE_BASE_MS);
 
 	if (retry_after_ms > delay + RETRY_AFTER_SLACK_MS)
 		return delay + RETRY_AFTER_SLACK_MS;
@@ -57,11 +57,11 @@ bool cc_retry_next(struct cc_retry *r, enum cc_retry_class class, unsigned int r
 	*ret_fresh = class == CC_RETRY_TRANSIENT || class == CC_RETRY_INTEGRITY;
 	switch (class) {
 	case CC_RETRY_TRANSIENT:
-		*ret_delay_ms = backoff(r, r->base_ms);
+		*ret_delay_ms = random_backoff(r, r->base_ms);
 		r->backoffs++;
 		return true;
 	case CC_RETRY_THROTTLE:
-		*ret_delay_ms = throttle(r, retry_after_ms);
+		*ret_delay_ms = throttle_delay(r, retry_after_ms);
 		r->backoffs++;
 		return true;
 	case CC_RETRY_CLOCK:

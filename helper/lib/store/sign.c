@@ -49,7 +49,7 @@ static char *encode_param(const struct cc_sign_pair *p)
 }
 
 /* Joins n lines with the separator. */
-static char *join(char *const *lines, unsigned int n, char separator)
+static char *join_lines(char *const *lines, unsigned int n, char separator)
 {
 	size_t size = 1;
 	char *out, *o;
@@ -88,14 +88,14 @@ char *cc_sign_query(const struct cc_sign_pair *params, unsigned int nr_params)
 			goto free_lines;
 	}
 	qsort(lines, n, sizeof(lines[0]), compare_strings);
-	query = join(lines, n, '&');
+	query = join_lines(lines, n, '&');
 free_lines:
 	free_lines(lines, n);
 	return query;
 }
 
 /* The value with its outer spaces cut and each inner run of spaces made one. */
-static void squeeze(const char *value, char *out)
+static void squeeze_spaces(const char *value, char *out)
 {
 	while (*value == ' ')
 		value++;
@@ -136,7 +136,7 @@ static int canonical_headers(const struct cc_sign_request *req, char **ret_heade
 	*h = *n = '\0';
 	for (unsigned int i = 0; i < req->nr_headers; i++) {
 		h = stpcpy(stpcpy(h, sorted[i].name), ":");
-		squeeze(sorted[i].value, h);
+		squeeze_spaces(sorted[i].value, h);
 		h = stpcpy(h + strlen(h), "\n");
 		n = stpcpy(stpcpy(n, i ? ";" : ""), sorted[i].name);
 	}
@@ -182,7 +182,7 @@ out:
 	return r;
 }
 
-static int hmac(const uint8_t *key, size_t key_size, const char *text, uint8_t ret_mac[HASH_SIZE])
+static int hmac_sha256(const uint8_t *key, size_t key_size, const char *text, uint8_t ret_mac[HASH_SIZE])
 {
 	unsigned int size;
 
@@ -208,13 +208,13 @@ static int derive_key(const struct cc_sign_request *req, struct cc_sign_key *key
 		return -EINVAL;
 	}
 	key->scope[0] = '\0';
-	r = hmac((uint8_t *)secret, n, date, a);
+	r = hmac_sha256((uint8_t *)secret, n, date, a);
 	if (!r)
-		r = hmac(a, sizeof(a), req->region, b);
+		r = hmac_sha256(a, sizeof(a), req->region, b);
 	if (!r)
-		r = hmac(b, sizeof(b), "s3", a);
+		r = hmac_sha256(b, sizeof(b), "s3", a);
 	if (!r)
-		r = hmac(a, sizeof(a), "aws4_request", key->key);
+		r = hmac_sha256(a, sizeof(a), "aws4_request", key->key);
 	if (!r)
 		memcpy(key->scope, scope, sizeof(scope));
 	OPENSSL_cleanse(secret, sizeof(secret));
@@ -240,7 +240,7 @@ int cc_sign(const struct cc_sign_request *req, struct cc_sign_key *key, char **r
 		return r;
 	n = snprintf(text, sizeof(text), "AWS4-HMAC-SHA256\n%s\n%s/s3/aws4_request\n%s", req->date,
 		     key->scope, hash);
-	r = n < 0 || (size_t)n >= sizeof(text) ? -EINVAL : hmac(key->key, HASH_SIZE, text, mac);
+	r = n < 0 || (size_t)n >= sizeof(text) ? -EINVAL : hmac_sha256(key->key, HASH_SIZE, text, mac);
 	if (r)
 		goto free_names;
 	cc_id_to_hex(mac, signature);

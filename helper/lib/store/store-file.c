@@ -33,8 +33,8 @@ static const char *root_of(const struct cc_store *s)
 }
 
 /* "store main: get file:///x/y: reason" */
-static void say(struct cc_store *s, const char *verb, const char *name, const char *reason,
-		char *err, size_t errlen)
+static void say_error(struct cc_store *s, const char *verb, const char *name, const char *reason,
+		      char *err, size_t errlen)
 {
 	const struct cc_store_config *c = s->config;
 
@@ -42,7 +42,7 @@ static void say(struct cc_store *s, const char *verb, const char *name, const ch
 		 c->name ? ": " : "", verb, c->url, name, reason);
 }
 
-static enum cc_store_result classify(int error)
+static enum cc_store_result classify_errno(int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -57,7 +57,7 @@ static enum cc_store_result classify(int error)
 	}
 }
 
-static int make_path(struct cc_store *s, const char *name, char path[PATH_MAX])
+static int make_file_path(struct cc_store *s, const char *name, char path[PATH_MAX])
 {
 	int n = snprintf(path, PATH_MAX, "%s/%s", root_of(s), name);
 
@@ -75,9 +75,9 @@ static int check_root(struct cc_store *s)
 }
 
 /* Says why an object cannot be had and classifies it. */
-static enum cc_store_result explain(struct cc_store *s, int error, char *reason, size_t size)
+static enum cc_store_result explain_error(struct cc_store *s, int error, char *reason, size_t size)
 {
-	enum cc_store_result result = classify(error);
+	enum cc_store_result result = classify_errno(error);
 	int r;
 
 	snprintf(reason, size, "%s", error == EMEDIUMTYPE ? "not a regular file" : strerror(error));
@@ -90,13 +90,13 @@ static enum cc_store_result explain(struct cc_store *s, int error, char *reason,
 	return CC_STORE_ERROR;
 }
 
-static enum cc_store_result fail(const char *verb, struct cc_store *s, const char *name, int error,
-				 char *err, size_t errlen)
+static enum cc_store_result fail_file(const char *verb, struct cc_store *s, const char *name, int error,
+				      char *err, size_t errlen)
 {
 	char reason[REASON_SIZE];
-	enum cc_store_result result = explain(s, error, reason, sizeof(reason));
+	enum cc_store_result result = explain_error(s, error, reason, sizeof(reason));
 
-	say(s, verb, name, reason, err, errlen);
+	say_error(s, verb, name, reason, err, errlen);
 	return result;
 }
 
@@ -107,7 +107,7 @@ static int open_object(struct cc_store *s, const char *name, uint64_t *ret_size)
 	struct stat st;
 	int r, fd;
 
-	r = make_path(s, name, path);
+	r = make_file_path(s, name, path);
 	if (r)
 		return r;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -130,7 +130,7 @@ close_fd:
 }
 
 /* Reads until end of file or size bytes; the count or -errno, -ECANCELED. */
-static ssize_t read_all(int fd, uint8_t *buf, size_t size, const atomic_bool *cancel)
+static ssize_t read_fully(int fd, uint8_t *buf, size_t size, const atomic_bool *cancel)
 {
 	size_t done = 0;
 
@@ -169,19 +169,19 @@ enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, vo
 
 	fd = open_object(s, name, &file_size);
 	if (fd < 0)
-		return explain(s, -fd, reason, reason_size);
+		return explain_error(s, -fd, reason, reason_size);
 	if (file_size > size) {
 		close(fd);
 		return too_big(file_size, size, reason, reason_size);
 	}
-	n = read_all(fd, buf, file_size, cancel);
+	n = read_fully(fd, buf, file_size, cancel);
 	close(fd);
 	if (n == -ECANCELED) {
 		snprintf(reason, reason_size, "cancelled");
 		return CC_STORE_CANCELLED;
 	}
 	if (n < 0)
-		return explain(s, -n, reason, reason_size);
+		return explain_error(s, -n, reason, reason_size);
 	*ret_size = n;
 	return CC_STORE_OK;
 }
@@ -198,13 +198,13 @@ static enum cc_store_result read_object(struct cc_store *s, const char *name, si
 
 	fd = open_object(s, name, &file_size);
 	if (fd < 0)
-		return explain(s, -fd, reason, reason_size);
+		return explain_error(s, -fd, reason, reason_size);
 	close(fd);
 	if (file_size > max)
 		return too_big(file_size, max, reason, reason_size);
 	data = malloc(file_size ? file_size : 1);
 	if (!data)
-		return explain(s, ENOMEM, reason, reason_size);
+		return explain_error(s, ENOMEM, reason, reason_size);
 	/* Replaced by a larger one since: too big for this buffer, and the caller may ask again. */
 	result = cc_store_file_read(s, name, data, file_size, NULL, ret_size, reason, reason_size);
 	if (result)
@@ -222,7 +222,7 @@ static enum cc_store_result file_get(struct cc_store *s, const char *name, size_
 						  sizeof(reason));
 
 	if (result)
-		say(s, "get", name, reason, err, errlen);
+		say_error(s, "get", name, reason, err, errlen);
 	return result;
 }
 
@@ -232,7 +232,7 @@ static enum cc_store_result file_head(struct cc_store *s, const char *name, uint
 	int fd = open_object(s, name, ret_size);
 
 	if (fd < 0)
-		return fail("head", s, name, -fd, err, errlen);
+		return fail_file("head", s, name, -fd, err, errlen);
 	close(fd);
 	return CC_STORE_OK;
 }
@@ -282,7 +282,7 @@ static int make_dirs(struct cc_store *s, char *path)
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size)
+static int write_fully(int fd, const uint8_t *data, size_t size)
 {
 	while (size) {
 		ssize_t n = write(fd, data, size);
@@ -298,7 +298,7 @@ static int write_all(int fd, const uint8_t *data, size_t size)
 }
 
 /* tmp: path of the object's directory with the temporary name appended. */
-static int make_tmp(const char *path, char tmp[PATH_MAX])
+static int make_tmp_file(const char *path, char tmp[PATH_MAX])
 {
 	uint64_t random;
 	int n, fd;
@@ -320,15 +320,15 @@ static int write_object(struct cc_store *s, const char *name, const void *data, 
 
 	r = check_root(s);
 	if (!r)
-		r = make_path(s, name, path);
+		r = make_file_path(s, name, path);
 	if (!r)
 		r = make_dirs(s, path);
 	if (r)
 		return r;
-	fd = make_tmp(path, tmp);
+	fd = make_tmp_file(path, tmp);
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, data, size);
+	r = write_fully(fd, data, size);
 	if (!r && fsync(fd))
 		r = -errno;
 	if (close(fd) && !r)
@@ -349,20 +349,20 @@ static enum cc_store_result file_put(struct cc_store *s, const char *name, const
 
 	if (!r)
 		return CC_STORE_OK;
-	say(s, "put", name, strerror(-r), err, errlen);
+	say_error(s, "put", name, strerror(-r), err, errlen);
 	/* Of what is to be made, nothing can be "not found". */
-	return classify(-r) == CC_STORE_DENIED ? CC_STORE_DENIED : CC_STORE_ERROR;
+	return classify_errno(-r) == CC_STORE_DENIED ? CC_STORE_DENIED : CC_STORE_ERROR;
 }
 
 static enum cc_store_result file_delete(struct cc_store *s, const char *name, char *err,
 					size_t errlen)
 {
 	char path[PATH_MAX];
-	int r = make_path(s, name, path);
+	int r = make_file_path(s, name, path);
 
 	if (!r && unlink(path))
 		r = -errno;
-	return r ? fail("delete", s, name, -r, err, errlen) : CC_STORE_OK;
+	return r ? fail_file("delete", s, name, -r, err, errlen) : CC_STORE_OK;
 }
 
 /* ---- listing ---- */
@@ -398,7 +398,7 @@ static int walk_entry(struct walk *w, const char *dir, const char *entry)
 	n = snprintf(name, sizeof(name), "%s%s%s", dir, *dir ? "/" : "", entry);
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return 0; /* no object has such a name; this bounds the depth, too */
-	if (!may_match(w, name) || make_path(w->store, name, path))
+	if (!may_match(w, name) || make_file_path(w->store, name, path))
 		return 0;
 	if (lstat(path, &st))
 		return errno == ENOENT ? 0 : -errno;
@@ -425,7 +425,7 @@ static int walk_dir(struct walk *w, const char *dir)
 	int r = 0;
 	DIR *stream;
 
-	if (make_path(w->store, dir, path))
+	if (make_file_path(w->store, dir, path))
 		return -ENAMETOOLONG;
 	stream = opendir(path);
 	if (!stream)
@@ -450,11 +450,11 @@ static enum cc_store_result file_list(struct cc_store *s, const char *prefix, cc
 	int r = walk_dir(&w, "");
 
 	if (r && *w.link) {
-		say(s, "list", w.link, "a symbolic link; only at the top they are followed, if they lead somewhere",
-		    err, errlen);
+		say_error(s, "list", w.link, "a symbolic link; only at the top they are followed, if they lead somewhere",
+			  err, errlen);
 		return CC_STORE_ERROR;
 	}
-	return r ? fail("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
+	return r ? fail_file("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
 }
 
 static void file_close(struct cc_store *s)

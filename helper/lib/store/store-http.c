@@ -30,14 +30,14 @@ struct http_store {
 	unsigned int nr_idle;
 };
 
-static struct http_store *of(struct cc_store *s)
+static struct http_store *http_store_of(struct cc_store *s)
 {
 	return (struct http_store *)s;
 }
 
 struct cc_http_target *cc_store_http_target(struct cc_store *s)
 {
-	return &of(s)->target;
+	return &http_store_of(s)->target;
 }
 
 /* ---- lines ---- */
@@ -102,7 +102,7 @@ static int ms_until(uint64_t at_ns, uint64_t now_ns)
 }
 
 /* Moves the transfer until it ends or a timer runs out. */
-static CURLcode move(struct line *l)
+static CURLcode move_line(struct line *l)
 {
 	for (;;) {
 		int running, left;
@@ -121,8 +121,8 @@ static CURLcode move(struct line *l)
 	}
 }
 
-static void attempt(struct http_store *s, struct line *l, const struct cc_http_request *req,
-		    struct cc_http_outcome *o)
+static void run_attempt(struct http_store *s, struct line *l, const struct cc_http_request *req,
+			struct cc_http_outcome *o)
 {
 	char address[CC_ADDRESS_SIZE];
 	CURLcode code;
@@ -145,7 +145,7 @@ static void attempt(struct http_store *s, struct line *l, const struct cc_http_r
 		snprintf(o->reason, sizeof(o->reason), "out of memory");
 		return;
 	}
-	code = move(l);
+	code = move_line(l);
 	curl_multi_remove_handle(l->multi, l->xfer.easy);
 	cc_http_xfer_end(&l->xfer, code, o);
 	cc_resolver_report(s->target.resolver, address,
@@ -154,7 +154,7 @@ static void attempt(struct http_store *s, struct line *l, const struct cc_http_r
 
 /* ---- with retries ---- */
 
-static void sleep_ms(unsigned int ms)
+static void sleep_for_ms(unsigned int ms)
 {
 	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 
@@ -162,8 +162,8 @@ static void sleep_ms(unsigned int ms)
 		;
 }
 
-static void run(struct http_store *s, struct line *l, struct cc_http_request *req,
-		struct cc_http_outcome *o)
+static void run_request(struct http_store *s, struct line *l, struct cc_http_request *req,
+			struct cc_http_outcome *o)
 {
 	const struct cc_store_config *c = s->target.config;
 	struct cc_retry retry;
@@ -174,18 +174,18 @@ static void run(struct http_store *s, struct line *l, struct cc_http_request *re
 	cc_retry_init(&retry, c);
 	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * 1000000ULL;
 	for (;;) {
-		attempt(s, l, req, o);
+		run_attempt(s, l, req, o);
 		if (!o->result ||
 		    !cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh) ||
 		    cc_now_ns() + delay * 1000000ULL >= req->deadline_ns)
 			break;
-		sleep_ms(delay);
+		sleep_for_ms(delay);
 	}
 	cc_sigpipe_restore(&signals);
 }
 
-static enum cc_store_result say(struct http_store *s, const char *verb, const char *name,
-				const struct cc_http_outcome *o, char *err, size_t errlen)
+static enum cc_store_result say_outcome(struct http_store *s, const char *verb, const char *name,
+					const struct cc_http_outcome *o, char *err, size_t errlen)
 {
 	const struct cc_store_config *c = s->target.config;
 
@@ -201,11 +201,11 @@ static enum cc_store_result say(struct http_store *s, const char *verb, const ch
 }
 
 /* Runs a request whose body, if any, nobody wants. */
-static enum cc_store_result simple(struct cc_store *store, const char *verb,
-				   struct cc_http_request *req, uint64_t *ret_length, char *err,
-				   size_t errlen)
+static enum cc_store_result run_simple(struct cc_store *store, const char *verb,
+				       struct cc_http_request *req, uint64_t *ret_length, char *err,
+				       size_t errlen)
 {
-	struct http_store *s = of(store);
+	struct http_store *s = http_store_of(store);
 	struct line *l = take_line(s);
 	struct cc_http_outcome o;
 
@@ -213,7 +213,7 @@ static enum cc_store_result simple(struct cc_store *store, const char *verb,
 		snprintf(err, errlen, "out of memory");
 		return CC_STORE_ERROR;
 	}
-	run(s, l, req, &o);
+	run_request(s, l, req, &o);
 	if (!o.result && ret_length) {
 		if (l->xfer.have_length) {
 			*ret_length = l->xfer.length;
@@ -223,7 +223,7 @@ static enum cc_store_result simple(struct cc_store *store, const char *verb,
 		}
 	}
 	give_line(s, l);
-	return say(s, verb, req->name, &o, err, errlen);
+	return say_outcome(s, verb, req->name, &o, err, errlen);
 }
 
 /* Runs a request and takes its body; it is malloc()ed. */
@@ -231,7 +231,7 @@ static enum cc_store_result with_body(struct cc_store *store, const char *verb,
 				      struct cc_http_request *req, void **ret_data,
 				      size_t *ret_size, char *err, size_t errlen)
 {
-	struct http_store *s = of(store);
+	struct http_store *s = http_store_of(store);
 	struct line *l = take_line(s);
 	struct cc_http_outcome o;
 
@@ -240,14 +240,14 @@ static enum cc_store_result with_body(struct cc_store *store, const char *verb,
 		return CC_STORE_ERROR;
 	}
 	req->grow = true;
-	run(s, l, req, &o);
+	run_request(s, l, req, &o);
 	if (!o.result) {
 		*ret_data = l->xfer.body ? l->xfer.body : calloc(1, 1);
 		*ret_size = l->xfer.body_size;
 		l->xfer.body = NULL;
 	}
 	give_line(s, l);
-	return say(s, verb, req->name, &o, err, errlen);
+	return say_outcome(s, verb, req->name, &o, err, errlen);
 }
 
 /* ---- operations ---- */
@@ -265,7 +265,7 @@ static enum cc_store_result http_head(struct cc_store *s, const char *name, uint
 {
 	struct cc_http_request req = { .method = CC_HTTP_HEAD, .name = name };
 
-	return simple(s, "head", &req, ret_size, err, errlen);
+	return run_simple(s, "head", &req, ret_size, err, errlen);
 }
 
 static enum cc_store_result read_only(struct cc_store *s, const char *verb, char *err,
@@ -283,9 +283,9 @@ static enum cc_store_result http_put(struct cc_store *s, const char *name, const
 		.method = CC_HTTP_PUT, .name = name, .data = data, .size = size,
 	};
 
-	if (!of(s)->target.s3)
+	if (!http_store_of(s)->target.s3)
 		return read_only(s, "put", err, errlen);
-	return simple(s, "put", &req, NULL, err, errlen);
+	return run_simple(s, "put", &req, NULL, err, errlen);
 }
 
 static enum cc_store_result http_delete(struct cc_store *s, const char *name, char *err,
@@ -293,9 +293,9 @@ static enum cc_store_result http_delete(struct cc_store *s, const char *name, ch
 {
 	struct cc_http_request req = { .method = CC_HTTP_DELETE, .name = name };
 
-	if (!of(s)->target.s3)
+	if (!http_store_of(s)->target.s3)
 		return read_only(s, "delete", err, errlen);
-	return simple(s, "delete", &req, NULL, err, errlen);
+	return run_simple(s, "delete", &req, NULL, err, errlen);
 }
 
 /* ---- listing ---- */
@@ -361,7 +361,7 @@ static bool next_token(const char *xml, size_t len, char *token, size_t size)
 static enum cc_store_result http_list(struct cc_store *store, const char *prefix,
 				      cc_store_list_fn *fn, void *arg, char *err, size_t errlen)
 {
-	struct http_store *s = of(store);
+	struct http_store *s = http_store_of(store);
 	enum cc_store_result result;
 	char token[2048] = "", last[2048];
 
@@ -401,7 +401,7 @@ static enum cc_store_result http_list(struct cc_store *store, const char *prefix
 
 static void http_close(struct cc_store *store)
 {
-	struct http_store *s = of(store);
+	struct http_store *s = http_store_of(store);
 	sigset_t signals;
 
 	cc_sigpipe_block(&signals); /* TLS says good-bye */

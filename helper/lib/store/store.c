@@ -98,7 +98,7 @@ void cc_store_init(struct cc_store *s, const struct cc_store_config *c, enum cc_
 
 /* ---- stores that use others ---- */
 
-static struct cc_store *find(struct cc_store *const *all, unsigned int nr, const char *name)
+static struct cc_store *store_by_name(struct cc_store *const *all, unsigned int nr, const char *name)
 {
 	for (unsigned int i = 0; i < nr; i++)
 		if (!strcmp(all[i]->config->name, name))
@@ -144,7 +144,7 @@ static int link_all(struct cc_store *s, const char *key, const char *names,
 	int used;
 
 	for (*nr_to = 0; names && sscanf(names, " %63s%n", name, &used) == 1; names += used) {
-		struct cc_store *other = find(all, nr, name);
+		struct cc_store *other = store_by_name(all, nr, name);
 
 		if (other && is_linked(s, other)) {
 			snprintf(err, errlen, "%s: expected each name once, not \"%s\" again", key, name);
@@ -210,7 +210,7 @@ bool cc_store_name_ok(const char *name)
 	}
 }
 
-static enum cc_store_result check_name(const char *name, char *err, size_t errlen)
+static enum cc_store_result check_object_name(const char *name, char *err, size_t errlen)
 {
 	if (cc_store_name_ok(name))
 		return CC_STORE_OK;
@@ -222,7 +222,7 @@ static enum cc_store_result check_name(const char *name, char *err, size_t errle
 enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,
 				  void **ret_data, size_t *ret_size, char *err, size_t errlen)
 {
-	enum cc_store_result r = check_name(name, err, errlen);
+	enum cc_store_result r = check_object_name(name, err, errlen);
 
 	return r ? r : s->ops->get(s, name, max, ret_data, ret_size, err, errlen);
 }
@@ -230,7 +230,7 @@ enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t m
 enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
 				  size_t size, char *err, size_t errlen)
 {
-	enum cc_store_result r = check_name(name, err, errlen);
+	enum cc_store_result r = check_object_name(name, err, errlen);
 
 	return r ? r : s->ops->put(s, name, data, size, err, errlen);
 }
@@ -238,14 +238,14 @@ enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const vo
 enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,
 				   char *err, size_t errlen)
 {
-	enum cc_store_result r = check_name(name, err, errlen);
+	enum cc_store_result r = check_object_name(name, err, errlen);
 
 	return r ? r : s->ops->head(s, name, ret_size, err, errlen);
 }
 
 enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char *err, size_t errlen)
 {
-	enum cc_store_result r = check_name(name, err, errlen);
+	enum cc_store_result r = check_object_name(name, err, errlen);
 
 	return r ? r : s->ops->remove(s, name, err, errlen);
 }
@@ -257,7 +257,7 @@ enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_st
 
 	/* "" and "chunks/" are prefixes, not names: try what could start with them. */
 	if (len && prefix[len - 1] != '/') {
-		enum cc_store_result r = check_name(prefix, err, errlen);
+		enum cc_store_result r = check_object_name(prefix, err, errlen);
 
 		if (r)
 			return r;
@@ -265,10 +265,10 @@ enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_st
 		char parent[CC_STORE_NAME_MAX + 1];
 
 		if (len > CC_STORE_NAME_MAX)
-			return check_name(prefix, err, errlen);
+			return check_object_name(prefix, err, errlen);
 		memcpy(parent, prefix, len - 1);
 		parent[len - 1] = '\0';
-		if (check_name(parent, err, errlen))
+		if (check_object_name(parent, err, errlen))
 			return CC_STORE_ERROR;
 	}
 	return s->ops->list(s, prefix, fn, arg, err, errlen);
