@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #include "loop.h"
 
 #define MAX_EVENTS 32

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "thread.h"
 
 struct cc_loop;
 
@@ -34,8 +33,5 @@ void cc_loop_remove(struct cc_loop *l, struct cc_watch *w);
 /* Runs until cc_loop_stop().  Returns 0, or the -errno of a wait that failed. */
 int cc_loop_run(struct cc_loop *l, cc_loop_step_fn *step, void *arg);
 void cc_loop_stop(struct cc_loop *l);
-
-#define CC_MS		1000000ULL	/* nanoseconds */
-#define CC_SECOND	1000000000ULL
 
 #endif

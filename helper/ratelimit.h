@@ -6,8 +6,8 @@
 #define CC_RATELIMIT_H
 
 #include <stdbool.h>
+#include "clock.h"
 #include "log.h"
-#include "loop.h"
 
 #define CC_RATELIMIT_LINES	10
 #define CC_RATELIMIT_PERIOD	(10 * CC_SECOND)

@@ -5,6 +5,7 @@
 #ifndef CC_SESSION_IMPL_H
 #define CC_SESSION_IMPL_H
 
+#include "clock.h"
 #include "ratelimit.h"
 #include "session.h"
 

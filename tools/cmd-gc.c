@@ -20,12 +20,12 @@
 #include "progress.h"
 #include "store-opts.h"
 #include "table.h"
-#include "thread.h"
+#include "clock.h"
 #include "workers.h"
 
 #define GRACE_DEFAULT (24 * 3600)
 #define GRACE_MAX (3650 * 24 * 3600ULL)
-#define LOOK_NS 5000000000ULL		/* how often a sweep looks for imports */
+#define LOOK_NS (5 * CC_SECOND)		/* how often a sweep looks for imports */
 #define KEEP_MAX 256
 
 /* Objects of one kind. */

@@ -17,7 +17,7 @@
 #include "dm.h"
 #include "superblock.h"
 #include "table.h"
-#include "thread.h"
+#include "clock.h"
 
 static const char up_help[] =
 	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
@@ -73,7 +73,7 @@ static int open_device(const char *path, int flags, struct stat *st, struct cc_p
 /* At boot, devices come when they come; the open that follows says what is wrong. */
 static void wait_for_device(const char *path, uint64_t seconds)
 {
-	uint64_t end_ns = cc_now_ns() + seconds * 1000000000;
+	uint64_t end_ns = cc_now_ns() + seconds * CC_SECOND;
 
 	while (access(path, F_OK) && errno == ENOENT && cc_now_ns() < end_ns)
 		usleep(50000);

@@ -17,7 +17,7 @@
 #include "dm.h"
 #include "progress.h"
 #include "scan.h"
-#include "thread.h"
+#include "clock.h"
 
 #define BATCH 256			/* chunks of one request */
 #define PERIOD_MS 100			/* between requests */
@@ -138,7 +138,7 @@ static int64_t ask(struct job *j, uint64_t from, uint64_t count)
 
 static void pause_until(uint64_t ns)
 {
-	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	struct timespec ts = { .tv_sec = ns / CC_SECOND, .tv_nsec = ns % CC_SECOND };
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;
@@ -154,7 +154,7 @@ static uint64_t batch(const struct job *j)
 
 static uint64_t next_time(const struct job *j, uint64_t queued)
 {
-	uint64_t ns = PERIOD_MS * 1000000ULL;
+	uint64_t ns = PERIOD_MS * CC_MS;
 
 	if (j->rate)
 		ns = (uint64_t)((double)queued * j->chunk_bytes / j->rate * 1e9);
@@ -190,7 +190,7 @@ static int fetch(struct job *j)
 	for (i = 0; !r && i < j->list.nr; i++)
 		r = fetch_range(j, j->list.ranges[i], &p);
 	while (!r && j->by_hand) {
-		pause_until(cc_now_ns() + PERIOD_MS * 1000000ULL);
+		pause_until(cc_now_ns() + PERIOD_MS * CC_MS);
 		r = ask(j, 0, 0) < 0 ? CTL_FAILED : 0;
 	}
 	ctl_progress_end(&p);

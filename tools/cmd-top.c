@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "thread.h"
+#include "clock.h"
 #include "top-sample.h"
 #include "ui.h"
 
@@ -390,7 +390,7 @@ static void serve_keys(struct top *t, uint64_t due_ns)
 	ssize_t n;
 
 	while (!t->quit && !ended && (now = cc_now_ns()) < due_ns) {
-		if (poll(&in, 1, (due_ns - now) / 1000000 + 1) > 0) {
+		if (poll(&in, 1, (due_ns - now) / CC_MS + 1) > 0) {
 			n = read(STDIN_FILENO, keys, sizeof(keys));
 			if (n <= 0) {
 				t->quit = true;	/* the terminal is gone */
@@ -429,7 +429,7 @@ static int run_screen(struct top *t)
 		if (t->iterations && i > t->iterations)
 			break;
 		draw_screen(t);
-		serve_keys(t, cc_now_ns() + t->interval_ms * 1000000ULL);
+		serve_keys(t, cc_now_ns() + t->interval_ms * CC_MS);
 		if (!t->quit && !ended)
 			r = look(t);
 	}

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "say.h"
-#include "thread.h"
+#include "clock.h"
 
-#define REDRAW_NS 200000000ULL
+#define REDRAW_NS (200 * CC_MS)
 #define BAR_WIDTH 20
 
 void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total)

@@ -10,7 +10,7 @@
 
 #include "ask.h"
 #include "say.h"
-#include "thread.h"
+#include "clock.h"
 
 #define ANSWER_SECONDS 1		/* the screen must not stand still for long */
 

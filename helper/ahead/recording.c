@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop.h"
+#include "clock.h"
 #include "recording.h"
 
 void cc_recording_start(struct cc_recording *r, uint64_t nr_chunks, uint64_t now_ns)

@@ -5,21 +5,21 @@
 #include <math.h>
 #include <string.h>
 
-#define SECOND		1000000000ULL
+#include "clock.h"
 
 #define BREAKER_FAILURES 5		/* in a row */
-#define BREAKER_MIN_NS	(1 * SECOND)
-#define BREAKER_MAX_NS	(30 * SECOND)
+#define BREAKER_MIN_NS	(1 * CC_SECOND)
+#define BREAKER_MAX_NS	(30 * CC_SECOND)
 
-#define HALF_LIFE_NS	(46 * SECOND)	/* of what the means remember */
+#define HALF_LIFE_NS	(46 * CC_SECOND)	/* of what the means remember */
 #define TIME_WEIGHT	0.05		/* of one GET in the means */
 #define ERROR_WEIGHT	0.015		/* one failure is not enough to change the preference */
 #define POSITION_US	100000.0	/* one place of preference is worth so much time ... */
 #define ERROR_US	5000000.0	/* ... and so is one of 50 answers */
 
 #define CUT		0.7		/* of the limit, for "slow down" */
-#define CUT_PERIOD_NS	(1 * SECOND)	/* what is under way may be told so, too: one cut for all */
-#define THROTTLED_NS	(2 * SECOND)	/* no second GETs for so long */
+#define CUT_PERIOD_NS	(1 * CC_SECOND)	/* what is under way may be told so, too: one cut for all */
+#define THROTTLED_NS	(2 * CC_SECOND)	/* no second GETs for so long */
 
 #define COST_TRANSIENT	14
 #define COST_THROTTLE	5
@@ -175,11 +175,11 @@ static void refresh_hedge_after(struct cc_endpoint *e)
 	if (!c->hedge_quantile || e->recent.count < HEDGE_SAMPLES)
 		return;
 	e->hedge_after_ns = cc_hist_window_quantile(&e->recent, c->hedge_quantile) * 1000;
-	ms = e->hedge_after_ns / 1000000;
+	ms = e->hedge_after_ns / CC_MS;
 	if (ms < c->hedge_min_ms)
-		e->hedge_after_ns = c->hedge_min_ms * 1000000ULL;
+		e->hedge_after_ns = c->hedge_min_ms * CC_MS;
 	else if (ms >= c->hedge_max_ms)
-		e->hedge_after_ns = c->hedge_max_ms * 1000000ULL;
+		e->hedge_after_ns = c->hedge_max_ms * CC_MS;
 }
 
 void cc_endpoint_start(struct cc_endpoint *e, uint64_t now_ns)

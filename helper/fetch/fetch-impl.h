@@ -32,6 +32,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "clock.h"
 #include "bufpool.h"
 #include "fetch.h"
 #include "store/http.h"
@@ -40,7 +41,6 @@
 #include "negative.h"
 #include "store/retry.h"
 #include "store/store-impl.h"
-#include "thread.h"
 
 enum cc_fetch_state {
 	CC_FETCH_NEW,			/* in no list */

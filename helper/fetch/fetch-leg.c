@@ -11,11 +11,10 @@
 
 #include "store/store-http.h"
 
-#define MS		1000000ULL
-#define TARGET_POLL_NS	(10 * MS)
-#define DENIED_POLL_NS	(5 * MS)	/* budgets fill up */
-#define LOOK_MAX_NS	(50 * MS)	/* a first byte that comes starts new clocks */
-#define DRAIN_MAX_NS	(500 * MS)	/* a connection is worth so much time ... */
+#define TARGET_POLL_NS	(10 * CC_MS)
+#define DENIED_POLL_NS	(5 * CC_MS)	/* budgets fill up */
+#define LOOK_MAX_NS	(50 * CC_MS)	/* a first byte that comes starts new clocks */
+#define DRAIN_MAX_NS	(500 * CC_MS)	/* a connection is worth so much time ... */
 #define DRAIN_MAX_BYTES	(256 << 10)	/* ... and so many bytes */
 #define GAPS		4		/* a body stalls when nothing comes for so many usual gaps */
 
@@ -138,7 +137,7 @@ static uint64_t second_due(struct cc_fetch *f, const struct cc_fetch_leg *l, uin
 
 	if (x->first_ns) {
 		*ret_kind = CC_HEDGE_STALL;
-		after = l->at->config->stall_hedge_ms * MS;
+		after = l->at->config->stall_hedge_ms * CC_MS;
 		if (!after || x->answer.status != 200 || !x->pieces)
 			return UINT64_MAX;
 		if (after < GAPS * (x->last_ns - x->first_ns) / x->pieces)

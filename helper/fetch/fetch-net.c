@@ -14,11 +14,12 @@
 #include <unistd.h>
 
 #include "curl.h"
+#include "thread.h"
 
 _Static_assert(offsetof(struct cc_fetch_leg, xfer) == 0, "curl keeps a pointer to either");
 
 #define MAX_EVENTS	64
-#define MAX_SLEEP_NS	(60 * 1000000000ULL)
+#define MAX_SLEEP_NS	(60 * CC_SECOND)
 
 /* ---- what curl calls ---- */
 
@@ -45,7 +46,7 @@ static int on_timer(CURLM *multi, long ms, void *arg)
 {
 	struct cc_fetch_net *n = arg;
 
-	n->curl_due_ns = ms < 0 ? UINT64_MAX : cc_now_ns() + ms * 1000000ULL;
+	n->curl_due_ns = ms < 0 ? UINT64_MAX : cc_now_ns() + ms * CC_MS;
 	return 0;
 }
 
@@ -134,7 +135,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static int sleep_ms(uint64_t until, uint64_t now)
 {
-	return until <= now ? 0 : (least(until - now, MAX_SLEEP_NS) + 999999) / 1000000;
+	return until <= now ? 0 : (least(until - now, MAX_SLEEP_NS) + CC_MS - 1) / CC_MS;
 }
 
 static void on_event(struct cc_fetch_net *n, const struct epoll_event *e)

@@ -121,7 +121,7 @@ uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_
 	if (cache_index(p, at) == NOBODY || now_ns >= p->deadline_ns)
 		return p->deadline_ns;
 	half = now_ns + (p->deadline_ns - now_ns) / 2;
-	own = now_ns + at->config->total_timeout_ms * 1000000ULL;
+	own = now_ns + at->config->total_timeout_ms * CC_MS;
 	return own < half ? own : half;
 }
 

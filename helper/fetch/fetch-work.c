@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "boot-trace.h"
+#include "thread.h"
 #include "verify.h"
 
 /* ---- where bytes go, and whether they are right ---- */

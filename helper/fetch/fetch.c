@@ -140,7 +140,7 @@ static void settle(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_re
 		const struct cc_negative_key key = negative_key(req);
 
 		cc_negative_add(&f->negative, &key,
-				cc_now_ns() + req->store->config->negative_ttl_ms * 1000000ULL);
+				cc_now_ns() + req->store->config->negative_ttl_ms * CC_MS);
 	}
 }
 
@@ -200,12 +200,12 @@ static void retry(struct cc_fetch *f, struct cc_fetch_priv *p, const struct cc_h
 	unsigned int delay;
 
 	if (!cc_retry_next(&p->retry, o->class, o->retry_after_ms, &delay, &p->fresh) ||
-	    now + delay * 1000000ULL >= p->deadline_ns || !pay_retry(p, o->class)) {
+	    now + delay * CC_MS >= p->deadline_ns || !pay_retry(p, o->class)) {
 		cc_fetch_complete(f, p, o->result, o->reason);
 		return;
 	}
 	f->stats.retries++;
-	cc_fetch_delay(f, p, now + delay * 1000000ULL);
+	cc_fetch_delay(f, p, now + delay * CC_MS);
 }
 
 void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
@@ -386,7 +386,7 @@ static struct cc_fetch_priv *new_priv(struct cc_fetch_req *req, enum cc_fetch_pr
 	p->req = req;
 	p->priority = prio;
 	p->submit_ns = cc_now_ns();
-	p->deadline_ns = p->submit_ns + c->total_timeout_ms * 1000000ULL;
+	p->deadline_ns = p->submit_ns + c->total_timeout_ms * CC_MS;
 	if (req->deadline_ns && req->deadline_ns < p->deadline_ns)
 		p->deadline_ns = req->deadline_ns;
 	cc_retry_init(&p->retry, c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Starts threads, tells the time. */
+/* Starts threads. */
 #include "thread.h"
 
 #include <errno.h>
@@ -54,12 +54,4 @@ void cc_sigpipe_restore(const sigset_t *old)
 		while (sigtimedwait(&set, NULL, &now) < 0 && errno == EINTR)
 			;
 	pthread_sigmask(SIG_SETMASK, old, NULL);
-}
-
-uint64_t cc_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }

@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 /* Returns 0 or -errno.  A detached thread has no *ret_thread. */
 int cc_thread_start(void *(*fn)(void *), void *arg, bool detached, pthread_t *ret_thread);
@@ -20,8 +19,5 @@ int cc_thread_start(void *(*fn)(void *), void *arg, bool detached, pthread_t *re
  */
 void cc_sigpipe_block(sigset_t *ret_old);
 void cc_sigpipe_restore(const sigset_t *old);
-
-/* CLOCK_MONOTONIC in nanoseconds. */
-uint64_t cc_now_ns(void);
 
 #endif

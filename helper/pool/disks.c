@@ -10,8 +10,8 @@
 #include <syslog.h>
 
 #include "disks.h"
+#include "clock.h"
 #include "log.h"
-#include "loop.h"
 #include "places.h"
 
 #define DISK_BUCKETS	1024u

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "crc32c.h"
-#include "loop.h"
 #include "manifest.h"
 #include "slot-table.h"
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "list.h"
 #include "listen.h"
 #include "log.h"

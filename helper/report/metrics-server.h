@@ -11,6 +11,7 @@
 #ifndef CC_METRICS_SERVER_H
 #define CC_METRICS_SERVER_H
 
+#include "clock.h"
 #include "loop.h"
 #include "metrics-text.h"
 

@@ -49,18 +49,10 @@ static const struct cc_metric
 
 /* ---- process ---- */
 
-static uint64_t real_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * CC_SECOND + (uint64_t)ts.tv_nsec;
-}
-
 /* A moment of CLOCK_MONOTONIC in milliseconds since 1970; 0 stays 0. */
 static uint64_t since_1970_ms(uint64_t at_ns)
 {
-	return at_ns ? (real_ns() - (cc_now_ns() - at_ns)) / CC_MS : 0;
+	return at_ns ? (cc_real_ns() - (cc_now_ns() - at_ns)) / CC_MS : 0;
 }
 
 static uint64_t resident_bytes(void)

@@ -83,7 +83,7 @@ static json_t *chunks(struct cc_session *s)
 static void add_age(json_t *o, const char *key, uint64_t at_ns, uint64_t now_ns)
 {
 	if (at_ns)
-		json_object_set_new(o, key, number((now_ns - at_ns) / (CC_SECOND / 1000)));
+		json_object_set_new(o, key, number((now_ns - at_ns) / CC_MS));
 }
 
 static json_t *stores(struct cc_session *s)
@@ -159,7 +159,7 @@ static json_t *failure(const struct cc_disk *k)
 {
 	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", number(k->failure.count),
 			      "chunk", number(k->failure.chunk),
-			      "age_ms", number((cc_now_ns() - k->failure.at_ns) / (CC_SECOND / 1000)),
+			      "age_ms", number((cc_now_ns() - k->failure.at_ns) / CC_MS),
 			      "result", class_name(k->failure.class));
 	char id[2 * CC_ID_SIZE + 1];
 

@@ -14,7 +14,7 @@
 #include "manifest.h"
 #include "script.h"
 #include "tap.h"
-#include "thread.h"
+#include "clock.h"
 
 #define CHUNK	65536
 #define NR	64		/* chunks in the store */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "clock.h"
 #include "creds/creds-impl.h"
 #include "httpd.h"
 #include "creds/keyring.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "clock.h"
 #include "fetch-jobs.h"
 
 static struct cc_store_config config, file_config;

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "boot-trace.h"
+#include "clock.h"
 #include "fill/fill.h"
 #include "log.h"
-#include "loop.h"
 #include "manifest.h"
 
 #define SHIFT		CC_CHUNK_SHIFT_MIN

@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <netdb.h>
+#include "clock.h"
 #include "fetch-jobs.h"
 #include "store/store-impl.h"
 

@@ -2,7 +2,7 @@
 /* Recordings of first touches, and replays of boot traces. */
 #include <stdlib.h>
 #include <string.h>
-#include "loop.h"
+#include "clock.h"
 #include "ahead/recording.h"
 #include "ahead/replay.h"
 #include "tap.h"

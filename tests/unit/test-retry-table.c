@@ -16,7 +16,7 @@
 #include "manifest.h"
 #include "script.h"
 #include "tap.h"
-#include "thread.h"
+#include "clock.h"
 
 #define CHUNK	65536
 #define MS	1000000ULL

@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include "store/store-impl.h"
 #include "tap.h"
-#include "thread.h"
+#include "clock.h"
 #include "verify.h"
 
 static struct httpd h;

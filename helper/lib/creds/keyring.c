@@ -13,14 +13,14 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "thread.h"
 
-#define SECOND		1000000000ULL
 #define LEAD_MAX_S	900		/* renewed so long before they expire, or a quarter of their life */
 #define RENEW_MIN_S	1
-#define BACKOFF_MIN_NS	SECOND		/* after a failed load; doubled each time up to 16 s if that can wait */
-#define RELOAD_NS	SECOND		/* refused keys are not loaded again before */
+#define BACKOFF_MIN_NS	CC_SECOND		/* after a failed load; doubled each time up to 16 s if that can wait */
+#define RELOAD_NS	CC_SECOND		/* refused keys are not loaded again before */
 
 struct keys {
 	struct cc_creds creds;		/* constant */
@@ -138,8 +138,8 @@ static uint64_t renew_in(int64_t expires)
 	if (lead > LEAD_MAX_S)
 		lead = LEAD_MAX_S;
 	if (life - lead < RENEW_MIN_S)
-		return RENEW_MIN_S * SECOND;
-	return (life - lead) * SECOND - random_jitter((life - lead < 600 ? life - lead : 600) * SECOND);
+		return RENEW_MIN_S * CC_SECOND;
+	return (life - lead) * CC_SECOND - random_jitter((life - lead < 600 ? life - lead : 600) * CC_SECOND);
 }
 
 /* Called with the lock held, as all below. */
@@ -197,7 +197,7 @@ static void load_keys(struct cc_keyring *keyring)
 
 static void wait_until(struct cc_keyring *keyring, uint64_t ns)
 {
-	const struct timespec until = { .tv_sec = ns / SECOND, .tv_nsec = ns % SECOND };
+	const struct timespec until = { .tv_sec = ns / CC_SECOND, .tv_nsec = ns % CC_SECOND };
 
 	if (ns == UINT64_MAX)
 		pthread_cond_wait(&keyring->changed, &keyring->lock);

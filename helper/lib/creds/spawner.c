@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <openssl/crypto.h>
 
-#include "thread.h"
+#include "clock.h"
 
 #define COMMAND_MAX	1024		/* with its NUL */
 #define OUTPUT_MAX	(64 << 10)
@@ -101,7 +101,7 @@ static int read_output(int fd, uint64_t deadline_ns, char *out, uint32_t *ret_si
 
 		if (now >= deadline_ns)
 			return -ETIMEDOUT;
-		n = poll(&p, 1, (deadline_ns - now) / 1000000 + 1);
+		n = poll(&p, 1, (deadline_ns - now) / CC_MS + 1);
 		if (n <= 0)
 			continue;
 		n = read(fd, out + size, OUTPUT_MAX - size);
@@ -124,7 +124,7 @@ static int end_child(pid_t pid, uint64_t deadline_ns, int *ret_status)
 	uint64_t now = cc_now_ns();
 	int r = 0;
 
-	if (p.fd < 0 || now >= deadline_ns || poll(&p, 1, (deadline_ns - now) / 1000000 + 1) <= 0) {
+	if (p.fd < 0 || now >= deadline_ns || poll(&p, 1, (deadline_ns - now) / CC_MS + 1) <= 0) {
 		kill(-pid, SIGKILL);
 		r = -ETIMEDOUT;
 	}
@@ -137,7 +137,7 @@ static int end_child(pid_t pid, uint64_t deadline_ns, int *ret_status)
 
 static void run_command(const struct request *q, struct reply *a)
 {
-	uint64_t deadline_ns = cc_now_ns() + q->timeout_ms * 1000000ULL;
+	uint64_t deadline_ns = cc_now_ns() + q->timeout_ms * CC_MS;
 	int fds[2], ended;
 	pid_t pid;
 

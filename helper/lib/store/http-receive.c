@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "thread.h"
+#include "clock.h"
 
 #define ERROR_TEXT_MAX	(64 << 10)
 

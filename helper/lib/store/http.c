@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "curl.h"
-#include "thread.h"
+#include "clock.h"
 
 void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,
 		      enum cc_retry_class class, const char *reason)
@@ -180,12 +180,12 @@ uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x)
 	const struct cc_store_config *c = x->target->config;
 	uint64_t at = x->req.deadline_ns, next = UINT64_MAX;
 
-	if (!at || x->start_ns + c->attempt_timeout_ms * 1000000ULL < at)
-		at = x->start_ns + c->attempt_timeout_ms * 1000000ULL;
+	if (!at || x->start_ns + c->attempt_timeout_ms * CC_MS < at)
+		at = x->start_ns + c->attempt_timeout_ms * CC_MS;
 	if (x->first_ns)
-		next = x->last_ns + c->stall_timeout_ms * 1000000ULL;
+		next = x->last_ns + c->stall_timeout_ms * CC_MS;
 	else if (x->sent_ns)
-		next = x->last_ns + c->first_byte_timeout_ms * 1000000ULL;
+		next = x->last_ns + c->first_byte_timeout_ms * CC_MS;
 	/* else curl watches over the connect */
 	return at < next ? at : next;
 }
@@ -196,7 +196,7 @@ bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns)
 		return false;
 	if (x->req.deadline_ns && now_ns >= x->req.deadline_ns)
 		x->stop = CC_HTTP_STOP_DEADLINE;
-	else if (now_ns >= x->start_ns + x->target->config->attempt_timeout_ms * 1000000ULL)
+	else if (now_ns >= x->start_ns + x->target->config->attempt_timeout_ms * CC_MS)
 		x->stop = CC_HTTP_STOP_ATTEMPT;
 	else
 		x->stop = x->first_ns ? CC_HTTP_STOP_STALL : CC_HTTP_STOP_FIRST_BYTE;

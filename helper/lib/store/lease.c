@@ -11,28 +11,21 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "clock.h"
 
 #define LEASES "leases/"
 #define LOOK_MAX 256
 
 static const char *const kinds[] = { "import", "gc" };
 
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static bool is_overdue(const struct cc_lease *l)
 {
-	return boot_ns() - l->renewed_ns >= CC_LEASE_LIFE / 2 * 1000000000ULL;
+	return cc_boot_ns() - l->renewed_ns >= CC_LEASE_LIFE / 2 * CC_SECOND;
 }
 
 static enum cc_store_result put_lease(struct cc_lease *l, char *err, size_t errlen)
 {
-	uint64_t start = boot_ns();
+	uint64_t start = cc_boot_ns();
 	enum cc_store_result r = cc_store_put(l->store, l->object, "\n", 1, err, errlen);
 
 	pthread_mutex_lock(&l->lock);

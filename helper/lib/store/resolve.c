@@ -15,12 +15,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "thread.h"
 
 #define MAX_ADDRESSES	16
-#define FRESH_NS	(30 * 1000000000ULL)	/* addresses are good for */
-#define FAILED_NS	(1 * 1000000000ULL)	/* a failure is remembered for */
-#define PARKED_NS	(5 * 1000000000ULL)	/* so long an address that failed is left out */
+#define FRESH_NS	(30 * CC_SECOND)	/* addresses are good for */
+#define FAILED_NS	(1 * CC_SECOND)	/* a failure is remembered for */
+#define PARKED_NS	(5 * CC_SECOND)	/* so long an address that failed is left out */
 #define SLOW_FACTOR	2			/* slower than the next by so much: left out mostly ... */
 #define SLOW_TRIES	31			/* ... but for one turn in so many (a prime: all get one) */
 
@@ -237,8 +238,8 @@ int cc_resolver_wait(struct cc_resolver *r, const char *avoid, uint64_t deadline
 		     char ret_address[CC_ADDRESS_SIZE], char *err, unsigned int errlen)
 {
 	const struct timespec until = {
-		.tv_sec = deadline_ns / 1000000000,
-		.tv_nsec = deadline_ns % 1000000000,
+		.tv_sec = deadline_ns / CC_SECOND,
+		.tv_nsec = deadline_ns % CC_SECOND,
 	};
 	int result;
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "thread.h"
 
 #define MAX_IDLE	64
@@ -96,7 +97,7 @@ static void give_line(struct http_store *s, struct line *l)
 
 static int ms_until(uint64_t at_ns, uint64_t now_ns)
 {
-	uint64_t ms = at_ns <= now_ns ? 0 : (at_ns - now_ns) / 1000000 + 1;
+	uint64_t ms = at_ns <= now_ns ? 0 : (at_ns - now_ns) / CC_MS + 1;
 
 	return ms > 1000 ? 1000 : ms;
 }
@@ -172,12 +173,12 @@ static void run_request(struct http_store *s, struct line *l, struct cc_http_req
 
 	cc_sigpipe_block(&signals);
 	cc_retry_init(&retry, c);
-	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * 1000000ULL;
+	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * CC_MS;
 	for (;;) {
 		run_attempt(s, l, req, o);
 		if (!o->result ||
 		    !cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh) ||
-		    cc_now_ns() + delay * 1000000ULL >= req->deadline_ns)
+		    cc_now_ns() + delay * CC_MS >= req->deadline_ns)
 			break;
 		sleep_for_ms(delay);
 	}
