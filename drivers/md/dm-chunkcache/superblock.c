@@ -2,7 +2,7 @@
 /* Reading and checking a pool device's superblock. */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
-#include <linux/crc32.h>
+#include <linux/crc32c.h>
 #include <linux/gfp.h>
 #include <linux/string.h>
 #include <chunkcache/format.h>
@@ -31,7 +31,7 @@ static bool crc_ok(struct cc_superblock *sb)
 	u32 sum;
 
 	sb->crc = 0;
-	sum = ~__crc32c_le(~0, (const u8 *)sb, CC_SB_SIZE);
+	sum = ~crc32c(~0, sb, CC_SB_SIZE);
 	sb->crc = crc;
 	return sum == le32_to_cpu(crc);
 }

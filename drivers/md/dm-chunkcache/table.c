@@ -2,7 +2,7 @@
 /* Grammar of the table lines, in both directions. */
 #include <linux/ctype.h>
 #include <linux/device-mapper.h>
-#include <linux/kernel.h>
+#include <linux/hex.h>
 #include <linux/string.h>
 #include "table.h"
 
