@@ -3,23 +3,24 @@
 # Tests, demo, benchmark.  Each part ends with `N passed, N failed, N skipped`;
 # .ci/run adds them up.
 
-.PHONY: setup check check-unit check-vm check-vm-6.1 check-uml check-debug \
+.PHONY: setup check check-unit check-vm check-vm-6.1 check-vm-newest check-uml check-debug \
 	check-kcsan check-mutants check-s3 check-install lint demo bench bench-fetch \
 	bench-boot
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
-# What is enough of 6.1 when 6.12 has seen every case (`make check-vm-6.1` runs all)
-QUICK_6_1 := 1 2 5 7 8 10 11 15 16 28 29 48
+# What is enough of a kernel when 6.12 has seen every case (`make check-vm-6.1` runs all)
+QUICK_6_1    := 1 2 5 7 8 10 11 15 16 28 29 48
+QUICK_NEWEST := 2 5 7 10 11 16 28
 
 ## make setup           install what build and tests need (Debian 12, root)
 setup:
 	@tests/setup.sh build vm kernels
 
-## make check           unit tests, black-box cases on 6.12, some on 6.1
+## make check           unit tests, black-box cases on 6.12, some on 6.1 and on the newest kernel
 check: setup
 	@failed=0; \
-	for part in check-unit check-vm check-vm-quick-6.1; do \
+	for part in check-unit check-vm check-vm-quick-6.1 check-vm-quick-newest; do \
 		echo "== $$part"; \
 		$(MAKE) --no-print-directory $$part || failed=1; \
 	done; exit $$failed
@@ -45,9 +46,16 @@ check-vm:
 check-vm-6.1:
 	@tests/vm/run-cases -k 6.1
 
-.PHONY: check-vm-quick-6.1
+## make check-vm-newest all of them with the newest kernel for Debian's stable release
+check-vm-newest:
+	@tests/vm/run-cases -k newest
+
+.PHONY: check-vm-quick-6.1 check-vm-quick-newest
 check-vm-quick-6.1:
 	@tests/vm/run-cases -k 6.1 $(QUICK_6_1)
+
+check-vm-quick-newest:
+	@tests/vm/run-cases -k newest $(QUICK_NEWEST)
 
 ## make check-uml       cases in user-mode Linux with KASAN, lockdep, kmemleak
 check-uml:
