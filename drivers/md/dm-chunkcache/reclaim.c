@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reclaim: eviction, epochs' ends, discards, what a shrink leaves behind.  See reclaim.h. */
+#include "reclaim.h"
+#include <linux/sched.h>
+
+/*
+ * Free slots to keep ready: one in 32, at most 1024 (1 GB at 1 MiB), which is what 10 GB/s
+ * fill during an RCU grace period and a slow read.  Very small pools evict on demand only.
+ */
+static u32 reserve(const struct cc_slots *s)
+{
+	return min(s->nr / 32, 1024u);
+}
+
+/* What demand may make reclaim evict at once. */
+static u32 max_wanted(const struct cc_slots *s)
+{
+	return max(reserve(s), s->nr / 8 + 1);
+}
+
+/* Free slots to have now: the reserve, and what demand waits for. */
+static u32 to_have(const struct cc_slots *s)
+{
+	return max(reserve(s), s->wanted);
+}
+
+static u32 to_evict(const struct cc_slots *s)
+{
+	u32 want = to_have(s);
+	u32 have = cc_slots_nr_free(s) + s->dying.nr + s->draining.nr + s->undiscarded.nr;
+
+	return want > have ? want - have : 0;
+}
+
+bool cc_reclaim_is_low(const struct cc_slots *s)
+{
+	return cc_slots_nr_free(s) + s->dying.nr + s->draining.nr < to_have(s);
+}
+
+void cc_reclaim_want(struct cc_slots *s, u32 n)
+{
+	lockdep_assert_held(&s->lock);
+	s->wanted = min(max(s->wanted, n), max_wanted(s));
+}
+
+void cc_reclaim_kick(struct cc_slots *s)
+{
+	queue_work(s->wq, &s->reclaim);
+}
+
+/* Its discard is to come, unless the slot is needed before. */
+static void undiscarded_add(struct cc_slots *s, u32 nr)
+{
+	cc_slots_info(s, nr)->flags |= CC_SLOT_UNDISCARDED;
+	cc_slots_link(s, &s->undiscarded, nr);
+}
+
+static void undiscarded_del(struct cc_slots *s, u32 nr)
+{
+	cc_slots_info(s, nr)->flags &= ~CC_SLOT_UNDISCARDED;
+	cc_slots_unlink(s, &s->undiscarded, nr);
+}
+
+/* Nobody reads the slot any more. */
+static void give_back(struct cc_slots *s, u32 nr)
+{
+	if (cc_slots_info(s, nr)->flags & CC_SLOT_FAILED)
+		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_BAD);
+	else if (nr < s->nr && s->discard && cc_slots_nr_free(s) >= to_have(s))
+		undiscarded_add(s, nr);
+	else
+		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+}
+
+/* Up to a batch of the slots that waited for the epoch; false when none is left. */
+static bool reap_some(struct cc_slots *s)
+{
+	unsigned int n;
+	bool more;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < CC_SLOT_BATCH && s->draining.nr; n++) {
+		u32 nr = s->draining.tail;
+
+		cc_slots_unlink(s, &s->draining, nr);
+		give_back(s, nr);
+	}
+	more = s->draining.nr;
+	spin_unlock(&s->lock);
+	cond_resched();
+	return more;
+}
+
+/* Give the slots of the drained epoch back, if it has drained. */
+static void reap(struct cc_slots *s)
+{
+	if (!s->switching || !READ_ONCE(s->drained))
+		return;
+	while (reap_some(s))
+		;
+	spin_lock(&s->lock);
+	s->switching = false;
+	WRITE_ONCE(s->drained, false);
+	spin_unlock(&s->lock);
+}
+
+/*
+ * Up to a batch of victims, for demand and reserve; readers under way keep what they have.
+ * False when no more are wanted or to be had.
+ */
+static bool evict_some(struct cc_slots *s)
+{
+	bool again = false;
+	unsigned int n;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < CC_SLOT_BATCH && to_evict(s); n++) {
+		u32 nr = cc_policy_evict(&s->policy, &again);
+
+		if (nr == CC_NIL)
+			break;
+		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		s->nr_evictions++;
+	}
+	spin_unlock(&s->lock);
+	cond_resched();
+	return n == CC_SLOT_BATCH || again;
+}
+
+/* Let the readers that may have seen the words of the dying slots run out. */
+static void switch_epoch(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	if (s->switching || !s->dying.nr) {
+		spin_unlock(&s->lock);
+		return;
+	}
+	/* Draining is empty, and the other epoch has no reader: it was reaped. */
+	s->draining = s->dying;
+	cc_list_init(&s->dying);
+	s->switching = true;
+	s->nr_epochs++;
+	cc_epochs_switch(&s->epochs);
+	spin_unlock(&s->lock);
+	queue_rcu_work(s->wq, &s->grace);
+}
+
+/*
+ * Up to a batch of the slots that wait for their discard are given back without: demand and
+ * reserve come first.  False if no more have to.
+ */
+static bool take_back_some(struct cc_slots *s)
+{
+	unsigned int n;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < CC_SLOT_BATCH && s->undiscarded.nr; n++) {
+		u32 nr = s->undiscarded.tail;
+
+		if (s->discard && cc_slots_nr_free(s) >= to_have(s))
+			break;
+		undiscarded_del(s, nr);
+		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+	}
+	spin_unlock(&s->lock);
+	cond_resched();
+	return n == CC_SLOT_BATCH;
+}
+
+/*
+ * One slot after the other: a device that is slow to discard holds up this work only.  The
+ * slot is DYING and in no list until its discard has ended, so that nobody is given it before.
+ */
+static void cc_slots_discards(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(work, struct cc_slots, discards);
+	u32 nr;
+
+	spin_lock(&s->lock);
+	while (!s->stopped && s->discard && s->undiscarded.nr) {
+		nr = s->undiscarded.tail;
+		undiscarded_del(s, nr);
+		spin_unlock(&s->lock);
+		s->ops->discard(s, cc_slot(nr));
+		cond_resched();
+		spin_lock(&s->lock);
+		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+	}
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+}
+
+/* Up to a batch of the slots behind the end are told to go; false when all were. */
+static bool sweep_some(struct cc_slots *s)
+{
+	unsigned int n;
+	bool more;
+
+	spin_lock(&s->lock);
+	for (n = 0; n < CC_SLOT_BATCH && s->swept < s->end; n++) {
+		u32 nr = s->swept++;
+
+		switch (cc_slot_state(cc_slots_info(s, nr))) {
+		case CHUNKCACHE_SLOT_FREE:
+		case CHUNKCACHE_SLOT_BAD:
+			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+			break;
+		case CHUNKCACHE_SLOT_VALID:
+			cc_policy_remove(&s->policy, nr);
+			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+			break;
+		case CHUNKCACHE_SLOT_DYING:
+			if (!(cc_slots_info(s, nr)->flags & CC_SLOT_UNDISCARDED))
+				break;
+			undiscarded_del(s, nr);
+			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+			break;
+		}
+		/* The others go when their filler, readers, discard are done. */
+	}
+	more = s->swept < s->end;
+	spin_unlock(&s->lock);
+	cond_resched();
+	return more;
+}
+
+/* Has the last slot behind the end gone? */
+static bool ended_shrinking(struct cc_slots *s)
+{
+	bool ended;
+
+	spin_lock(&s->lock);
+	ended = s->end > s->nr && cc_slots_total(s) == s->nr;
+	if (ended)
+		WRITE_ONCE(s->end, s->nr);
+	spin_unlock(&s->lock);
+	return ended;
+}
+
+/* Only this work switches and reaps, so that what they read of the epochs is stable. */
+static void cc_slots_reclaim(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(work, struct cc_slots, reclaim);
+	bool serve;
+
+	reap(s);
+	spin_lock(&s->lock);
+	serve = !s->stopped;
+	spin_unlock(&s->lock);
+	if (!serve)
+		return;
+	while (sweep_some(s))
+		;
+	while (take_back_some(s))
+		;
+	while (evict_some(s))
+		;
+	switch_epoch(s);
+
+	spin_lock(&s->lock);
+	serve = s->wanted && cc_slots_nr_free(s);
+	if (serve)
+		s->wanted = 0;
+	if (s->undiscarded.nr)
+		queue_work(s->wq, &s->discards);
+	spin_unlock(&s->lock);
+	if (serve)
+		s->ops->freed(s);
+	if (ended_shrinking(s))
+		s->ops->shrunk(s);
+}
+
+/*
+ * Nobody takes pins of the other epoch any more.  Reads of it that are still under way are
+ * looked for again after each grace period: a put that rang would cost every hit.
+ */
+static void cc_slots_grace(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(to_rcu_work(work), struct cc_slots, grace);
+
+	if (cc_epochs_undrained(&s->epochs)) {
+		queue_rcu_work(s->wq, &s->grace);
+		return;
+	}
+	WRITE_ONCE(s->drained, true);
+	queue_work(s->wq, &s->reclaim);
+}
+
+void cc_reclaim_init(struct cc_slots *s)
+{
+	INIT_RCU_WORK(&s->grace, cc_slots_grace);
+	INIT_WORK(&s->reclaim, cc_slots_reclaim);
+	INIT_WORK(&s->discards, cc_slots_discards);
+	s->stopped = true;
+}
+
+void cc_reclaim_exit(struct cc_slots *s)
+{
+	/* Stopped: reclaim switches no epoch.  The last grace work may queue itself once more. */
+	while (flush_rcu_work(&s->grace))
+		;
+	cancel_work_sync(&s->discards);
+	cancel_work_sync(&s->reclaim);
+}
+
+void cc_slots_start(struct cc_slots *s, bool discard)
+{
+	spin_lock(&s->lock);
+	s->stopped = false;
+	s->discard = discard;
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+}
+
+void cc_slots_stop(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	s->stopped = true;
+	spin_unlock(&s->lock);
+	flush_work(&s->reclaim);
+	flush_work(&s->discards);
+}

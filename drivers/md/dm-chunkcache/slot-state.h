@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Slots of a pool: their states, generations, and the pin that keeps a slot from being re-used
+ * under a reader.
+ *
+ * States, and what holds in each:
+ *
+ *   state    word  listed in        owner    bytes on the device
+ *   FREE     0     free or keep     -        anything; nobody reads or writes them
+ *   FILLING  0     filling          session  being written by the owner only
+ *   VALID    gen   policy           -        a checked chunk; readers may be under way
+ *   DYING    0     dying/draining   -        readers that came before may be under way
+ *            0     undiscarded, -   -        a discard is to come, is under way
+ *   BAD      0     -                -        never used again in this instance
+ *   GONE     0     -                -        behind the end of the pool: not ours
+ *
+ * Transitions, each done by cc_slot_set_state() and nowhere else:
+ *
+ *   FREE -> FILLING	cc_slots_alloc(), cc_slots_alloc_named(); bumps the generation
+ *   FILLING -> VALID	cc_slots_done()
+ *   FILLING -> FREE	cc_slots_release(), cc_slots_release_owner()
+ *   FILLING -> BAD	cc_slots_release()
+ *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all(), the sweep of a shrink
+ *   DYING -> FREE	when the epoch that was current has drained, and the discard, if
+ *			there is to be one, has ended
+ *   DYING -> BAD	the same without discard, of a slot whose medium failed
+ *   FREE -> BAD	the generation would wrap
+ *   FREE, FILLING, DYING, BAD -> GONE	behind the new end of a pool that was shrunk, in place
+ *			of FREE or BAD
+ *   GONE -> FREE	the pool was grown again
+ *
+ * Generations go on where they were in a slot that was GONE: they never repeat in an instance.
+ *
+ * Pin without a lock: a reader counts itself in the current epoch (epoch.h), then compares the
+ * slot's word with the generation of its map entry.  The evictor clears words first, then
+ * switches epochs; when the old one has drained, no reader is left that could have seen the
+ * words before.
+ *
+ * A miss that waits holds no epoch.  One slow read stalls all freeing.
+ *
+ * Slots are numbered from 0.  Those below nr may be handed out.  Those from nr to end are on
+ * their way out of a pool that was shrunk; each goes when nobody uses it any more, then end
+ * comes down to nr.  Memory for slots is only ever added, so that who holds a slot's number
+ * finds its leaf without a lock.
+ */
+#ifndef CC_SLOT_STATE_H
+#define CC_SLOT_STATE_H
+
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include "epoch.h"
+#include "policy.h"
+#include "types.h"
+
+#define CC_LEAF_SHIFT	12
+#define CC_LEAF_SLOTS	(1u << CC_LEAF_SHIFT)
+
+/* Slots that are dealt with under one hold of the lock. */
+#define CC_SLOT_BATCH	64
+
+/* One more state, which only we know: the protocol does not tell of such slots. */
+#define CC_SLOT_GONE	(CHUNKCACHE_SLOT_BAD + 1)
+
+/* The last generation: a slot that has it is never handed out again. */
+#define CC_GEN_RETIRED	U32_MAX
+
+/* Covered by cc_slots.lock; state is also read without it. */
+struct cc_slot_info {
+	struct cc_link link;
+	union {
+		u32 gen;	/* of the present or last use; 0: never handed out */
+		u32 key;	/* VALID: the policy's; the generation is in the word then */
+	};
+	u8 state_list;		/* state, see cc_slot_state(); the low four bits are the policy's */
+	u8 entered;		/* the policy's */
+	union {
+		struct {
+			u8 owner;	/* of a FILLING slot: low bits of the session, not 0 */
+			u8 flags;	/* CC_SLOT_* */
+		};
+		u16 share;	/* VALID: the policy's */
+	};
+};
+
+/* enum chunkcache_slot_state, CC_SLOT_GONE.  Without the lock, of a moment ago. */
+static inline unsigned int cc_slot_state(const struct cc_slot_info *info)
+{
+	return READ_ONCE(info->state_list) >> 4;
+}
+
+#define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
+#define CC_SLOT_KEEP		2	/* FREE: listed in keep */
+#define CC_SLOT_FAILED		4	/* DYING: the medium failed */
+#define CC_SLOT_UNDISCARDED	8	/* DYING: listed in undiscarded */
+
+struct cc_slot_leaf {
+	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
+	u8 hit[CC_LEAF_SLOTS];
+	u16 ghosts[CC_LEAF_SLOTS] __aligned(CC_GHOST_WAYS * sizeof(u16));	/* the policy's */
+	struct cc_slot_info info[CC_LEAF_SLOTS];
+};
+
+struct cc_slots;
+
+/* What slots ask of their pool.  Called without locks, may sleep. */
+struct cc_slots_ops {
+	/* Demand can be served again. */
+	void (*freed)(struct cc_slots *s);
+	/* The last slot behind the end has gone. */
+	void (*shrunk)(struct cc_slots *s);
+	/* Discard the bytes of a slot; returns when nothing of it can land any more. */
+	void (*discard)(struct cc_slots *s, cc_slot_t slot);
+};
+
+struct cc_slots {
+	/* Read by every hit; written by an epoch switch only. */
+	struct cc_epochs epochs;
+	struct cc_slot_leaf **leaves;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below, and every info */
+	u32 nr;				/* slots that may be handed out */
+	u32 end;			/* behind the last slot that is not GONE; read without */
+	u32 max;			/* what leaves has room for; constant */
+	u32 swept;			/* nr..swept-1 were told to go */
+	u32 count[CC_SLOT_GONE + 1];
+	struct cc_list free;		/* oldest first */
+	struct cc_list keep;		/* FREE, handed out last */
+	struct cc_list filling;
+	struct cc_list dying;		/* words cleared, epoch not yet switched */
+	struct cc_list draining;	/* wait for the other epoch */
+	struct cc_list undiscarded;	/* DYING and drained, wait for their discard */
+	struct cc_policy policy;
+	struct xarray shares;		/* of disks that were promised slots, by ID */
+	u32 prefetching;		/* FILLING for prefetch */
+	u32 wanted;			/* demand that found no free slot */
+	bool stopped;			/* pool suspended, or without a table */
+	bool discard;			/* discard what is not needed soon */
+	bool switching;			/* the other epoch has not drained, or not been reaped */
+	u64 nr_fills, nr_evictions, nr_epochs;
+
+	bool drained;			/* the other epoch has no reader left */
+	struct rcu_work grace;		/* a grace period has passed since the switch */
+	struct work_struct reclaim;
+	struct work_struct discards;
+	struct workqueue_struct *wq;
+	const struct cc_slots_ops *ops;
+};
+
+/* How many there are, with those that are on their way out.  Lock held. */
+static inline u32 cc_slots_total(const struct cc_slots *s)
+{
+	u32 total = 0, i;
+
+	lockdep_assert_held(&s->lock);
+	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
+		total += s->count[i];
+	return total;
+}
+
+static inline struct cc_slot_info *cc_slots_info(struct cc_slots *s, u32 nr)
+{
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->info[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+static inline u32 *cc_slots_word(struct cc_slots *s, u32 nr)
+{
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->word[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+static inline u8 *cc_slots_hit(struct cc_slots *s, u32 nr)
+{
+	return &s->leaves[nr >> CC_LEAF_SHIFT]->hit[nr & (CC_LEAF_SLOTS - 1)];
+}
+
+/* Of the present or last use. */
+static inline u32 cc_slots_gen(struct cc_slots *s, u32 nr)
+{
+	const struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	return cc_slot_state(info) == CHUNKCACHE_SLOT_VALID ? *cc_slots_word(s, nr) : info->gen;
+}
+
+static inline u32 cc_slots_nr_free(const struct cc_slots *s)
+{
+	return s->free.nr + s->keep.nr;
+}
+
+/*
+ * The one place that changes a state; moves lists, counts and the word with it.  DYING slots
+ * are in the list that their caller takes them from.  Who gives a slot back needs not look
+ * where the pool ends.  Lock held.
+ */
+void cc_slot_set_state(struct cc_slots *s, u32 nr, unsigned int to);
+/* Into and out of a list of DYING ones, or keep.  Lock held. */
+void cc_slots_link(struct cc_slots *s, struct cc_list *l, u32 nr);
+void cc_slots_unlink(struct cc_slots *s, struct cc_list *l, u32 nr);
+
+/* Where the policy finds what it knows of a slot; ctx is the cc_slots. */
+extern const struct cc_policy_ops cc_slots_policy_ops;
+
+static inline struct cc_slot_leaf *cc_slots_leaf(const struct cc_slots *s, cc_slot_t slot)
+{
+	return s->leaves[cc_slot_nr(slot) >> CC_LEAF_SHIFT];
+}
+
+static inline unsigned int cc_slots_index(cc_slot_t slot)
+{
+	return cc_slot_nr(slot) & (CC_LEAF_SLOTS - 1);
+}
+
+/* From here to cc_epoch_put() no slot that is found VALID is written.  Any context. */
+static inline struct cc_epoch __percpu *cc_slots_pin(const struct cc_slots *s)
+{
+	return cc_epoch_pin(&s->epochs);
+}
+
+/* Does the slot hold the bytes of this generation?  Only for who holds a pin. */
+static inline bool cc_slots_match(const struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	return READ_ONCE(cc_slots_leaf(s, slot)->word[cc_slots_index(slot)]) == gen;
+}
+
+/* Tell the policy; writes the byte only if it changes, so that a hot line stays shared. */
+static inline void cc_slots_touch(struct cc_slots *s, cc_slot_t slot)
+{
+	u8 *hit = &cc_slots_leaf(s, slot)->hit[cc_slots_index(slot)];
+
+	if (!READ_ONCE(*hit))
+		WRITE_ONCE(*hit, 1);
+}
+
+/*
+ * May the pool's dm device write to slot number nr, if there is one?  Without the lock: only the
+ * owner ends FILLING, and while it is FILLING it is below end.
+ */
+static inline bool cc_slots_filling(const struct cc_slots *s, u64 nr)
+{
+	cc_slot_t slot = cc_slot(nr);
+
+	return nr < READ_ONCE(s->end) &&
+	       cc_slot_state(&cc_slots_leaf(s, slot)->info[cc_slots_index(slot)]) ==
+		       CHUNKCACHE_SLOT_FILLING;
+}
+
+#endif
