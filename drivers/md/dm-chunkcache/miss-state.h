@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One miss: its state, its place in the tree, the bios it holds and how they end.  The rules are
+ * in miss.h; this is what the parts of misses share.
+ */
+#ifndef CC_MISS_STATE_H
+#define CC_MISS_STATE_H
+
+#include "disk.h"
+
+enum miss_state { MISS_NEW, MISS_SENT };
+
+struct cc_miss {
+	struct rb_node node;
+	struct list_head fresh;		/* while NEW */
+	struct bio_list bios;		/* in the order they came */
+	cc_chunk_t chunk;
+	u64 cookie;
+	u64 since;			/* when the first bio came, ns */
+	enum miss_state state;
+	bool demand;			/* not only readahead */
+	bool counted;			/* a read counts as this miss; later ones coalesced */
+};
+
+static inline u32 cc_bio_offset(const struct cc_disk *disk, const struct cc_bio *pb)
+{
+	return cc_disk_in_chunk(disk, pb->iter.bi_sector) << SECTOR_SHIFT;
+}
+
+/* NULL without memory.  May sleep. */
+mempool_t *cc_miss_pool_create(void);
+
+/* ---- cc_missq.lock is held ---- */
+
+struct cc_miss *cc_miss_find(struct cc_missq *q, cc_chunk_t chunk);
+/* NEW.  Never sleeps; NULL at the cap or without memory. */
+struct cc_miss *cc_miss_make(struct cc_disk *disk, cc_chunk_t chunk, u64 now);
+/* The one place that writes a miss's state. */
+void cc_miss_set_state(struct cc_disk *disk, struct cc_miss *m, enum miss_state to);
+/* Answered, without bios: the miss goes. */
+void cc_miss_end(struct cc_disk *disk, struct cc_miss *m, const char *how);
+/*
+ * What had no room for a miss has another try, some at a time: a miss that ends makes room
+ * for one, and the work calls again while there is room.
+ */
+void cc_miss_retry_backlog(struct cc_disk *disk);
+/* Take all held bios out; misses stay. */
+void cc_miss_take_all(struct cc_missq *q, struct bio_list *ret);
+
+/* ---- no lock is held; a bio that nobody else has ---- */
+
+void cc_miss_end_bio(struct cc_disk *disk, struct bio *bio, blk_status_t status);
+void cc_miss_end_bios(struct cc_disk *disk, struct bio_list *bios, blk_status_t status);
+void cc_miss_end_hole(struct cc_disk *disk, struct bio *bio);
+/* Pinned already: on to the cache device. */
+void cc_miss_send(struct cc_disk *disk, struct bio *bio);
+
+#endif
