@@ -89,10 +89,11 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 	slot = 1ULL << slot_shift;
 	if (!manifest_bytes)
 		manifest_bytes = default_manifest_bytes(device_bytes);
-	if (manifest_bytes < MANIFEST_AREA_MIN || manifest_bytes > device_bytes)
+	if (manifest_bytes < MANIFEST_AREA_MIN || manifest_bytes > device_bytes ||
+	    manifest_bytes > CC_MANIFEST_AREA_MAX)
 		return fail(err, errlen, -EINVAL,
-			    "manifest area: expected %llu bytes up to the size of the device",
-			    (unsigned long long)MANIFEST_AREA_MIN);
+			    "manifest area: expected %llu bytes up to the size of the device, at most %llu",
+			    (unsigned long long)MANIFEST_AREA_MIN, CC_MANIFEST_AREA_MAX);
 	if (!max_bytes)
 		max_bytes = GROWTH_DEFAULT * device_bytes;
 	if (max_bytes < device_bytes)
@@ -183,9 +184,13 @@ static int check_areas(const struct cc_pool_geometry *g, uint64_t device_bytes, 
 	if (g->slots_offset % align)
 		return fail(err, errlen, -EINVAL, "superblock: slots_offset %llu is not aligned to %llu",
 			    (unsigned long long)g->slots_offset, (unsigned long long)align);
-	if (g->manifest_size < CC_MANIFEST_DIR_SIZE)
-		return fail(err, errlen, -EINVAL, "superblock: manifest_size %llu: expected at least %u",
-			    (unsigned long long)g->manifest_size, (unsigned int)CC_MANIFEST_DIR_SIZE);
+	if (g->manifest_size < CC_MANIFEST_DIR_SIZE || g->manifest_size > CC_MANIFEST_AREA_MAX)
+		return fail(err, errlen, -EINVAL, "superblock: manifest_size %llu: expected %u..%llu",
+			    (unsigned long long)g->manifest_size, (unsigned int)CC_MANIFEST_DIR_SIZE,
+			    CC_MANIFEST_AREA_MAX);
+	if (g->table_size > CC_TABLE_SIZE_MAX)
+		return fail(err, errlen, -EINVAL, "superblock: table_size %llu: expected at most %llu",
+			    (unsigned long long)g->table_size, CC_TABLE_SIZE_MAX);
 	if (g->table_size < g->nr_slots * sizeof(struct cc_table_entry))
 		return fail(err, errlen, -EINVAL, "superblock: table_size %llu does not fit %llu slots",
 			    (unsigned long long)g->table_size, (unsigned long long)g->nr_slots);

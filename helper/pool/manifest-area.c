@@ -55,8 +55,8 @@ static bool entry_good(const struct cc_manifest_area *a, const struct cc_manifes
 	uint64_t first = le32toh(e->block), nr = blocks(le32toh(e->size));
 
 	copy.crc = 0;
-	return le32toh(e->crc) == cc_crc32c(&copy, sizeof(copy)) && nr && first < a->nr_blocks &&
-	       nr <= a->nr_blocks - first;
+	return le32toh(e->crc) == cc_crc32c(&copy, sizeof(copy)) && nr && nr <= blocks(MAX_STORE) &&
+	       first < a->nr_blocks && nr <= a->nr_blocks - first;
 }
 
 int cc_manifest_area_open(struct cc_pooldev *pd, struct cc_manifest_area **ret_area)

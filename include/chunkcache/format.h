@@ -51,6 +51,7 @@
 #define CC_SB_OFFSET_B		65536
 #define CC_META_START		(1 << 20)	/* first byte an area may use */
 #define CC_NR_SLOTS_MAX		((1u << 30) - 1)	/* slot numbers have 30 bits */
+#define CC_TABLE_SIZE_MAX	(1ULL << 36)	/* an entry for each number of a slot */
 
 struct cc_superblock {
 	__u8	magic[8];
@@ -91,6 +92,7 @@ struct cc_table_entry {
  */
 #define CC_MANIFEST_DIR_ENTRIES	4096
 #define CC_MANIFEST_DIR_SIZE	(CC_MANIFEST_DIR_ENTRIES * 64)
+#define CC_MANIFEST_AREA_MAX	(CC_MANIFEST_DIR_SIZE + (1ULL << 44))	/* blocks have 32 bits */
 
 struct cc_manifest_entry {
 	__u8	digest[CC_ID_SIZE];	/* all zero: unused */

@@ -61,14 +61,19 @@ static void test_layout(void)
 
 static struct cc_superblock good;
 
-/* Is sb, with its checksum made right again, refused with error? */
-static int refused(struct cc_superblock *sb, int error)
+/* Is sb, with its checksum made right again, refused with error on a device of bytes? */
+static int refused_on(uint64_t bytes, struct cc_superblock *sb, int error)
 {
 	struct cc_pool_geometry g = { .nr_slots = 42 };
 
 	sb->crc = 0;
 	sb->crc = htole32(cc_crc32c(sb, sizeof(*sb)));
-	return cc_superblock_check(sb, GIB, &g, err, sizeof(err)) == error && g.nr_slots == 42;
+	return cc_superblock_check(sb, bytes, &g, err, sizeof(err)) == error && g.nr_slots == 42;
+}
+
+static int refused(struct cc_superblock *sb, int error)
+{
+	return refused_on(GIB, sb, error);
 }
 
 #define TRY(error, field, value) do {					\
@@ -105,6 +110,37 @@ static void test_check(void)
 	sb = good;
 	sb.reserved[100] ^= 1;
 	ok(cc_superblock_check(&sb, GIB, &g, err, sizeof(err)) == -EILSEQ, "check: flipped bit");
+}
+
+/* On devices that are large enough for areas of any size; both are behind the slots. */
+static void test_large_areas(void)
+{
+	const uint64_t device = 1ULL << 60, at = 1ULL << 50;
+	const uint64_t tables[] = {
+		CC_TABLE_SIZE_MAX + 4096, 1ULL << 44, (1ULL << 44) + 4096, 1ULL << 52,
+	};
+	const uint64_t manifests[] = { CC_MANIFEST_AREA_MAX + 4096, 1ULL << 52 };
+	struct cc_pool_geometry g;
+	struct cc_superblock sb;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		sb = good;
+		sb.table_offset = htole64(at);
+		sb.table_size = htole64(tables[i]);
+		ok(refused_on(device, &sb, -EINVAL), "check: a table larger than any");
+	}
+	for (size_t i = 0; i < sizeof(manifests) / sizeof(manifests[0]); i++) {
+		sb = good;
+		sb.manifest_offset = htole64(at);
+		sb.manifest_size = htole64(manifests[i]);
+		ok(refused_on(device, &sb, -EINVAL), "check: a manifest area larger than any");
+	}
+	ok(cc_superblock_layout(device, 24, CC_MANIFEST_AREA_MAX + 4096, 0, &g, err, sizeof(err)) == -EINVAL,
+	   "layout: nor is one made");
+	ok(!cc_superblock_layout(device, 16, CC_MANIFEST_AREA_MAX, 0, &g, err, sizeof(err)) &&
+	   g.table_size == CC_TABLE_SIZE_MAX, "layout: the largest table");
+	cc_superblock_encode(&g, &sb);
+	ok(!cc_superblock_check(&sb, device, &g, err, sizeof(err)), "check: the largest of both");
 }
 
 static void write_copy(int fd, off_t offset, uint64_t sequence)
@@ -152,6 +188,7 @@ int main(void)
 	test_crc();
 	test_layout();
 	test_check();
+	test_large_areas();
 	test_copies();
 	printf("1..%d\n", nr);
 	return failed ? 1 : 0;

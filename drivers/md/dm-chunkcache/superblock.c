@@ -78,8 +78,12 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 		  &geo->table_start, &geo->table_end) ||
 	    le64_to_cpu(sb->table_size) < nr * sizeof(struct cc_table_entry))
 		return "Superblock slot table does not fit";
+	if (le64_to_cpu(sb->table_size) > CC_TABLE_SIZE_MAX)
+		return "Superblock slot table is larger than any";
 	if (!area(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), bytes,
-		  &geo->manifest_start, &geo->manifest_end))
+		  &geo->manifest_start, &geo->manifest_end) ||
+	    le64_to_cpu(sb->manifest_size) < CC_MANIFEST_DIR_SIZE ||
+	    le64_to_cpu(sb->manifest_size) > CC_MANIFEST_AREA_MAX)
 		return "Superblock manifest area does not fit";
 	if (overlap(geo->slots_start, geo->slots_end, geo->table_start, geo->table_end) ||
 	    overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
