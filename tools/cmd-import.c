@@ -28,7 +28,6 @@
 
 #define SECTOR 512
 #define FIRST_IDS 1024
-#define NR_CHUNKS_MAX ((CC_MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE)
 
 /* What happened to the chunks of one pass. */
 struct import_count {
@@ -173,7 +172,7 @@ static int next_of_stream(struct import *m, uint64_t *ret_chunk, uint8_t *buf)
 
 	pthread_mutex_lock(&m->reading);
 	r = __read_stream(m, buf, size, &got);
-	if (!r && got && (m->next >= NR_CHUNKS_MAX || m->source.size > CC_IMAGE_SIZE_MAX))
+	if (!r && got && (m->next >= CC_MANIFEST_CHUNKS_MAX || m->source.size > CC_IMAGE_SIZE_MAX))
 		r = -EFBIG;
 	if (!r && got) {
 		memset(buf + got, 0, size - got);
@@ -489,7 +488,7 @@ static int open_image(struct import *m)
 	if (r || m->source.stream)
 		return r;
 	set_size(m);
-	if (m->nr_chunks <= NR_CHUNKS_MAX)
+	if (m->nr_chunks <= CC_MANIFEST_CHUNKS_MAX)
 		return 0;
 	ctl_err("%s: is too large for chunks this small; choose a larger --chunk-size", m->path);
 	return CTL_FAILED;

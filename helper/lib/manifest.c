@@ -50,6 +50,9 @@ static int check_header(const struct cc_manifest_header *h, char *err, size_t er
 	else if (!image_size || image_size > CC_IMAGE_SIZE_MAX || image_size % 512)
 		snprintf(err, errlen, "manifest: image_size is %" PRIu64
 			 ", expected a multiple of 512 from 512 to 2^50", image_size);
+	else if (chunks_of(image_size, shift) > CC_MANIFEST_CHUNKS_MAX)
+		snprintf(err, errlen, "manifest: %" PRIu64 " chunks, expected at most %zu",
+			 chunks_of(image_size, shift), CC_MANIFEST_CHUNKS_MAX);
 	else if (encoding != CC_ENCODING_RAW && encoding != CC_ENCODING_ZSTD)
 		snprintf(err, errlen, "manifest: encoding is %" PRIu32 ", expected %d or %d",
 			 encoding, CC_ENCODING_RAW, CC_ENCODING_ZSTD);
@@ -97,7 +100,6 @@ int cc_manifest_parse(void *data, size_t size, const uint8_t digest[CC_ID_SIZE],
 	r = check_header(h, err, errlen);
 	if (r)
 		return r;
-	/* At most 2^34 chunks: the product cannot overflow. */
 	chunks = chunks_of(le64toh(h->image_size), le32toh(h->chunk_shift));
 	if (size != sizeof(*h) + chunks * CC_ID_SIZE) {
 		snprintf(err, errlen, "manifest: %zu bytes, expected %" PRIu64 " for its %" PRIu64

@@ -17,7 +17,6 @@
 #define DISK_BUCKETS	1024u
 #define MAX_LOADING	8		/* manifests at a time: each has a buffer of its own */
 #define LOAD_BUF_MIN	(16u << 20)	/* so that one for smaller chunks can be named as such */
-#define MANIFEST_MAX	(1u << 30)	/* 32 Mi chunks */
 #define SCAN_CHUNKS	16384		/* looked at in one step */
 #define BACKOFF_MIN	(1 * CC_SECOND)
 #define BACKOFF_MAX	(30 * CC_SECOND)
@@ -377,7 +376,7 @@ static void image_start(struct cc_disks *d, struct cc_image *g)
 	uint64_t chunk_sectors = (1ULL << d->c.slot_shift) / 512;
 	uint64_t nr = g->sectors / chunk_sectors + !!(g->sectors % chunk_sectors);
 
-	if (!g->sectors || nr > (MANIFEST_MAX - sizeof(struct cc_manifest_header)) / CC_ID_SIZE) {
+	if (!g->sectors || nr > CC_MANIFEST_CHUNKS_MAX) {
 		image_refuse(d, g, UINT64_MAX, "disk is larger than a manifest may describe");
 		return;
 	}

@@ -108,6 +108,9 @@ struct cc_manifest_entry {
 
 #define CC_MANIFEST_MAGIC	"ccmanif\n"	/* 8 bytes, no NUL */
 #define CC_MANIFEST_VERSION	1
+#define CC_MANIFEST_SIZE_MAX	(1u << 30)	/* bytes of one: 32 Mi chunks */
+#define CC_MANIFEST_CHUNKS_MAX	((CC_MANIFEST_SIZE_MAX - sizeof(struct cc_manifest_header)) / \
+				 CC_ID_SIZE)
 #define CC_ENCODING_RAW		0		/* chunks/xx/<id> */
 #define CC_ENCODING_ZSTD	1		/* chunks/xx/<id>.zst */
 

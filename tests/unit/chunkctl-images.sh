@@ -30,6 +30,10 @@ check "and nothing was read" grep -q "stream: is an image already; a stream can'
 "$ctl" import - --name e --store "$formats" </dev/null >out 2>err
 check "an empty stream is refused" [ $? -eq 1 ]
 check "by name" grep -q "standard input: is empty" err
+truncate -s 2T large
+refuse 1 "large: is too large for chunks this small" import large --name l --chunk-size 64K --store "$formats"
+check "and no image is made that no helper takes" [ ! -e f/images/l ]
+rm large
 mkdir broken
 touch broken/chunks
 mkfifo slow

@@ -81,6 +81,27 @@ static void test_digest(void)
 	cc_manifest_free(&m);
 }
 
+/* What a helper takes is said of the header, before bytes are counted. */
+static void test_too_many(void)
+{
+	struct cc_manifest_header h = {
+		.magic = "ccmanif", .version = htole32(CC_MANIFEST_VERSION), .chunk_shift = htole32(16),
+		.image_size = htole64((CC_MANIFEST_CHUNKS_MAX + 1) << 16),
+	};
+	uint8_t digest[CC_ID_SIZE];
+	struct cc_manifest m;
+	char err[200] = "";
+
+	h.magic[7] = '\n';
+	cc_sha256(&h, sizeof(h), digest);
+	ok(cc_manifest_parse(&h, sizeof(h), digest, &m, err, sizeof(err)) == -EINVAL &&
+	   strstr(err, "chunks, expected at most 33554431"), "more chunks than a helper takes: %s", err);
+	h.image_size = htole64(CC_MANIFEST_CHUNKS_MAX << 16);
+	cc_sha256(&h, sizeof(h), digest);
+	ok(cc_manifest_parse(&h, sizeof(h), digest, &m, err, sizeof(err)) == -EINVAL &&
+	   strstr(err, "for its 33554431 chunks"), "so many are taken: %s", err);
+}
+
 static void test_build_refusals(void)
 {
 	static const uint8_t ids[32];
@@ -139,6 +160,7 @@ int main(void)
 	   good.nr_chunks == CHUNKS, "built");
 	test_digest();
 	test_refusals();
+	test_too_many();
 	test_build_refusals();
 	test_names();
 	cc_manifest_free(&good);

@@ -61,7 +61,7 @@ enum cc_store_result cc_image_manifest(struct cc_store *s, const uint8_t digest[
 	size_t size;
 
 	cc_manifest_name(digest, object);
-	r = cc_store_get(s, object, CC_MANIFEST_MAX, &data, &size, err, errlen);
+	r = cc_store_get(s, object, CC_MANIFEST_SIZE_MAX, &data, &size, err, errlen);
 	if (r)
 		return r;
 	if (!cc_manifest_parse(data, size, digest, ret_manifest, why, sizeof(why)))

@@ -9,12 +9,6 @@
 #include "manifest.h"
 #include "store.h"
 
-/*
- * Largest manifest object that is read or made: a pool's manifest directory counts its size in
- * 32 bits.
- */
-#define CC_MANIFEST_MAX 0xfffff000UL
-
 /* What images/<name> says.  CC_STORE_CORRUPT if it is not "sha256:<64 hex>\n". */
 enum cc_store_result cc_image_digest(struct cc_store *s, const char *name,
 				      uint8_t ret_digest[CC_ID_SIZE], char *err, size_t errlen);
