@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
 	    -Iinclude -Iinclude/uapi -Ihelper/lib -Ihelper
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
 	     $(shell pkg-config --cflags $(PKGS))
-LDLIBS   = $(shell pkg-config --libs $(PKGS)) -linih -lm -pthread
+LDLIBS   = $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
 # Everything in helper/ but main.c is a library that chunkctl and tests share.
 HELPER_SRC := $(shell find helper -name '*.c')

@@ -19,7 +19,7 @@ die() { say "$@"; exit 1; }
 packages() {
 	case $1 in
 	build)   echo gcc libc6-dev make pkg-config libmnl-dev libcurl4-openssl-dev \
-			libssl-dev liburing-dev libzstd-dev libinih-dev libjansson-dev \
+			libssl-dev liburing-dev libzstd-dev libjansson-dev \
 			libdevmapper-dev libblkid-dev libelf1 pahole ;;
 	vm)      echo qemu-system-x86 qemu-utils busybox-static binutils cpio kmod dmsetup xz-utils bash dash \
 			util-linux mount e2fsprogs iproute2 procps xfsprogs erofs-utils \

@@ -4,94 +4,127 @@
  */
 #include "disk-config.h"
 
+#include "disk-config.h"
+
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ini.h"
+
 struct parser {
 	struct ctl_disk_config *config;
-	const char *wrong;		/* what was expected; the first mistake counts */
-	char key[64];
+	unsigned int seen;		/* keys that were set, by index in the table */
 };
 
-static int refuse(struct parser *p, const char *key, const char *wrong)
+struct disk_key {
+	const char *name;
+	const char *expected;
+	size_t text;			/* where a text goes, or ... */
+	int (*set)(struct ctl_disk_config *c, const char *value); /* ... who takes what is none */
+};
+
+/* ---- values; 0, -EINVAL if it is none, -ENOMEM ---- */
+
+static int set_disk_text(char **to, const char *value)
 {
-	if (!p->wrong) {
-		snprintf(p->key, sizeof(p->key), "%s", key);
-		p->wrong = wrong;
-	}
-	return 0;
+	if (!value[0])
+		return -EINVAL;
+	*to = strdup(value);
+	return *to ? 0 : -ENOMEM;
 }
 
-static bool parse_slots(const char *value, uint64_t *ret_slots)
+static int set_disk_size(struct ctl_disk_config *c, const char *value)
+{
+	return !cc_parse_bytes(value, &c->size) && c->size ? 0 : -EINVAL;
+}
+
+static int set_min_slots(struct ctl_disk_config *c, const char *value)
 {
 	char *end;
 
-	*ret_slots = strtoull(value, &end, 10);
-	return value[0] >= '0' && value[0] <= '9' && !*end && *ret_slots && *ret_slots <= CTL_MIN_SLOTS_MAX;
+	if (value[0] < '0' || value[0] > '9')
+		return -EINVAL;
+	c->min_slots = strtoull(value, &end, 10);
+	return !*end && c->min_slots && c->min_slots <= CTL_MIN_SLOTS_MAX ? 0 : -EINVAL;
 }
 
-/* For libinih: 1 is good, 0 makes it remember the line. */
-static int take(void *arg, const char *section, const char *name, const char *value)
+static int set_pin(struct ctl_disk_config *c, const char *value)
+{
+	c->pin = !strcmp(value, "yes");
+	return c->pin || !strcmp(value, "no") ? 0 : -EINVAL;
+}
+
+static int set_record(struct ctl_disk_config *c, const char *value)
+{
+	c->record_auto = !strcmp(value, "auto");
+	return c->record_auto || !strcmp(value, "no") ? 0 : -EINVAL;
+}
+
+#define DISK_TEXT(field) { #field, "a value", offsetof(struct ctl_disk_config, field), NULL }
+
+static const struct disk_key disk_keys[] = {
+	DISK_TEXT(pool), DISK_TEXT(store), DISK_TEXT(image), DISK_TEXT(digest), DISK_TEXT(features),
+	{ "size", "a size such as 10G", 0, set_disk_size },
+	{ "min_slots", "a number of slots, 1 to 1073741823", 0, set_min_slots },
+	{ "pin", "yes or no", 0, set_pin },
+	{ "record", "auto or no", 0, set_record },
+};
+
+static int set_disk_key(const struct disk_key *key, struct ctl_disk_config *c, const char *value)
+{
+	return key->set ? key->set(c, value) : set_disk_text((char **)((char *)c + key->text), value);
+}
+
+/* ---- the file ---- */
+
+static int take_disk_section(void *arg, unsigned int line, const char *name, char *err, size_t errlen)
+{
+	(void)arg;
+	(void)line;
+	if (!strcmp(name, "disk"))
+		return 0;
+	snprintf(err, errlen, "[%s]: expected the section [disk] only", name);
+	return -EINVAL;
+}
+
+static int take_disk_key(void *arg, unsigned int line, const char *name, const char *value, char *err,
+		    size_t errlen)
 {
 	struct parser *p = arg;
-	struct ctl_disk_config *c = p->config;
-	const struct { const char *name; char **to; } keys[] = {
-		{ "pool", &c->pool }, { "store", &c->store }, { "image", &c->image },
-		{ "digest", &c->digest }, { "features", &c->features },
-	};
-	size_t i;
+	int r;
 
-	if (strcmp(section, "disk"))
-		return refuse(p, section[0] ? section : name, "expected the section [disk] only");
-	if (!strcmp(name, "size"))
-		return !cc_parse_bytes(value, &c->size) && c->size ? 1 :
-			refuse(p, name, "expected a size such as 10G");
-	if (!strcmp(name, "record")) {
-		c->record_auto = !strcmp(value, "auto");
-		return c->record_auto || !strcmp(value, "no") ? 1 : refuse(p, name, "expected auto or no");
-	}
-	if (!strcmp(name, "min_slots"))
-		return parse_slots(value, &c->min_slots) ? 1 :
-			refuse(p, name, "expected a number of slots, 1 to 1073741823");
-	if (!strcmp(name, "pin")) {
-		c->pin = !strcmp(value, "yes");
-		return c->pin || !strcmp(value, "no") ? 1 : refuse(p, name, "expected yes or no");
-	}
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (strcmp(name, keys[i].name))
+	(void)line;
+	for (size_t i = 0; i < sizeof(disk_keys) / sizeof(disk_keys[0]); i++) {
+		if (strcmp(name, disk_keys[i].name))
 			continue;
-		if (!value[0] || *keys[i].to)
-			return refuse(p, name, value[0] ? "is given twice" : "expected a value");
-		*keys[i].to = strdup(value);
-		return *keys[i].to ? 1 : refuse(p, name, "out of memory");
+		if (p->seen & 1u << i) {
+			snprintf(err, errlen, "%s: is given twice", name);
+			return -EINVAL;
+		}
+		p->seen |= 1u << i;
+		r = set_disk_key(&disk_keys[i], p->config, value);
+		if (r == -ENOMEM)
+			snprintf(err, errlen, "%s: out of memory", name);
+		else if (r)
+			snprintf(err, errlen, "%s: expected %s", name, disk_keys[i].expected);
+		return r;
 	}
-	return refuse(p, name, "expected pool, store, image, digest, size, features, min_slots, "
-		      "pin or record");
+	snprintf(err, errlen, "%s: expected pool, store, image, digest, size, features, min_slots, pin or "
+		 "record", name);
+	return -EINVAL;
 }
 
 int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)
 {
+	static const struct cc_ini_reader reader = { .section = take_disk_section, .key = take_disk_key };
 	struct parser p = { .config = c };
-	int line;
+	int r = cc_ini_load(file, &reader, &p, err, errlen);
 
-	errno = 0;
-	line = ini_parse(file, take, &p);
-	if (!line)
-		return 0;
-	ctl_disk_config_free(c);
-	if (line < 0) {
-		line = errno ? -errno : -EIO;
-		snprintf(err, errlen, "%s: %s", file, strerror(-line));
-		return line;
-	}
-	if (p.wrong)
-		snprintf(err, errlen, "%s:%d: %s: %s", file, line, p.key, p.wrong);
-	else
-		snprintf(err, errlen, "%s:%d: expected KEY = VALUE", file, line);
-	return -EINVAL;
+	if (r)
+		ctl_disk_config_free(c);
+	return r;
 }
 
 void ctl_disk_config_free(struct ctl_disk_config *c)

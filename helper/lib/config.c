@@ -4,12 +4,12 @@
  * and its keys mean together is checked by opening the store, which does no I/O.
  */
 #include "config.h"
+#include "ini.h"
 #include "listen.h"
 #include "store/store.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -22,15 +22,11 @@
 struct parser {
 	struct cc_config *config;
 	const char *file;
-	FILE *stream;
-	unsigned int line;		/* that the handler is called for */
-	unsigned int too_long;		/* first line that did not fit, or 0 */
-	unsigned int store_line[CC_MAX_STORES];
+	bool in_pool;			/* else in the store that was named last: */
+	unsigned int store;
+	unsigned int store_line[CC_MAX_STORES]; /* of its first key, or of a section without any */
 	uint64_t pool_seen;		/* keys that were set, by index in the table */
 	uint64_t store_seen[CC_MAX_STORES];
-	char *err;
-	size_t errlen;
-	unsigned int failed;		/* line of the first mistake; err is set */
 };
 
 enum key_type {
@@ -358,28 +354,20 @@ static int set_key(const struct key *k, void *section, const char *value)
 
 /* ---- the file ---- */
 
-/* Keeps the first mistake.  Returns what tells the parser of one. */
+/* Returns -EINVAL with a line in err. */
 static __attribute__((format(printf, 3, 4)))
-int mistake(struct parser *p, unsigned int line, const char *fmt, ...)
+int mistake(char *err, size_t errlen, const char *fmt, ...)
 {
 	va_list args;
-	int n;
 
-	if (p->failed)
-		return 0;
-	p->failed = line;
-	n = snprintf(p->err, p->errlen, "%s:%u: ", p->file, line);
-	if (n < 0 || (size_t)n >= p->errlen)
-		return 0;
 	va_start(args, fmt);
-	vsnprintf(p->err + n, p->errlen - n, fmt, args);
+	vsnprintf(err, errlen, fmt, args);
 	va_end(args);
-	return 0;
+	return -EINVAL;
 }
 
-static int set_in_section(struct parser *p, const struct key *keys, size_t nr_keys, void *section,
-			  uint64_t *seen, const char *section_name, const char *name,
-			  const char *value)
+static int set_in_section(const struct key *keys, size_t nr_keys, void *section, uint64_t *seen,
+			  const char *name, const char *value, char *err, size_t errlen)
 {
 	for (size_t i = 0; i < nr_keys; i++) {
 		int r;
@@ -387,80 +375,68 @@ static int set_in_section(struct parser *p, const struct key *keys, size_t nr_ke
 		if (strcmp(keys[i].name, name))
 			continue;
 		if (*seen & 1ULL << i)
-			return mistake(p, p->line, "%s: expected once in [%s], it was set before",
-				       name, section_name);
+			return mistake(err, errlen, "%s: expected once in its section, it was set before", name);
 		*seen |= 1ULL << i;
 		r = set_key(&keys[i], section, value);
 		if (r == -ENOMEM)
-			return mistake(p, p->line, "%s: out of memory", name);
-		if (r)
-			return mistake(p, p->line, "%s: expected %s, not \"%s\"", name,
-				       keys[i].expected, value);
-		return 1;
+			snprintf(err, errlen, "%s: out of memory", name);
+		else if (r)
+			mistake(err, errlen, "%s: expected %s, not \"%s\"", name, keys[i].expected, value);
+		return r;
 	}
-	return mistake(p, p->line, "%s: expected a known key, there is none of this name in [%s]",
-		       name, section_name);
+	return mistake(err, errlen, "%s: expected a known key, there is none of this name in the section", name);
 }
 
-/* The index of the store called name, made if new; or -1 after a mistake. */
-static int find_store(struct parser *p, const char *name)
+static int add_store(struct parser *p, unsigned int line, const char *name, char *err, size_t errlen)
 {
 	struct cc_config *c = p->config;
 	struct cc_store_config *s;
 
-	for (unsigned int i = 0; i < c->nr_stores; i++)
-		if (!strcmp(c->stores[i].name, name))
-			return i;
-	if (!is_name(name)) {
-		mistake(p, p->line, "[store %s]: expected a name of " A_NAME, name);
-		return -1;
-	}
-	if (c->nr_stores == CC_MAX_STORES) {
-		mistake(p, p->line, "[store %s]: expected at most %d stores", name, CC_MAX_STORES);
-		return -1;
-	}
+	if (!is_name(name))
+		return mistake(err, errlen, "[store %s]: expected a name of " A_NAME, name);
+	if (c->nr_stores == CC_MAX_STORES)
+		return mistake(err, errlen, "[store %s]: expected at most %d stores", name, CC_MAX_STORES);
 	s = &c->stores[c->nr_stores];
 	cc_store_config_init(s);
 	s->name = strdup(name);
 	if (!s->name) {
 		cc_store_config_free(s);
-		mistake(p, p->line, "[store %s]: out of memory", name);
-		return -1;
+		snprintf(err, errlen, "[store %s]: out of memory", name);
+		return -ENOMEM;
 	}
-	p->store_line[c->nr_stores] = p->line;
-	return c->nr_stores++;
+	p->store_line[c->nr_stores] = line;
+	p->store = c->nr_stores++;
+	return 0;
 }
 
-static int on_key(void *arg, const char *section, const char *name, const char *value)
-{
-	struct parser *p = arg;
-	int i;
-
-	if (p->failed)
-		return 0;
-	if (!strcmp(section, "pool"))
-		return set_in_section(p, pool_keys, NR_KEYS(pool_keys),
-				      p->config, &p->pool_seen, section, name, value);
-	if (strncmp(section, "store ", 6))
-		return mistake(p, p->line, "[%s]: expected [pool] or [store NAME]", section);
-	i = find_store(p, section + 6);
-	if (i < 0)
-		return 0;
-	return set_in_section(p, store_keys, NR_KEYS(store_keys),
-			      &p->config->stores[i], &p->store_seen[i], section, name, value);
-}
-
-/* Counts lines for the handler, which is called while its line is the last that was read. */
-static char *read_line(char *buf, int size, void *arg)
+static int config_section(void *arg, unsigned int line, const char *name, char *err, size_t errlen)
 {
 	struct parser *p = arg;
 
-	if (!fgets(buf, size, p->stream))
-		return NULL;
-	p->line++;
-	if (!strchr(buf, '\n') && !feof(p->stream) && !p->too_long)
-		p->too_long = p->line;
-	return buf;
+	p->in_pool = !strcmp(name, "pool");
+	if (p->in_pool)
+		return 0;
+	if (strncmp(name, "store ", 6))
+		return mistake(err, errlen, "[%s]: expected [pool] or [store NAME]", name);
+	/* A section may come in pieces. */
+	for (p->store = 0; p->store < p->config->nr_stores; p->store++)
+		if (!strcmp(p->config->stores[p->store].name, name + 6))
+			return 0;
+	return add_store(p, line, name + 6, err, errlen);
+}
+
+static int config_key(void *arg, unsigned int line, const char *name, const char *value, char *err,
+		  size_t errlen)
+{
+	struct parser *p = arg;
+
+	if (p->in_pool)
+		return set_in_section(pool_keys, NR_KEYS(pool_keys), p->config, &p->pool_seen, name,
+				      value, err, errlen);
+	if (!p->store_seen[p->store])
+		p->store_line[p->store] = line;
+	return set_in_section(store_keys, NR_KEYS(store_keys), &p->config->stores[p->store],
+			      &p->store_seen[p->store], name, value, err, errlen);
 }
 
 /* ---- the whole ---- */
@@ -493,7 +469,7 @@ static int default_metrics_socket(struct cc_config *c)
 	return 0;
 }
 
-static int set_defaults(struct parser *p)
+static int set_defaults(struct parser *p, char *err, size_t errlen)
 {
 	struct cc_config *c = p->config;
 	const char *base = strrchr(p->file, '/');
@@ -508,9 +484,8 @@ static int set_defaults(struct parser *p)
 		if (!c->pool)
 			return -ENOMEM;
 		if (!is_name(c->pool)) {
-			snprintf(p->err, p->errlen, "%s: name: expected in [pool], as \"%s\" is no "
-				 "name of a pool (" A_NAME ")", p->file, c->pool);
-			return -EINVAL;
+			return mistake(err, errlen, "%s: name: expected in [pool], as \"%s\" is no name "
+				       "of a pool (" A_NAME ")", p->file, c->pool);
 		}
 	}
 	if (default_string(&c->device, "/dev/mapper/%s", c->pool) ||
@@ -524,64 +499,40 @@ static int set_defaults(struct parser *p)
 }
 
 /* Opens each and lets them find each other: neither does any I/O. */
-static int open_stores(struct parser *p, struct cc_store *stores[CC_MAX_STORES])
+static int open_stores(struct parser *p, struct cc_store *stores[CC_MAX_STORES], char *err, size_t errlen)
 {
 	struct cc_config *c = p->config;
 	char why[256];
 	int r;
 
 	for (unsigned int i = 0; i < c->nr_stores; i++) {
-		if (!c->stores[i].url) {
-			mistake(p, p->store_line[i], "url: expected in [store %s]",
-				c->stores[i].name);
-			return -EINVAL;
-		}
+		if (!c->stores[i].url)
+			return mistake(err, errlen, "%s:%u: url: expected in [store %s]", p->file,
+				       p->store_line[i], c->stores[i].name);
 		r = cc_store_open(&c->stores[i], &stores[i], why, sizeof(why));
 		if (r) {
-			mistake(p, p->store_line[i], "%s", why);
+			mistake(err, errlen, "%s:%u: %s", p->file, p->store_line[i], why);
 			return r;
 		}
 	}
 	for (unsigned int i = 0; i < c->nr_stores; i++) {
 		r = cc_store_link(stores[i], stores, c->nr_stores, why, sizeof(why));
 		if (r) {
-			mistake(p, p->store_line[i], "%s", why);
+			mistake(err, errlen, "%s:%u: %s", p->file, p->store_line[i], why);
 			return r;
 		}
 	}
 	return 0;
 }
 
-static int check_stores(struct parser *p)
+static int check_stores(struct parser *p, char *err, size_t errlen)
 {
 	struct cc_store *stores[CC_MAX_STORES] = { NULL };
-	int r = open_stores(p, stores);
+	int r = open_stores(p, stores, err, errlen);
 
 	for (unsigned int i = 0; i < p->config->nr_stores; i++)
 		cc_store_close(stores[i]);
 	return r;
-}
-
-static int parse_file(struct parser *p)
-{
-	int line = ini_parse_stream(read_line, p, on_key, p);
-
-	if (ferror(p->stream)) {
-		snprintf(p->err, p->errlen, "%s: cannot read it: %m", p->file);
-		return -EIO;
-	}
-	if (line < 0)
-		return -ENOMEM;
-	if (p->too_long && (!p->failed || p->too_long <= p->failed)) {
-		p->failed = 0;
-		mistake(p, p->too_long, "line: expected at most 198 characters");
-		return -EINVAL;
-	}
-	if (line && (!p->failed || (unsigned int)line < p->failed)) {
-		p->failed = 0;
-		mistake(p, line, "line: expected [section], key = value or # comment");
-	}
-	return p->failed ? -EINVAL : 0;
 }
 
 /* ---- defaults as text ---- */
@@ -698,40 +649,35 @@ void cc_config_print_defaults(FILE *to)
 	cc_store_config_free(&store);
 }
 
+static int load_file(struct parser *p, char *err, size_t errlen)
+{
+	static const struct cc_ini_reader reader = { .section = config_section, .key = config_key };
+	int r = cc_ini_load(p->file, &reader, p, err, errlen);
+
+	if (!r)
+		r = set_defaults(p, err, errlen);
+	if (r == -ENOMEM)
+		snprintf(err, errlen, "%s: out of memory", p->file);
+	return r ? r : check_stores(p, err, errlen);
+}
+
 int cc_config_load(const char *file, struct cc_config *ret_config, char *err, size_t errlen)
 {
 	struct cc_config *c = malloc(sizeof(*c));
-	struct parser p = { .config = c, .file = file, .err = err, .errlen = errlen };
-	int r = -ENOMEM;
+	struct parser p = { .config = c, .file = file };
+	int r;
 
-	if (!c)
-		goto no_memory;
-	config_init(c);
-	p.stream = fopen(file, "re");
-	if (!p.stream) {
-		r = -errno;
-		snprintf(err, errlen, "%s: cannot open it: %s", file, strerror(-r));
-		goto free_config;
-	}
-	r = parse_file(&p);
-	if (!r)
-		r = set_defaults(&p);
-	if (!r)
-		r = check_stores(&p);
-	fclose(p.stream);
-	if (r)
-		goto clean_config;
-	*ret_config = *c;
-	free(c);
-	return 0;
-
-clean_config:
-	cc_config_free(c);
-free_config:
-	free(c);
-no_memory:
-	if (r == -ENOMEM)
+	if (!c) {
 		snprintf(err, errlen, "%s: out of memory", file);
+		return -ENOMEM;
+	}
+	config_init(c);
+	r = load_file(&p, err, errlen);
+	if (r)
+		cc_config_free(c);
+	else
+		*ret_config = *c;
+	free(c);
 	return r;
 }
 

@@ -259,9 +259,24 @@ refuse 2 "expected either --pin or --min-slots" up vm1 --from-config="$dir/disk.
 refuse 2 "--min-slots: expected a number from 1 to 1073741823" up vm1 --image x --pool p --min-slots 0
 refuse 2 "expected either --pin or --min-slots" up vm1 --image x --pool p --min-slots 1 --pin
 printf '[disks]\npool = p\n' >disk.conf
-refuse 1 "disk.conf:2: disks: expected the section" up vm1 --from-config="$dir/disk.conf"
+refuse 1 "disk.conf:1: .disks.: expected the section" up vm1 --from-config="$dir/disk.conf"
 printf '[disk]\npool = p\npool = q\n' >disk.conf
 refuse 1 "disk.conf:3: pool: is given twice" up vm1 --from-config="$dir/disk.conf"
+for key in "size = 10G" "min_slots = 5" "pin = no" "record = auto"; do
+	printf '[disk]\n%s\n%s\n' "$key" "$key" >disk.conf
+	refuse 1 "disk.conf:3: ${key%% *}: is given twice" up vm1 --from-config="$dir/disk.conf"
+done
+# As the pool's file is read: nothing of it is cut or passed over.
+printf '[disk]\nfeatures = %s\npool = p\ncolour = red\n' "$(printf '%0400d' 0)" >disk.conf
+refuse 1 "disk.conf:4: colour: expected pool" up vm1 --from-config="$dir/disk.conf"
+printf '\xef\xbb\xbf\t[disk]\r\n  pool = p\r\n\tcolour = red\r\n' >disk.conf
+refuse 1 "disk.conf:3: colour: expected pool" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = p\n  more\n' >disk.conf
+refuse 1 "disk.conf:3: line: expected .section., key = value" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = p\0q\n' >disk.conf
+refuse 1 "disk.conf:2: line: expected text, there is a NUL byte" up vm1 --from-config="$dir/disk.conf"
+printf '[disk]\npool = \033[2J\n' >disk.conf
+refuse 1 "disk.conf:2: line: expected text in UTF-8" up vm1 --from-config="$dir/disk.conf"
 refuse 1 "pool: expected a block device" pool-up p pool
 refuse 2 "expected POOL and DEVICE" pool-up p
 refuse 2 "--wait: expected" pool-up p pool --wait soon

@@ -8,10 +8,15 @@
 
 static char dir[64], file[128];
 
+static int load_bytes(const char *text, size_t size, struct cc_config *c, char *err, size_t errlen)
+{
+	write_file(dir, "cache0.conf", text, size);
+	return cc_config_load(file, c, err, errlen);
+}
+
 static int load(const char *text, struct cc_config *c, char *err, size_t errlen)
 {
-	write_file(dir, "cache0.conf", text, strlen(text));
-	return cc_config_load(file, c, err, errlen);
+	return load_bytes(text, strlen(text), c, err, errlen);
 }
 
 /* Expects a refusal with this place and these words. */
@@ -31,11 +36,9 @@ static void refused(const char *text, unsigned int line, const char *words)
 
 static void test_refusals(void)
 {
-	char line[400];
-
 	refused("[pool]\nfoo = 1\n", 2, "foo: expected a known key");
-	refused("[pol]\nname = x\n", 2, "[pol]: expected [pool] or [store NAME]");
-	refused("name = x\n", 1, "expected [pool]");
+	refused("[pol]\nname = x\n", 1, "[pol]: expected [pool] or [store NAME]");
+	refused("name = x\n", 1, "expected a [section] before");
 	refused("[pool]\n\nnonsense\n", 3, "expected [section]");
 	refused("[pool]\nname = a/b\n", 2, "name: expected 1 to 63");
 	refused("[pool]\nname =\n", 2, "name: expected");
@@ -50,8 +53,8 @@ static void test_refusals(void)
 	refused("[pool]\nnetwork_threads = 0\n", 2, "network_threads: expected 1 to 64");
 	refused("[pool]\nmax_in_flight = 4097\n", 2, "max_in_flight");
 	refused("[pool]\nname = a\nname = b\n", 3, "expected once");
-	refused("[store a b]\nurl = file:///x\n", 2, "[store a b]: expected a name");
-	refused("[store ]\nurl = file:///x\n", 2, "expected");
+	refused("[store a b]\nurl = file:///x\n", 1, "[store a b]: expected a name");
+	refused("[store ]\nurl = file:///x\n", 1, "expected");
 	refused("[store main]\nregion = x\n", 2, "url: expected in [store main]");
 	refused("[pool]\nname = p\n\n[store main]\nurl = ftp://x/\n", 5, "url: expected file://");
 	refused("[store main]\nurl = file://relative\n", 2, "url: expected file:///");
@@ -97,10 +100,60 @@ static void test_refusals(void)
 	refused(STORE "caches = f\n[store f]\nurl = file:///f\n", 2, "both have to be http");
 	refused(STORE "caches = a\nreplicas = a\n[store a]\nurl = http://a\n", 2, "each name once");
 	refused(STORE "replicas = a a\n[store a]\nurl = http://a\n", 2, "replicas: expected each name");
-	memset(line, 'x', sizeof(line));
-	memcpy(line, "[pool]\n#", 8);
-	strcpy(line + 390, "\n");
-	refused(line, 2, "at most 198");
+}
+
+static void refused_bytes(const char *text, size_t size, unsigned int line, const char *words)
+{
+	char err[400] = "", place[200];
+	struct cc_config c = { .nr_stores = 777 };
+	int r = load_bytes(text, size, &c, err, sizeof(err));
+
+	snprintf(place, sizeof(place), "%s:%u: ", file, line);
+	ok(r < 0 && !strncmp(err, place, strlen(place)) && strstr(err, words) && c.nr_stores == 777,
+	   "line %u of bytes: %s", line, r ? words : "taken!");
+}
+#define REFUSED_BYTES(text, ...) refused_bytes(text, sizeof(text) - 1, __VA_ARGS__)
+
+/* Whatever a file is made of, no part of it is passed over. */
+static void test_lines(void)
+{
+	char longer[1200] = "[store main]\nurl = http://h/";
+	char two[400], err[400] = "";
+	struct cc_config c;
+
+	refused("[store main]\n", 1, "url: expected in [store main]");
+	refused("[pool]\n\n  nonsense\n", 3, "expected [section], key = value");
+	refused("[pool\nname = x\n", 1, "expected a ] behind");
+	refused("[pool] name = x\n", 1, "expected nothing behind [section]");
+	refused("[pool]\n= x\n", 2, "expected [section], key = value");
+	refused("[pool]\nname: x\n", 2, "expected [section], key = value");
+	refused("[pool]\nname = a\rname = b\n", 2, "without control characters");
+	refused("[pool]\nname = \033[2J\n", 2, "without control characters");
+	refused(STORE "profile = \xc2\x9b" "2J\n", 3, "without control characters");
+	refused(STORE "profile = \xff\n", 3, "text in UTF-8");
+	REFUSED_BYTES("[pool]\nname = a\0b\n", 2, "there is a NUL byte");
+	REFUSED_BYTES("[pool]\n# \0\n", 2, "there is a NUL byte");
+	snprintf(two, sizeof(two), "[store %s]\n", "0123456789012345678901234567890123456789012345678901234567890123");
+	refused(two, 1, "expected a name");
+	/* Names that differ behind their 48th character are two. */
+	snprintf(two, sizeof(two), "[store %s-a]\nurl = file:///a\n[store %s-b]\nurl = file:///b\n",
+		 "s2345678901234567890123456789012345678901234567890123456789",
+		 "s2345678901234567890123456789012345678901234567890123456789");
+	if (ok(!load(two, &c, err, sizeof(err)) && c.nr_stores == 2 && strlen(c.stores[1].domain) == 61,
+	       "two stores with long names are two %s", err))
+		cc_config_free(&c);
+	memset(longer + strlen(longer), 'x', 1000);
+	if (ok(!load(longer, &c, err, sizeof(err)) && strlen(c.stores[0].url) == 1009, "a long line is one %s", err))
+		cc_config_free(&c);
+	if (ok(!load("\xef\xbb\xbf[store main]\r\n\turl = file:///s\t \r\n \r\n  # x\r\n   domain=d ;e\r\n"
+		     "[pool] ; f\n[store main]\nattempts = 2", &c, err, sizeof(err)) &&
+	       !strcmp(c.stores[0].url, "file:///s") && !strcmp(c.stores[0].domain, "d") &&
+	       c.stores[0].attempts == 2 && c.nr_stores == 1,
+	       "indented, in pieces, with another editor's marks, no end of the last line %s", err))
+		cc_config_free(&c);
+	ok(cc_config_load("/dev/zero", &c, err, sizeof(err)) == -EFBIG && strstr(err, "at most 1 MiB"),
+	   "a file without end: %s", err);
+	ok(cc_config_load(dir, &c, err, sizeof(err)) == -EISDIR, "a directory: %s", err);
 }
 
 static void test_defaults(void)
@@ -231,6 +284,7 @@ int main(void)
 	test_values();
 	test_printed_defaults();
 	test_refusals();
+	test_lines();
 	test_numbers();
 	remove_tree(dir);
 	return tap_done();

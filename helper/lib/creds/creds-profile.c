@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The files of the AWS tools: a profile has keys, a program that prints some, or a role and a
- * token to get it with.  Reads lines itself, as a session token may be longer than libinih's lines.
+ * token to get it with.  Reads lines itself: an indented line means something there, and what is not known
+ * is passed over.
  */
 #include "creds-impl.h"
 
