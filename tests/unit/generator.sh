@@ -94,6 +94,20 @@ check "a bad number" refused 'max_misses=0: expected a number' 'x p s i max_miss
 check "a bad size" refused 'size=10GB: expected a size' "x p s $digest size=10GB"
 check "a size of an image" refused 'size=: expected with a digest' 'x p s i size=1G'
 
+check "escapes of a terminal, which are not shown" refused 'line: expected printable ASCII$' "$(printf 'x p s \033[2J')"
+check "the same in UTF-8" refused 'line: expected printable ASCII$' "$(printf 'x p s \302\2332J')"
+
+# As the other files are read
+check "an editor's marks" generate '\357\273\277vm1 p s i\r\n\r\n\t# comment\r\n  vm2 p s i nofail\r\n'
+check "are passed over" silent
+check "the first line" wants Requires vm1
+check "the last one, indented" wants Wants vm2
+check "a NUL byte" generate 'before p s i\nx\0y p s i\n#\0\nafter p s i\n'
+check "is told, but in comments" [ "$(wc -l <"$dir/log")" -eq 1 ]
+check "with its line" grep -q "chunktab:2: line: expected text, there is a NUL byte in it" "$dir/log"
+check "and hides no line" wants Requires after
+check "nor makes one" no wants Requires xy
+
 check "an empty table" generate ''
 rm "$CHUNKTAB"
 check "no table" sh "$systemd/chunkcache-generator" "$dir/none"
