@@ -88,7 +88,7 @@ module: $(MODDIR)/dm-chunkcache.ko
 $(MODDIR)/dm-chunkcache.ko: $(MODSRC)
 	@mkdir -p $(MODDIR)
 	@cp -a --parents $(MODSRC) $(MODDIR)
-	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) $(KARGS) modules
+	$(MAKE) -C $(KDIR) M=$(abspath $(MODDIR)) CHUNKCACHE_VERSION=$(VERSION) $(KARGS) modules
 
 # Where things go; DESTDIR is put before all of them.
 prefix       ?= /usr/local
@@ -147,6 +147,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 -include tools/deb.mk
 -include tests/tests.mk

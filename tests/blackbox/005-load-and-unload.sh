@@ -13,6 +13,9 @@ loaded() { [ -d /sys/module/dm_chunkcache ]; }
 loaded && fail "the module is there before its first use"
 pool_up
 loaded || fail "the pool's target did not load the module"
+[ "$(cat /sys/module/dm_chunkcache/version)" = "$(chunkctl --version | sed 's/.* //')" ] ||
+	fail "the module's version is not that of the tools"
+[ "$(modinfo -F author dm-chunkcache)" = "dm-chunkcache developers" ] || fail "no author"
 must_fail rmmod dm_chunkcache 2>/dev/null
 pool_down
 must_become 10 module_unloads

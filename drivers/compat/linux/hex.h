@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is in this header stood in linux/kernel.h before 6.4, and 7.0 does not include it from there. */
+/* Before 6.4 linux/kernel.h had what is in this header; on 7.x it does not even include it. */
 #include <linux/kernel.h>
 
 #ifndef hex_asc_lo

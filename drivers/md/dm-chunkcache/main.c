@@ -53,6 +53,8 @@ module_init(cc_init);
 module_exit(cc_exit);
 
 MODULE_DESCRIPTION("Read-through cache of content-addressed chunks");
+MODULE_AUTHOR("dm-chunkcache developers");
+MODULE_VERSION(CHUNKCACHE_VERSION);
 MODULE_LICENSE("GPL");
 MODULE_ALIAS("dm-chunkcache-pool");
 MODULE_ALIAS_GENL_FAMILY(CHUNKCACHE_GENL_NAME);
