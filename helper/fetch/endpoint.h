@@ -2,7 +2,7 @@
 /*
  * What the fetch engine knows of a store over HTTP from how its GETs went: whether it is well, how many
  * at a time it takes, what retries and second GETs it may be asked, and the counters.  Pure: time is
- * given, and the engine's lock covers it all.  An endpoint belongs to one engine at a time.
+ * given, and the engine's lock covers it all.
  *
  *	breaker		in use?			-> next
  *	CLOSED		yes			OPEN after 5 failures in a row

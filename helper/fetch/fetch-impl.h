@@ -54,21 +54,36 @@ enum cc_fetch_state {
 
 struct cc_fetch_leg;			/* of fetch-leg.c */
 
+/* A store as this engine sees it: made when it is first asked for, and there until the engine ends. */
+struct cc_fetch_store {
+	struct cc_list node;		/* of the engine's known */
+	struct cc_store *store;
+	bool linked;			/* what follows is set, as the store has it */
+	struct cc_fetch_store *replicas[CC_STORE_MAX_REPLICAS];
+	struct cc_fetch_store *caches[CC_STORE_MAX_CACHES];
+	struct cc_endpoint endpoint;	/* HTTP */
+	struct cc_list queue[CC_FETCH_NR_PRIORITIES];
+	struct cc_list queued;		/* node of the engine's list of stores with something in them */
+	unsigned int nr_queued;
+	unsigned int active;		/* file: objects being read */
+};
+
 struct cc_fetch_priv {
 	struct cc_list node;
 	struct cc_fetch_req *req;
+	struct cc_fetch_store *store;	/* that the request names */
 	enum cc_fetch_state state;	/* written by cc_fetch_set_state() only */
 	_Atomic enum cc_fetch_priority priority;
 	atomic_bool cancelled;
 	unsigned int net;		/* while ACTIVE: the network thread that has it */
 	uint64_t submit_ns, deadline_ns, due_ns;
 	/* whom to ask: see fetch-route.c */
-	struct cc_store *at;		/* ACTIVE to CHECKING: who sends the bytes */
+	struct cc_fetch_store *at;	/* ACTIVE to CHECKING: who sends the bytes */
 	unsigned int tier;		/* caches that need not be asked any more */
 	uint32_t asked;			/* bits of who was, in this attempt: 0 the store, 1.. replicas */
 	struct cc_http_outcome before;	/* of the one that was asked first, if asked is not 0 */
 	struct cc_retry retry;
-	struct cc_store *payer;		/* of spent, for retries */
+	struct cc_fetch_store *payer;	/* of spent, for retries */
 	unsigned int spent;
 	bool fresh;			/* the next attempt wants a new connection */
 	/* The thread that has the request writes these without the lock. */
@@ -91,6 +106,7 @@ struct cc_fetch {
 	bool rung;			/* eventfd is readable */
 	atomic_bool stop;
 
+	struct cc_list known;		/* all stores that were asked for */
 	struct cc_list stores;		/* those with something in their queues */
 	struct cc_list delayed;		/* by due_ns */
 	struct cc_list landed, done;
@@ -130,19 +146,29 @@ struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind,
 /* The thread that asked for the next takes it. */
 void cc_fetch_take(struct cc_fetch *f, struct cc_fetch_priv *p);
 
+/* ---- fetch-store.c; with the lock held ---- */
+
+/* s as the engine sees it, and those that it uses.  NULL: no memory. */
+struct cc_fetch_store *cc_fetch_store_of(struct cc_fetch *f, struct cc_store *s);
+void cc_fetch_store_free_all(struct cc_fetch *f);
+static inline bool cc_fetch_store_is_http(const struct cc_fetch_store *s)
+{
+	return s->store->kind == CC_STORE_KIND_HTTP;
+}
+
 /* ---- fetch-route.c; with the lock held ---- */
 
 /* May one more GET of this engine go to the store's endpoint? */
-bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_store *s);
+bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_fetch_store *s);
 /* Whom to ask next.  NULL: nobody has room. */
-struct cc_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
+struct cc_fetch_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
 /* Whom to ask beside p->at, for a second leg; NULL: only p->at itself. */
-struct cc_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
+struct cc_fetch_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns);
 /* Until when at may take, in this attempt. */
-uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_store *at,
+uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_fetch_store *at,
 				 uint64_t now_ns);
 /* Is at a cache of the request's store that is to tell what it has, and no more? */
-bool cc_fetch_route_only_if_cached(const struct cc_fetch_priv *p, const struct cc_store *at);
+bool cc_fetch_route_only_if_cached(const struct cc_fetch_priv *p, const struct cc_fetch_store *at);
 enum cc_route_verdict {
 	CC_ROUTE_NEXT,			/* ask the next one, at once */
 	CC_ROUTE_RETRY,			/* all were asked: what the class says */
@@ -153,7 +179,7 @@ enum cc_route_verdict {
  * another one that was asked has said more.
  */
 enum cc_route_verdict cc_fetch_route_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
-					    struct cc_store *at, struct cc_http_outcome *o);
+					    struct cc_fetch_store *at, struct cc_http_outcome *o);
 
 /* ---- fetch-net.c ---- */
 

@@ -51,7 +51,7 @@ static void account(struct cc_fetch *f, struct cc_fetch_leg *l, const struct cc_
 	};
 	bool silent = o->class == CC_RETRY_TRANSIENT && !x->first_ns;
 
-	cc_resolver_report(cc_store_http_target(l->at)->resolver, l->address, silent, r.ttfb_us);
+	cc_resolver_report(cc_store_http_target(l->at->store)->resolver, l->address, silent, r.ttfb_us);
 	pthread_mutex_lock(&f->lock);
 	f->stats.bytes += x->received;
 	cc_endpoint_end(&l->at->endpoint, &r, now);
@@ -59,7 +59,7 @@ static void account(struct cc_fetch *f, struct cc_fetch_leg *l, const struct cc_
 	pthread_mutex_unlock(&f->lock);
 }
 
-static void count_start(struct cc_fetch *f, struct cc_fetch_priv *p, struct cc_store *at)
+static void count_start(struct cc_fetch *f, struct cc_fetch_priv *p, struct cc_fetch_store *at)
 {
 	p->attempts++;
 	pthread_mutex_lock(&f->lock);
@@ -71,7 +71,7 @@ static void count_start(struct cc_fetch *f, struct cc_fetch_priv *p, struct cc_s
 /* ---- a leg's life ---- */
 
 static struct cc_fetch_leg *new_leg(struct cc_fetch_net *n, struct cc_fetch_priv *p,
-				    struct cc_store *at)
+				    struct cc_fetch_store *at)
 {
 	struct cc_fetch_leg *l = cc_list_entry(n->free.next, struct cc_fetch_leg, node);
 
@@ -137,7 +137,7 @@ static uint64_t second_due(struct cc_fetch *f, const struct cc_fetch_leg *l, uin
 
 	if (x->first_ns) {
 		*ret_kind = CC_HEDGE_STALL;
-		after = l->at->config->stall_hedge_ms * CC_MS;
+		after = l->at->store->config->stall_hedge_ms * CC_MS;
 		if (!after || x->answer.status != 200 || !x->pieces)
 			return UINT64_MAX;
 		if (after < GAPS * (x->last_ns - x->first_ns) / x->pieces)
@@ -177,10 +177,10 @@ static void look_in_time(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 /* ---- start ---- */
 
 /* The host's address and the keys: 0, -EINPROGRESS, or another error with *o set. */
-static int make_ready(struct cc_store *at, const char *avoid, char *ret_address,
+static int make_ready(struct cc_fetch_store *at, const char *avoid, char *ret_address,
 		      struct cc_http_outcome *o)
 {
-	struct cc_http_target *t = cc_store_http_target(at);
+	struct cc_http_target *t = cc_store_http_target(at->store);
 	int r;
 
 	r = cc_resolver_get(t->resolver, avoid, ret_address, o->reason, sizeof(o->reason));
@@ -209,7 +209,7 @@ static int begin(struct cc_fetch_net *n, struct cc_fetch_leg *l, size_t from, st
 	cc_fetch_object_name(p->req, l->name);
 	if (!req.buf || (!l->xfer.easy && cc_http_xfer_init(&l->xfer)))
 		return -ENOMEM;
-	if (cc_http_xfer_start(&l->xfer, cc_store_http_target(l->at), &req, l->address, o))
+	if (cc_http_xfer_start(&l->xfer, cc_store_http_target(l->at->store), &req, l->address, o))
 		return -EINVAL;
 	if (curl_multi_add_handle(n->multi, l->xfer.easy)) {
 		*o = (struct cc_http_outcome){ CC_STORE_ERROR, CC_RETRY_TRANSIENT, 0,
@@ -470,11 +470,11 @@ static bool may_have_second(const struct cc_fetch_leg *l)
 }
 
 /* Another address of the same store; without one, another store; else another connection. */
-static struct cc_store *choose_second(struct cc_fetch *f, const struct cc_fetch_leg *l, uint64_t now)
+static struct cc_fetch_store *choose_second(struct cc_fetch *f, const struct cc_fetch_leg *l, uint64_t now)
 {
-	struct cc_store *at = NULL;
+	struct cc_fetch_store *at = NULL;
 
-	if (!cc_resolver_has_other(cc_store_http_target(l->at)->resolver, l->address)) {
+	if (!cc_resolver_has_other(cc_store_http_target(l->at->store)->resolver, l->address)) {
 		pthread_mutex_lock(&f->lock);
 		at = cc_fetch_route_beside(f, l->p, now);
 		pthread_mutex_unlock(&f->lock);
@@ -483,7 +483,7 @@ static struct cc_store *choose_second(struct cc_fetch *f, const struct cc_fetch_
 }
 
 /* Is there budget at the one that is late, and room and patience at the other? */
-static bool pay_second(struct cc_fetch *f, struct cc_fetch_leg *l, struct cc_store *at,
+static bool pay_second(struct cc_fetch *f, struct cc_fetch_leg *l, struct cc_fetch_store *at,
 		       enum cc_hedge kind, bool urgent, uint64_t now)
 {
 	bool may;
@@ -501,7 +501,7 @@ static bool pay_second(struct cc_fetch *f, struct cc_fetch_leg *l, struct cc_sto
 	return may;
 }
 
-static void begin_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_store *at,
+static void begin_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_fetch_store *at,
 			 const char *address, enum cc_hedge kind)
 {
 	struct cc_fetch_priv *p = l->p;
@@ -527,7 +527,7 @@ static void begin_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct 
 static bool start_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, enum cc_hedge kind,
 			 bool urgent, uint64_t now)
 {
-	struct cc_store *at = choose_second(n->fetch, l, now);
+	struct cc_fetch_store *at = choose_second(n->fetch, l, now);
 	char address[CC_ADDRESS_SIZE] = "";
 	struct cc_http_outcome o;
 

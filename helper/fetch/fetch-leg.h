@@ -19,7 +19,7 @@ struct cc_fetch_leg {
 	struct cc_http_xfer xfer;	/* first: what curl keeps is a pointer to it */
 	struct cc_list node;		/* in net's free or busy */
 	struct cc_fetch_priv *p;
-	struct cc_store *at;
+	struct cc_fetch_store *at;
 	bool second;			/* of what kind: */
 	enum cc_hedge kind;
 	char name[CC_OBJECT_NAME_MAX];

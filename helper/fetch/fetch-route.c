@@ -11,17 +11,17 @@
 #define NOBODY (~0u)
 
 /* The store itself and its replicas, in order of preference. */
-static struct cc_store *replica(const struct cc_fetch_priv *p, unsigned int i)
+static struct cc_fetch_store *replica(const struct cc_fetch_priv *p, unsigned int i)
 {
-	return i ? p->req->store->replicas[i - 1] : p->req->store;
+	return i ? p->store->replicas[i - 1] : p->store;
 }
 
 static unsigned int nr_replicas(const struct cc_fetch_priv *p)
 {
-	return p->req->store->nr_replicas + 1;
+	return p->store->store->nr_replicas + 1;
 }
 
-static unsigned int replica_index(const struct cc_fetch_priv *p, const struct cc_store *at)
+static unsigned int replica_index(const struct cc_fetch_priv *p, const struct cc_fetch_store *at)
 {
 	for (unsigned int i = 0; i < nr_replicas(p); i++)
 		if (replica(p, i) == at)
@@ -29,17 +29,17 @@ static unsigned int replica_index(const struct cc_fetch_priv *p, const struct cc
 	return NOBODY;
 }
 
-static unsigned int cache_index(const struct cc_fetch_priv *p, const struct cc_store *at)
+static unsigned int cache_index(const struct cc_fetch_priv *p, const struct cc_fetch_store *at)
 {
-	const struct cc_store *s = p->req->store;
+	const struct cc_fetch_store *s = p->store;
 
-	for (unsigned int i = 0; i < s->nr_caches; i++)
+	for (unsigned int i = 0; i < s->store->nr_caches; i++)
 		if (s->caches[i] == at)
 			return i;
 	return NOBODY;
 }
 
-bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_store *s)
+bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_fetch_store *s)
 {
 	/* Whatever is configured, an eighth of the network is left to others: this one may be dead. */
 	unsigned int most = f->config.max_in_flight - f->config.max_in_flight / 8;
@@ -50,15 +50,15 @@ bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_store *s)
 /* ---- whom next ---- */
 
 /* From the cache with that index on. */
-static struct cc_store *next_cache(const struct cc_fetch *f, const struct cc_fetch_priv *p,
+static struct cc_fetch_store *next_cache(const struct cc_fetch *f, const struct cc_fetch_priv *p,
 				   unsigned int *tier, uint64_t now_ns)
 {
-	const struct cc_store *s = p->req->store;
+	const struct cc_fetch_store *s = p->store;
 
-	for (; *tier < s->nr_caches; ++*tier) {
-		struct cc_store *c = s->caches[*tier];
+	for (; *tier < s->store->nr_caches; ++*tier) {
+		struct cc_fetch_store *c = s->caches[*tier];
 
-		if (c->config->cache_mode != CC_CACHE_OFF && cc_fetch_has_room(f, c) &&
+		if (c->store->config->cache_mode != CC_CACHE_OFF && cc_fetch_has_room(f, c) &&
 		    !cc_endpoint_is_out(&c->endpoint, now_ns))
 			return c;
 	}
@@ -66,14 +66,14 @@ static struct cc_store *next_cache(const struct cc_fetch *f, const struct cc_fet
 }
 
 /* The best one that was not asked; if out, those count as well that are to be passed over. */
-static struct cc_store *best_replica(const struct cc_fetch *f, const struct cc_fetch_priv *p,
+static struct cc_fetch_store *best_replica(const struct cc_fetch *f, const struct cc_fetch_priv *p,
 				     uint32_t asked, bool out, uint64_t now_ns)
 {
-	struct cc_store *best = NULL;
+	struct cc_fetch_store *best = NULL;
 	double least = 0;
 
 	for (unsigned int i = 0; i < nr_replicas(p); i++) {
-		struct cc_store *s = replica(p, i);
+		struct cc_fetch_store *s = replica(p, i);
 		double score;
 
 		if (asked & 1u << i || !cc_fetch_has_room(f, s) ||
@@ -88,24 +88,24 @@ static struct cc_store *best_replica(const struct cc_fetch *f, const struct cc_f
 	return best;
 }
 
-struct cc_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
+struct cc_fetch_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
 {
-	struct cc_store *s = next_cache(f, p, &p->tier, now_ns);
+	struct cc_fetch_store *s = next_cache(f, p, &p->tier, now_ns);
 
 	if (s)
 		return s;
 	if (nr_replicas(p) == 1)
-		return cc_fetch_has_room(f, p->req->store) ? p->req->store : NULL;
+		return cc_fetch_has_room(f, p->store) ? p->store : NULL;
 	if (p->asked && !(p->asked & 1) && p->before.result == CC_STORE_NOTFOUND)
-		return cc_fetch_has_room(f, p->req->store) ? p->req->store : NULL;
+		return cc_fetch_has_room(f, p->store) ? p->store : NULL;
 	s = best_replica(f, p, p->asked, false, now_ns);
 	return s ? s : best_replica(f, p, p->asked, true, now_ns);
 }
 
-struct cc_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
+struct cc_fetch_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
 {
 	unsigned int i = replica_index(p, p->at), tier = p->tier + 1;
-	struct cc_store *s;
+	struct cc_fetch_store *s;
 
 	if (i != NOBODY)
 		return p->asked ? NULL : best_replica(f, p, 1u << i, false, now_ns);
@@ -113,7 +113,7 @@ struct cc_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv 
 	return s ? s : best_replica(f, p, 0, false, now_ns);
 }
 
-uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_store *at,
+uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_fetch_store *at,
 				 uint64_t now_ns)
 {
 	uint64_t half, own;
@@ -121,13 +121,13 @@ uint64_t cc_fetch_route_deadline(const struct cc_fetch_priv *p, const struct cc_
 	if (cache_index(p, at) == NOBODY || now_ns >= p->deadline_ns)
 		return p->deadline_ns;
 	half = now_ns + (p->deadline_ns - now_ns) / 2;
-	own = now_ns + at->config->total_timeout_ms * CC_MS;
+	own = now_ns + at->store->config->total_timeout_ms * CC_MS;
 	return own < half ? own : half;
 }
 
-bool cc_fetch_route_only_if_cached(const struct cc_fetch_priv *p, const struct cc_store *at)
+bool cc_fetch_route_only_if_cached(const struct cc_fetch_priv *p, const struct cc_fetch_store *at)
 {
-	return at->config->cache_mode == CC_CACHE_READ_ONLY && cache_index(p, at) != NOBODY;
+	return at->store->config->cache_mode == CC_CACHE_READ_ONLY && cache_index(p, at) != NOBODY;
 }
 
 /* ---- after a failure ---- */
@@ -151,7 +151,7 @@ static void combine(const struct cc_fetch_priv *p, bool is_store, struct cc_http
 }
 
 enum cc_route_verdict cc_fetch_route_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
-					    struct cc_store *at, struct cc_http_outcome *o)
+					    struct cc_fetch_store *at, struct cc_http_outcome *o)
 {
 	unsigned int cache = cache_index(p, at), i = replica_index(p, at);
 	bool first = !p->asked;

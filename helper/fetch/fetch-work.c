@@ -83,7 +83,7 @@ static void check(struct cc_fetch *f, struct cc_fetch_priv *p)
 	pthread_mutex_lock(&f->lock);
 	if (r == -EILSEQ) {
 		f->stats.hash_mismatches++;
-		if (p->at->kind == CC_STORE_KIND_HTTP)
+		if (cc_fetch_store_is_http(p->at))
 			cc_endpoint_corrupt(&p->at->endpoint, p->landed, cc_now_ns());
 	}
 	if (r) {

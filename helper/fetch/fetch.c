@@ -20,7 +20,7 @@ static struct cc_list *list_of(struct cc_fetch *f, const struct cc_fetch_priv *p
 {
 	switch (p->state) {
 	case CC_FETCH_QUEUED:
-		return &p->req->store->queue[p->priority];
+		return &p->store->queue[p->priority];
 	case CC_FETCH_DELAYED:
 		return &f->delayed;
 	case CC_FETCH_LANDED:
@@ -62,7 +62,7 @@ static void insert(struct cc_list *list, struct cc_fetch_priv *p)
 
 static void count_queued(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
 {
-	struct cc_store *s = p->req->store;
+	struct cc_fetch_store *s = p->store;
 
 	f->stats.queued[p->priority] += n;
 	s->nr_queued += n;
@@ -78,8 +78,8 @@ static void count(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
 		count_queued(f, p, n);
 	if (p->state == CC_FETCH_ACTIVE) {
 		f->stats.in_flight += n;
-		if (p->req->store->kind == CC_STORE_KIND_FILE)
-			p->req->store->active += n;
+		if (!cc_fetch_store_is_http(p->store))
+			p->store->active += n;
 	}
 }
 
@@ -132,7 +132,7 @@ static void settle(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_re
 {
 	struct cc_fetch_req *req = p->req;
 
-	if (req->store->kind != CC_STORE_KIND_HTTP)
+	if (!cc_fetch_store_is_http(p->store))
 		return;
 	if (result == CC_STORE_OK)
 		cc_endpoint_repay(&(p->payer ? p->payer : p->at)->endpoint, p->spent);
@@ -171,10 +171,10 @@ static void enqueue(struct cc_fetch *f, struct cc_fetch_priv *p)
 {
 	cc_fetch_set_state(f, p, CC_FETCH_QUEUED);
 	cc_fetch_net_alarm(f, p->deadline_ns);
-	if (p->req->store->kind == CC_STORE_KIND_FILE)
-		pthread_cond_signal(&f->file_work);
-	else
+	if (cc_fetch_store_is_http(p->store))
 		cc_fetch_net_wake_idlest(f);
+	else
+		pthread_cond_signal(&f->file_work);
 }
 
 void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns)
@@ -186,7 +186,7 @@ void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns
 
 static bool pay_retry(struct cc_fetch_priv *p, enum cc_retry_class class)
 {
-	if (p->at->kind != CC_STORE_KIND_HTTP)
+	if (!cc_fetch_store_is_http(p->at))
 		return true;
 	if (p->payer != p->at)
 		p->spent = 0;
@@ -218,7 +218,7 @@ void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
 		return;
 	}
-	if (p->at->kind == CC_STORE_KIND_HTTP)
+	if (cc_fetch_store_is_http(p->at))
 		verdict = cc_fetch_route_failed(f, p, p->at, &o);
 	if (verdict == CC_ROUTE_RETRY) {
 		retry(f, p, &o);
@@ -250,7 +250,7 @@ static void expire_all(struct cc_fetch *f, uint64_t now, uint64_t *next)
 {
 	/* A store whose last request this ends leaves the list. */
 	cc_list_each_safe(node, &f->stores) {
-		struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+		struct cc_fetch_store *s = cc_list_entry(node, struct cc_fetch_store, queued);
 
 		for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
 			expire(f, &s->queue[i], now, next);
@@ -279,13 +279,13 @@ uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns)
 
 #define LOOK_MAX 8			/* requests of a store, when the first ones have to wait */
 
-static struct cc_store *room_for(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now)
+static struct cc_fetch_store *room_for(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now)
 {
-	struct cc_store *s = p->req->store;
+	struct cc_fetch_store *s = p->store;
 
-	if (s->kind == CC_STORE_KIND_HTTP)
+	if (cc_fetch_store_is_http(s))
 		return cc_fetch_route(f, p, now);
-	return s->active < s->config->connections ? s : NULL;
+	return s->active < s->store->config->connections ? s : NULL;
 }
 
 /* Of those of a store, the first that somebody has room for. */
@@ -315,10 +315,10 @@ struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind,
 		if (i == CC_FETCH_PREFETCH && free <= slots / 4)
 			return NULL;
 		cc_list_each(node, &f->stores) {
-			struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+			struct cc_fetch_store *s = cc_list_entry(node, struct cc_fetch_store, queued);
 			struct cc_fetch_priv *p;
 
-			p = s->kind == kind ? next_of(f, &s->queue[i], now) : NULL;
+			p = s->store->kind == kind ? next_of(f, &s->queue[i], now) : NULL;
 			if (!p)
 				continue;
 			/* Stores take turns. */
@@ -399,6 +399,14 @@ static bool is_valid(const struct cc_fetch_req *req)
 	       req->encoding == CC_ENCODING_ZSTD;
 }
 
+/* The engine may not know its store yet.  False: no memory. */
+static bool find_store(struct cc_fetch *f, struct cc_fetch_priv *p)
+{
+	if (p)
+		p->store = cc_fetch_store_of(f, p->req->store);
+	return p && p->store;
+}
+
 static bool is_known_missing(struct cc_fetch *f, const struct cc_fetch_priv *p)
 {
 	const struct cc_negative_key key = negative_key(p->req);
@@ -415,15 +423,19 @@ void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch
 
 	reset_req(req);
 	pthread_mutex_lock(&f->lock);
-	req->priv = p;
-	if (!p)
+	if (!find_store(f, p)) {
+		free(p);
 		starve(f, req);
-	else if (!is_valid(req))
+		goto unlock;
+	}
+	req->priv = p;
+	if (!is_valid(req))
 		cc_fetch_complete(f, p, CC_STORE_ERROR, "encoding: expected 0 or 1");
 	else if (is_known_missing(f, p))
 		cc_fetch_complete(f, p, CC_STORE_NOTFOUND, "no such object, a moment ago");
 	else
 		enqueue(f, p);
+unlock:
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -462,7 +474,7 @@ void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req)
 		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
 		break;
 	case CC_FETCH_ACTIVE:
-		if (req->store->kind == CC_STORE_KIND_HTTP)
+		if (cc_fetch_store_is_http(p->store))
 			cc_fetch_net_wake(f, p->net);
 		break;
 	default:
@@ -509,14 +521,18 @@ void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats)
 	pthread_mutex_unlock(&f->lock);
 }
 
-bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *s, struct cc_endpoint *ret_endpoint)
+bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *store, struct cc_endpoint *ret_endpoint)
 {
-	if (s->kind != CC_STORE_KIND_HTTP)
+	struct cc_fetch_store *s;
+
+	if (store->kind != CC_STORE_KIND_HTTP)
 		return false;
 	pthread_mutex_lock(&f->lock);
-	*ret_endpoint = s->endpoint;
+	s = cc_fetch_store_of(f, store);
+	if (s)
+		*ret_endpoint = s->endpoint;
 	pthread_mutex_unlock(&f->lock);
-	return true;
+	return s;
 }
 
 /* ---- life ---- */
@@ -528,6 +544,7 @@ static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
 	pthread_cond_init(&f->file_work, NULL);
 	pthread_cond_init(&f->hash_work, NULL);
 	f->next_event_ns = UINT64_MAX;
+	cc_list_init(&f->known);
 	cc_list_init(&f->stores);
 	cc_list_init(&f->delayed);
 	cc_list_init(&f->landed);
@@ -537,6 +554,7 @@ static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
 
 static void destroy(struct cc_fetch *f)
 {
+	cc_fetch_store_free_all(f);
 	cc_bufpool_free(f->bufs);
 	pthread_cond_destroy(&f->hash_work);
 	pthread_cond_destroy(&f->file_work);
@@ -613,7 +631,7 @@ static void drop_all(struct cc_fetch *f, struct cc_list *list)
 static void drop_queued(struct cc_fetch *f)
 {
 	cc_list_each_safe(node, &f->stores) {
-		struct cc_store *s = cc_list_entry(node, struct cc_store, queued);
+		struct cc_fetch_store *s = cc_list_entry(node, struct cc_fetch_store, queued);
 
 		for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
 			drop_all(f, &s->queue[i]);

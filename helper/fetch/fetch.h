@@ -8,7 +8,8 @@
  * The caller owns buffers: a request names a buffer, the engine writes into it from submit until
  * completion (or until cancel's completion), and the caller touches it only afterwards.
  * Completions are collected by the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes
- * readable when there are some.  All functions may be called from that one thread only (the control loop).
+ * readable when there are some.  A store that was asked for lives as long as the engine does.
+ * All functions may be called from that one thread only (the control loop).
  */
 #ifndef CC_FETCH_H
 #define CC_FETCH_H
@@ -84,7 +85,7 @@ int cc_fetch_fd(const struct cc_fetch *f);
 /* The next completed request, or NULL. */
 struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f);
 void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats);
-/* Of a store over HTTP: false for others.  The copy's config is the store's. */
-bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *s, struct cc_endpoint *ret_endpoint);
+/* Of a store over HTTP: false for others, and without memory.  The copy's config is the store's. */
+bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *store, struct cc_endpoint *ret_endpoint);
 
 #endif

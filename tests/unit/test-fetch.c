@@ -525,7 +525,7 @@ static void test_slow_name_server(void)
 {
 	struct cc_fetch *f = open_fetch(1, 1, 8);
 	struct cc_store_config c;
-	struct cc_store *slow;
+	struct cc_store *slow, *again;
 	char url[128];
 	uint64_t start;
 	struct job *j;
@@ -545,13 +545,13 @@ static void test_slow_name_server(void)
 	j = wait_one(f, 3000);
 	ok(j == &jobs[1] && !j->req.result && is_right(j) && j->req.attempts == 1,
 	   "the one that waits is served in the end %s", j ? j->req.error : "");
-	cc_store_close(slow);
-	slow = open_store(&c, url);
-	prepare(&jobs[0], slow, 0, 0);
+	again = open_store(&c, url);
+	prepare(&jobs[0], again, 0, 0);
 	cc_fetch_submit(f, &jobs[0].req, CC_FETCH_DEMAND);
 	nap_ms(50);
 	start = cc_now_ns();
 	cc_fetch_close(f);
+	cc_store_close(again);
 	cc_store_close(slow);
 	ok(cc_now_ns() - start < 1200 * MS, "nor does a close wait for it");
 	nap_ms(1600); /* its thread ends before the program */

@@ -15,12 +15,14 @@ static const char *const names[NR_STORES] = { "main", "copy", "cache", "fourth" 
 static struct cc_store_config configs[NR_STORES];
 static struct cc_store *stores[NR_STORES];
 static char urls[NR_STORES][128];
+static struct cc_fetch *f;
 
-/* New stores that know nothing of each other's health; main uses those that are named. */
-static void reopen(const char *replicas, const char *caches)
+/* New stores, and an engine that knows nothing of their health; main uses those that are named. */
+static void reopen_for(unsigned int max, const char *replicas, const char *caches)
 {
 	char err[200];
 
+	cc_fetch_close(f);
 	for (int i = 0; i < NR_STORES; i++) {
 		const char *bucket = configs[i].cachey_bucket;
 		enum cc_cache_mode mode = configs[i].cache_mode;
@@ -37,6 +39,12 @@ static void reopen(const char *replicas, const char *caches)
 	configs[MAIN].caches = (char *)caches;
 	if (cc_store_link(stores[MAIN], stores, NR_STORES, err, sizeof(err)))
 		httpd_fatal(err);
+	f = open_fetch(2, 1, max);
+}
+
+static void reopen(const char *replicas, const char *caches)
+{
+	reopen_for(16, replicas, caches);
 }
 
 static unsigned int asked(int i)
@@ -47,7 +55,7 @@ static unsigned int asked(int i)
 	return httpd_count(&h, address);
 }
 
-static struct cc_endpoint *endpoint(struct cc_fetch *f, int i)
+static struct cc_endpoint *endpoint(int i)
 {
 	static struct cc_endpoint e;
 
@@ -56,7 +64,7 @@ static struct cc_endpoint *endpoint(struct cc_fetch *f, int i)
 }
 
 /* One chunk: what comes of it, and who is asked how often. */
-static void expect(struct cc_fetch *f, const char *rules, enum cc_store_result result,
+static void expect(const char *rules, enum cc_store_result result,
 		   unsigned int at_main, unsigned int at_copy, unsigned int at_cache, const char *name)
 {
 	static struct job j;
@@ -80,7 +88,7 @@ static void expect(struct cc_fetch *f, const char *rules, enum cc_store_result r
 #define AT_COPY "address=127.0.0.2 "
 #define AT_CACHE "address=127.0.0.3 "
 
-static void test_cache(struct cc_fetch *f)
+static void test_cache(void)
 {
 	static const char *const bad[] = {
 		"status=404", "status=403", "status=500", "status=503 retry-after=30", "status=301",
@@ -91,25 +99,25 @@ static void test_cache(struct cc_fetch *f)
 	char rules[100];
 
 	reopen(NULL, "cache");
-	expect(f, "", CC_STORE_OK, 0, 0, 1, "the cache has it");
+	expect("", CC_STORE_OK, 0, 0, 1, "the cache has it");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		reopen(NULL, "cache"); /* its breaker would open */
 		snprintf(rules, sizeof(rules), AT_CACHE "%s", bad[i]);
 		if (!strcmp(bad[i], "fault=reset"))
 			continue; /* curl itself asks again, see below */
-		expect(f, rules, CC_STORE_OK, 1, 0, 1, bad[i]);
+		expect(rules, CC_STORE_OK, 1, 0, 1, bad[i]);
 	}
 	reopen(NULL, "cache");
-	expect(f, AT_CACHE "status=500\n" AT_MAIN "count=2 status=500", CC_STORE_OK, 3, 0, 1,
+	expect(AT_CACHE "status=500\n" AT_MAIN "count=2 status=500", CC_STORE_OK, 3, 0, 1,
 	       "a cache is asked once, the store as often as there are attempts");
-	expect(f, AT_CACHE "status=404\n" AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 0, 1,
+	expect(AT_CACHE "status=404\n" AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 0, 1,
 	       "neither has it");
-	expect(f, AT_CACHE "status=500\n" AT_MAIN "status=500", CC_STORE_ERROR, 3, 0, 1,
+	expect(AT_CACHE "status=500\n" AT_MAIN "status=500", CC_STORE_ERROR, 3, 0, 1,
 	       "neither answers");
 }
 
 /* It takes its time, and gets half of what there is. */
-static void test_slow_cache(struct cc_fetch *f)
+static void test_slow_cache(void)
 {
 	static struct job j;
 
@@ -124,7 +132,7 @@ static void test_slow_cache(struct cc_fetch *f)
 	   (unsigned long long)(j.req.total_ns / MS), j.req.error);
 }
 
-static void test_dead_cache(struct cc_fetch *f)
+static void test_dead_cache(void)
 {
 	unsigned int good = 0, n;
 	static struct job j;
@@ -138,37 +146,37 @@ static void test_dead_cache(struct cc_fetch *f)
 	}
 	n = asked(CACHE);
 	ok(good == 20 && n >= 5 && n <= 6, "20 reads past a cache that fails, which is asked %u times", n);
-	ok(endpoint(f, CACHE)->breaker != CC_BREAKER_CLOSED, "its breaker is open");
+	ok(endpoint(CACHE)->breaker != CC_BREAKER_CLOSED, "its breaker is open");
 	nap_ms(2200);
 	httpd_script(&h, "");
 	for (unsigned int i = 0; i < 20; i++) {
 		prepare(&j, stores[MAIN], i, 0);
 		run(f, &j);
 	}
-	ok(asked(CACHE) == 20 && endpoint(f, CACHE)->breaker == CC_BREAKER_CLOSED,
+	ok(asked(CACHE) == 20 && endpoint(CACHE)->breaker == CC_BREAKER_CLOSED,
 	   "it is back, and found out by one GET");
 }
 
-static void test_modes(struct cc_fetch *f)
+static void test_modes(void)
 {
 	configs[CACHE].cache_mode = CC_CACHE_OFF;
 	reopen(NULL, "cache");
-	expect(f, "", CC_STORE_OK, 1, 0, 0, "off: not asked");
+	expect("", CC_STORE_OK, 1, 0, 0, "off: not asked");
 	configs[CACHE].cache_mode = CC_CACHE_READ_ONLY;
 	reopen(NULL, "cache");
-	expect(f, AT_CACHE "has=only-if-cached status=504", CC_STORE_OK, 1, 0, 1,
+	expect(AT_CACHE "has=only-if-cached status=504", CC_STORE_OK, 1, 0, 1,
 	       "read-only: only what it has");
 	for (int i = 0; i < 6; i++)
-		expect(f, AT_CACHE "status=504", CC_STORE_OK, 1, 0, 1, "that is an answer, no failure");
-	expect(f, AT_MAIN "has=only-if-cached status=504\n" AT_CACHE "status=504", CC_STORE_OK, 1, 0, 1,
+		expect(AT_CACHE "status=504", CC_STORE_OK, 1, 0, 1, "that is an answer, no failure");
+	expect(AT_MAIN "has=only-if-cached status=504\n" AT_CACHE "status=504", CC_STORE_OK, 1, 0, 1,
 	       "the store is asked plainly");
 	configs[CACHE].cache_mode = CC_CACHE_GET_ONLY;
 	reopen(NULL, "cache");
-	expect(f, AT_CACHE "has=only-if-cached status=504", CC_STORE_OK, 0, 0, 1, "get-only: plainly");
+	expect(AT_CACHE "has=only-if-cached status=504", CC_STORE_OK, 0, 0, 1, "get-only: plainly");
 }
 
 /* A cachey wants a range with an end, and to be told the bucket. */
-static void test_cachey(struct cc_fetch *f)
+static void test_cachey(void)
 {
 	static uint8_t buf[CHUNK];
 	char name[CC_OBJECT_NAME_MAX], path[CC_OBJECT_NAME_MAX + 32];
@@ -209,42 +217,42 @@ static void test_cachey(struct cc_fetch *f)
 
 /* ---- replicas ---- */
 
-static void test_replicas(struct cc_fetch *f)
+static void test_replicas(void)
 {
 	struct cc_fetch_stats before, after;
 
 	reopen("copy", NULL);
-	expect(f, "", CC_STORE_OK, 1, 0, 0, "both are well: the store itself");
+	expect("", CC_STORE_OK, 1, 0, 0, "both are well: the store itself");
 	cc_fetch_get_stats(f, &before);
-	expect(f, AT_MAIN "status=500", CC_STORE_OK, 1, 1, 0, "it fails: the replica, at once");
+	expect(AT_MAIN "status=500", CC_STORE_OK, 1, 1, 0, "it fails: the replica, at once");
 	cc_fetch_get_stats(f, &after);
-	ok(after.retries == before.retries && endpoint(f, MAIN)->stats.fallbacks == 1,
+	ok(after.retries == before.retries && endpoint(MAIN)->stats.fallbacks == 1,
 	   "that is no retry");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "fault=wrong-bytes", CC_STORE_OK, 1, 1, 0, "wrong bytes: the replica");
+	expect(AT_MAIN "fault=wrong-bytes", CC_STORE_OK, 1, 1, 0, "wrong bytes: the replica");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 0, 0, "not found by the store is the answer");
+	expect(AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 0, 0, "not found by the store is the answer");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "status=403", CC_STORE_OK, 1, 1, 0, "refused by the store: the replica");
+	expect(AT_MAIN "status=403", CC_STORE_OK, 1, 1, 0, "refused by the store: the replica");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "status=500\n" AT_COPY "status=404", CC_STORE_ERROR, 3, 3, 0,
+	expect(AT_MAIN "status=500\n" AT_COPY "status=404", CC_STORE_ERROR, 3, 3, 0,
 	       "not found by the replica is none, if the store does not answer");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "status=403\n" AT_COPY "status=403", CC_STORE_DENIED, 1, 1, 0,
+	expect(AT_MAIN "status=403\n" AT_COPY "status=403", CC_STORE_DENIED, 1, 1, 0,
 	       "refused by both: no retry");
 	reopen("copy", NULL);
-	expect(f, AT_MAIN "count=2 status=500\n" AT_COPY "count=1 status=500", CC_STORE_OK, 2, 2, 0,
+	expect(AT_MAIN "count=2 status=500\n" AT_COPY "count=1 status=500", CC_STORE_OK, 2, 2, 0,
 	       "two in each attempt");
 	reopen("copy fourth", NULL);
 	configs[MAIN].attempts = 1;
-	expect(f, "status=500", CC_STORE_ERROR, 1, 1, 0, "of three stores two in an attempt");
+	expect("status=500", CC_STORE_ERROR, 1, 1, 0, "of three stores two in an attempt");
 	reopen("copy", "cache");
-	expect(f, AT_CACHE "status=500\n" AT_MAIN "status=500", CC_STORE_OK, 1, 1, 1,
+	expect(AT_CACHE "status=500\n" AT_MAIN "status=500", CC_STORE_OK, 1, 1, 1,
 	       "cache, store, replica");
 }
 
 /* Preference bends: to who is faster by far, and to who is well. */
-static void test_bent(struct cc_fetch *f)
+static void test_bent(void)
 {
 	static struct job j;
 	unsigned int n;
@@ -257,11 +265,11 @@ static void test_bent(struct cc_fetch *f)
 	}
 	n = asked(COPY);
 	ok(n >= 8, "the store is slow: the replica is asked, %u times of 12", n);
-	expect(f, AT_COPY "status=404", CC_STORE_OK, 1, 1, 0, "not found by the replica: the store is asked");
-	expect(f, AT_COPY "status=404\n" AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 1, 0, "nor by the store");
+	expect(AT_COPY "status=404", CC_STORE_OK, 1, 1, 0, "not found by the replica: the store is asked");
+	expect(AT_COPY "status=404\n" AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 1, 0, "nor by the store");
 }
 
-static void test_breaker(struct cc_fetch *f)
+static void test_breaker(void)
 {
 	unsigned int good = 0, n;
 	static struct job j;
@@ -289,7 +297,7 @@ static void test_breaker(struct cc_fetch *f)
 
 /* ---- the rest of the promises on a store ---- */
 
-static void test_negative(struct cc_fetch *f)
+static void test_negative(void)
 {
 	struct cc_fetch_stats before, after;
 	static struct job j;
@@ -321,7 +329,6 @@ static void test_negative(struct cc_fetch *f)
 
 static void test_quota(void)
 {
-	struct cc_fetch *f = open_fetch(2, 1, 16);
 	static struct job jobs[50];
 	unsigned int n;
 
@@ -335,19 +342,17 @@ static void test_quota(void)
 		if (!wait_one(f, 10000))
 			break;
 	n = asked(MAIN);
-	ok(n == 50 + 35 && endpoint(f, MAIN)->stats.retries[CC_RETRY_TRANSIENT] == 35 &&
-	   endpoint(f, MAIN)->stats.retries_denied >= 15, "50 reads of a broken store: %u GETs", n);
-	cc_fetch_close(f);
+	ok(n == 50 + 35 && endpoint(MAIN)->stats.retries[CC_RETRY_TRANSIENT] == 35 &&
+	   endpoint(MAIN)->stats.retries_denied >= 15, "50 reads of a broken store: %u GETs", n);
 }
 
 static void test_slow_down(void)
 {
-	struct cc_fetch *f = open_fetch(2, 1, 64);
 	static struct job jobs[200];
 	unsigned int good = 0;
 	double limit;
 
-	reopen(NULL, NULL);
+	reopen_for(64, NULL, NULL);
 	configs[MAIN].attempts = 10;
 	httpd_script(&h, "count=20 status=503 code=SlowDown\nlatency=5");
 	for (unsigned int i = 0; i < 200; i++) {
@@ -359,19 +364,18 @@ static void test_slow_down(void)
 
 		good += j && !j->req.result;
 	}
-	limit = endpoint(f, MAIN)->limit;
+	limit = endpoint(MAIN)->limit;
 	for (unsigned int i = 20; i < 200; i++) {
 		struct job *j = wait_one(f, 20000);
 
 		good += j && !j->req.result && is_right(j);
 	}
 	ok(good == 200 && limit < 30, "slow down: %.1f at a time, all of 200 are right: %u", limit, good);
-	ok(endpoint(f, MAIN)->stats.retries[CC_RETRY_THROTTLE] == 20, "counted as throttled");
-	cc_fetch_close(f);
+	ok(endpoint(MAIN)->stats.retries[CC_RETRY_THROTTLE] == 20, "counted as throttled");
 }
 
 /* The store's own word on its clock and its region. */
-static void test_told(struct cc_fetch *f)
+static void test_told(void)
 {
 	struct cc_store_config c;
 	struct cc_http_target *t;
@@ -408,33 +412,32 @@ static void test_told(struct cc_fetch *f)
 	run(f, &j);
 	ok(j.req.attempts == 1 && j.req.result == CC_STORE_DENIED && asked(COPY) == 0,
 	   "what is no region is not signed, nor any host followed: %s", j.req.error);
+	cc_fetch_close(f);
+	f = NULL;
 	cc_store_close(s);
 }
 
 int main(void)
 {
-	struct cc_fetch *f;
-
 	httpd_start(&h);
 	make_chunks();
 	for (int i = 0; i < NR_STORES; i++) {
 		snprintf(urls[i], sizeof(urls[i]), "http://127.0.0.%d:%u", i + 1, h.port);
 		stores[i] = open_store(&configs[i], urls[i]);
 	}
-	f = open_fetch(2, 1, 16);
-	test_cache(f);
-	test_slow_cache(f);
-	test_dead_cache(f);
-	test_modes(f);
-	test_cachey(f);
-	test_replicas(f);
-	test_bent(f);
-	test_breaker(f);
-	test_negative(f);
-	test_told(f);
-	cc_fetch_close(f);
+	test_cache();
+	test_slow_cache();
+	test_dead_cache();
+	test_modes();
+	test_cachey();
+	test_replicas();
+	test_bent();
+	test_breaker();
+	test_negative();
+	test_told();
 	test_quota();
 	test_slow_down();
+	cc_fetch_close(f);
 	for (int i = 0; i < NR_STORES; i++)
 		cc_store_close(stores[i]);
 	httpd_stop(&h);

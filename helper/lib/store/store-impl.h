@@ -7,8 +7,6 @@
 #define CC_STORE_IMPL_H
 
 #include <stdatomic.h>
-#include "fetch/endpoint.h"
-#include "list.h"
 #include "store.h"
 
 #define CC_STORE_NAME_MAX 512		/* bytes of an object's name */
@@ -34,7 +32,6 @@ struct cc_store_ops {
 
 #define CC_STORE_MAX_REPLICAS	7
 #define CC_STORE_MAX_CACHES	4
-#define CC_STORE_QUEUES		3	/* one for each of the fetch engine's priorities */
 
 /* The first member of each kind's own structure. */
 struct cc_store {
@@ -45,17 +42,16 @@ struct cc_store {
 	struct cc_store *replicas[CC_STORE_MAX_REPLICAS];
 	struct cc_store *caches[CC_STORE_MAX_CACHES];
 	unsigned int nr_replicas, nr_caches;
-	/* the fetch engine's, under its lock */
-	struct cc_endpoint endpoint;	/* HTTP */
-	struct cc_list queue[CC_STORE_QUEUES];
-	struct cc_list queued;		/* node of the engine's list of stores */
-	unsigned int nr_queued;
-	unsigned int active;		/* file: objects being read */
 };
 
 /* For the kinds: the members that are theirs to set are set. */
-void cc_store_init(struct cc_store *s, const struct cc_store_config *c, enum cc_store_kind kind,
-		   const struct cc_store_ops *ops);
+static inline void cc_store_init(struct cc_store *s, const struct cc_store_config *c,
+				 enum cc_store_kind kind, const struct cc_store_ops *ops)
+{
+	s->config = c;
+	s->kind = kind;
+	s->ops = ops;
+}
 
 /* As cc_store_open(), for URLs of their kind. */
 int cc_store_file_open(const struct cc_store_config *c, struct cc_store **ret_store,

@@ -84,18 +84,6 @@ int cc_store_open(const struct cc_store_config *c, struct cc_store **ret_store,
 	return -EINVAL;
 }
 
-void cc_store_init(struct cc_store *s, const struct cc_store_config *c, enum cc_store_kind kind,
-		   const struct cc_store_ops *ops)
-{
-	s->config = c;
-	s->kind = kind;
-	s->ops = ops;
-	cc_endpoint_init(&s->endpoint, c);
-	for (int i = 0; i < CC_STORE_QUEUES; i++)
-		cc_list_init(&s->queue[i]);
-	cc_list_init(&s->queued);
-}
-
 /* ---- stores that use others ---- */
 
 static struct cc_store *store_by_name(struct cc_store *const *all, unsigned int nr, const char *name)
