@@ -14,14 +14,18 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wno-unused-parameter -Werror
 PKGS     := libmnl libcurl libcrypto liburing libzstd jansson devmapper blkid
 CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
-	    -Iinclude -Iinclude/uapi -Ihelper/lib -Ihelper
+	    -Iinclude -Iinclude/uapi -Ihelper/lib
+# The helper's parts and their tests see each other; what both programs share sees itself only.
+PARTS     = $(if $(filter-out helper/lib/%,$(filter helper/% tests/unit/%,$<)),-Ihelper)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
 	     $(shell pkg-config --cflags $(PKGS))
 LDLIBS   = $(shell pkg-config --libs $(PKGS)) -lm -pthread
 
-# Everything in helper/ but main.c is a library that chunkctl and tests share.
+# What both programs are made of, and what only the helper and its tests are.
 HELPER_SRC := $(shell find helper -name '*.c')
-LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out helper/main.c,$(HELPER_SRC)))
+LIB_SRC    := $(filter helper/lib/%,$(HELPER_SRC))
+LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(LIB_SRC))
+HELPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out helper/main.c $(LIB_SRC),$(HELPER_SRC)))
 CTL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c))
 TTOOL_SRC  := $(wildcard tests/tools/*.c)
 TTOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/%,$(TTOOL_SRC))
@@ -49,13 +53,15 @@ help:
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(PARTS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libchunkcache.a: $(LIB_OBJ)
+$(BUILD)/libchunkcached.a: $(HELPER_OBJ)
+$(BUILD)/%.a:
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/chunkcached: $(BUILD)/helper/main.o $(BUILD)/libchunkcache.a
+$(BUILD)/chunkcached: $(BUILD)/helper/main.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/chunkctl: $(CTL_OBJ) $(BUILD)/libchunkcache.a
@@ -70,7 +76,7 @@ $(BUILD)/policy-sim: $(SIM_OBJ)
 $(BUILD)/trace-gen: $(BUILD)/tests/bench/trace-gen.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
-$(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcache.a
+$(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
