@@ -643,8 +643,9 @@ void cc_fetch_close(struct cc_fetch *f)
 	if (!f)
 		return;
 	stop(f);
-	cc_fetch_net_close(f);
+	/* Who finds that bytes are wrong has them asked for again, and wakes a network thread for that. */
 	cc_fetch_work_close(f);
+	cc_fetch_net_close(f);
 	while (reap_starved(f))
 		;
 	drop_queued(f);
