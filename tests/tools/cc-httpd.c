@@ -23,6 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
+#include "httpd/list.h"
 #include "httpd/rule.h"
 
 #define MAX_ADDRESSES	16
@@ -32,6 +35,7 @@
 #define SCRIPT_PATH	"/.script"
 #define STATS_PATH	"/.stats"
 #define SLOW_HEADERS_MS	50
+#define READ_STEP	4096		/* of --read-rate */
 
 static const char usage_text[] =
 "usage: cc-httpd --root DIR [options]\n"
@@ -41,7 +45,8 @@ static const char usage_text[] =
 "  --log F         append a line per request: time method path status bytes address\n"
 "  --script F      rules, see below; SIGHUP reads them again\n"
 "  --seed N        for prob= and model=\n"
-"  --writable      take PUT and DELETE\n"
+"  --writable      take PUT and DELETE, and list as S3 does (ListObjectsV2, path style)\n"
+"  --read-rate N   take in N bytes per second of each connection\n"
 "PUT " SCRIPT_PATH " with rules as its body replaces the rules.  GET " STATS_PATH " gives lines NAME N:\n"
 "gets (of anything else), seconds (those by model= that were second legs), given-up (by the\n"
 "client, before the first byte), bytes (of bodies sent), connections.\n";
@@ -77,6 +82,7 @@ struct conn {
 	off_t file_pos;
 	size_t file_left;
 	size_t sent;			/* of both */
+	size_t loop_from;		/* out is sent again from there, for ever; 0: it is not */
 	int status;
 	size_t log_bytes;
 	bool in_request;		/* it has begun and is not logged yet */
@@ -90,6 +96,7 @@ static struct { uint64_t gets, seconds, given_up, bytes, connections; } stats;
 static const char *root, *script_file;
 static int log_fd = -1, epoll_fd = -1;
 static bool writable;
+static long read_rate;
 static uint64_t seed;
 static volatile sig_atomic_t stop, reread;
 
@@ -357,6 +364,7 @@ static long apply_fault(struct conn *c, struct body *b, size_t total)
 			range_line(c, told, total, line, sizeof(line));
 		/* fallthrough */
 	case FAULT_CHUNKED:
+	case FAULT_ENDLESS_TRAILERS:
 		make_chunked(b, line);
 		return -2;
 	case FAULT_SHORT_BODY:
@@ -372,6 +380,36 @@ static long apply_fault(struct conn *c, struct body *b, size_t total)
 	}
 }
 
+/* Turns what is to be sent into what never ends. */
+static void add_endless(struct conn *c)
+{
+	const char *line = c->rule.fault == FAULT_ENDLESS_INTERIM ?
+			   "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n" :
+			   "X-Much: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+	size_t len = strlen(line), lines = 500, keep = c->out_size;
+
+	switch (c->rule.fault) {
+	case FAULT_ENDLESS_HEADERS:
+		keep = (char *)memchr(c->out, '\n', c->out_size) + 1 - c->out;
+		break;
+	case FAULT_ENDLESS_INTERIM:
+		keep = 0;
+		break;
+	case FAULT_ENDLESS_TRAILERS:
+		keep -= 2;	/* the empty line */
+		break;
+	default:
+		return;
+	}
+	c->out_size = keep + lines * len;
+	c->out = realloc(c->out, c->out_size);
+	if (!c->out)
+		die("memory");
+	for (size_t i = 0; i < lines; i++)
+		memcpy(c->out + keep + i * len, line, len);
+	c->loop_from = c->out_size - lines * len / 2;	/* not 0 */
+}
+
 static const char *status_text(int status)
 {
 	return status < 300 ? "OK" : status < 400 ? "Redirect" : status < 500 ? "Refused" : "Trouble";
@@ -385,6 +423,20 @@ static int strip_returns(char *text, const char *end)
 		if (*from != '\r')
 			*to++ = *from;
 	return to - text;
+}
+
+/* As S3 makes them. */
+static int etag_line(const struct conn *c, char *line, size_t size)
+{
+	unsigned char md5[16];
+	size_t n = 0;
+
+	if (!EVP_Q_digest(NULL, "MD5", NULL, c->in + c->head_size, c->body_size, md5, &n))
+		return 0;
+	n = snprintf(line, size, "ETag: \"");
+	for (size_t i = 0; i < sizeof(md5); i++)
+		n += snprintf(line + n, size - n, "%02x", md5[i]);
+	return n + snprintf(line + n, size - n, "\"\r\n");
 }
 
 static int append_headers(struct conn *c, char *h, size_t size, size_t total, long length)
@@ -407,6 +459,8 @@ static int append_headers(struct conn *c, char *h, size_t size, size_t total, lo
 		p += snprintf(p, end - p, "Location: %s\r\n", r->location);
 	if (*r->header)
 		p += snprintf(p, end - p, "%s\r\n", r->header);
+	if (c->status == 200 && !strcmp(c->method, "PUT") && strncasecmp(r->header, "ETag:", 5))
+		p += etag_line(c, p, end - p);
 	if (r->fault == FAULT_GZIP)
 		p += snprintf(p, end - p, "Content-Encoding: gzip\r\n");
 	if (c->status == 206 && r->fault != FAULT_LATE_RANGE)
@@ -421,7 +475,8 @@ static bool changes_body(enum fault fault)
 {
 	return fault != FAULT_NONE && fault != FAULT_GZIP && fault != FAULT_SLOW_HEADERS &&
 	       fault != FAULT_STALL_HEADERS && fault != FAULT_IGNORE_RANGE &&
-	       fault != FAULT_BARE_NEWLINES;
+	       fault != FAULT_BARE_NEWLINES && fault != FAULT_ENDLESS_HEADERS &&
+	       fault != FAULT_ENDLESS_INTERIM;
 }
 
 /* Takes the body over. */
@@ -449,7 +504,8 @@ static void send_answer(struct conn *c, struct body *b, size_t total)
 	if (b->data)
 		memcpy(c->out + n, b->data, b->size);
 	free(b->data);
-	c->done = c->sent = 0;
+	c->done = c->sent = c->loop_from = 0;
+	add_endless(c);
 	c->write_start_us = now_us();
 	c->state = CONN_WRITE;
 	if (c->rule.fault == FAULT_STALL_HEADERS) {
@@ -545,11 +601,16 @@ static void find_body(struct conn *c, struct body *b, bool reads)
 	} else if (!strcmp(c->file, STATS_PATH)) {
 		c->status = 200;
 		stats_body(b);
+	} else if (!c->status && writable && list_is_asked(c->path)) {
+		c->status = 200;
+		b->data = list_objects(root, c->path, &b->size);
+		if (!b->data)
+			die("list");
 	} else if (!c->status) {
 		c->status = open_body(root, c->file, b);
 		if (!c->status)
 			c->status = 200;
-	} else if (c->status >= 300) {
+	} else if (c->status >= 300 || *c->rule.code) {
 		error_body(c, b);
 	} else if (reads) {
 		open_body(root, c->file, b);
@@ -625,7 +686,12 @@ static int parse_request(struct conn *c)
 		return -1;
 	path = strchr(c->in, ' ');
 	end = path ? strchr(path + 1, ' ') : NULL;
-	if (!end || path[1] != '/')
+	if (!end)
+		return -1;
+	/* As to a proxy: the origin of an absolute URL is of no interest, that of CONNECT is all there is. */
+	if (!strncmp(path + 1, "http://", 7))
+		path = strchr(path + 8, '/') ? strchr(path + 8, '/') - 1 : end - 1;
+	if (path[1] != '/' && strcmp(c->method, "CONNECT"))
 		return -1;
 	decode_path(path + 1, end - path - 1, c->path, sizeof(c->path));
 	snprintf(c->file, sizeof(c->file), "%.*s", (int)strcspn(c->path, "?"), c->path);
@@ -703,9 +769,13 @@ static bool on_readable(struct conn *c, bool *ret_reset)
 		c->in = in;
 		c->in_room = room;
 	}
-	n = read(c->fd, c->in + c->in_size, c->in_room - c->in_size);
+	n = read(c->fd, c->in + c->in_size, read_rate ? READ_STEP : c->in_room - c->in_size);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
+	if (n && read_rate) {
+		wake_us[c->index] = now_us() + n * 1000000ULL / read_rate;
+		look_for(c, EPOLLRDHUP);
+	}
 	if (!n)
 		return false;
 	c->in_size += n;
@@ -812,6 +882,11 @@ static bool go_on_writing(struct conn *c, bool *ret_reset)
 		if (n <= 0)
 			return false;
 		count_written(c, n);
+		if (c->loop_from && c->done == c->out_size) {
+			c->done = c->loop_from;
+			wake_us[c->index] = now_us();	/* others shall have their turn */
+			return true;
+		}
 	}
 	look_for(c, EPOLLIN | EPOLLRDHUP);
 	return answered(c, ret_reset);
@@ -844,6 +919,8 @@ static void wake_conn(struct conn *c)
 	bool reset = false;
 
 	wake_us[c->index] = 0;
+	if (c->state == CONN_READ)
+		look_for(c, EPOLLIN | EPOLLRDHUP);
 	if (c->state == CONN_WAIT)
 		answer(c);
 	if (c->state == CONN_WRITE && !go_on_writing(c, &reset))
@@ -907,7 +984,7 @@ static int listen_on(const char *address, unsigned int *port)
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(*port) };
 	struct epoll_event e = { .events = EPOLLIN };
 	socklen_t len = sizeof(addr);
-	const int one = 1;
+	const int one = 1, small = 4 * READ_STEP;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -917,6 +994,8 @@ static int listen_on(const char *address, unsigned int *port)
 		die(address);
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (read_rate)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 512) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len) ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e))
@@ -966,7 +1045,8 @@ int main(int argc, char **argv)
 		{ "root", required_argument, NULL, 'r' }, { "port", required_argument, NULL, 'p' },
 		{ "port-file", required_argument, NULL, 'P' }, { "log", required_argument, NULL, 'l' },
 		{ "script", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-		{ "writable", no_argument, NULL, 'w' }, { "help", no_argument, NULL, 'h' },
+		{ "read-rate", required_argument, NULL, 'R' }, { "writable", no_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct sigaction act = { .sa_handler = on_signal };
@@ -1002,6 +1082,9 @@ int main(int argc, char **argv)
 		case 'S':
 			seed = strtoull(optarg, NULL, 10);
 			rules_seed(seed);
+			break;
+		case 'R':
+			read_rate = atol(optarg);
 			break;
 		case 'w':
 			writable = true;

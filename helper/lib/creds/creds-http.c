@@ -25,6 +25,15 @@ static size_t on_creds_body(char *data, size_t one, size_t n, void *arg)
 	return n;
 }
 
+/* libcurl keeps each header line, and has no bound for trailers (7.88). */
+static size_t on_creds_header(char *line, size_t one, size_t n, void *arg)
+{
+	struct cc_creds_answer *a = arg;
+
+	a->header_bytes += n;
+	return a->header_bytes > CC_CREDS_ANSWER_MAX ? 0 : n;
+}
+
 #define SET(option, value) (r = r ? r : curl_easy_setopt(easy, option, value))
 
 static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_slist *headers,
@@ -42,6 +51,8 @@ static CURLcode set_up(CURL *easy, const struct cc_creds_call *c, struct curl_sl
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_USERAGENT, "chunkcache/" CHUNKCACHE_VERSION);
+	SET(CURLOPT_HEADERFUNCTION, on_creds_header);
+	SET(CURLOPT_HEADERDATA, a);
 	SET(CURLOPT_WRITEFUNCTION, on_creds_body);
 	SET(CURLOPT_WRITEDATA, a);
 	return r;

@@ -53,7 +53,7 @@ struct cc_creds_call {
 };
 
 struct cc_creds_answer {
-	size_t size;
+	size_t header_bytes, size;
 	char text[CC_CREDS_ANSWER_MAX + 1]; /* ends with NUL */
 };
 

@@ -72,6 +72,13 @@ static bool is_transient(const struct cc_http_answer *a)
 	       a->status == 206;
 }
 
+/* What came to the store is not what was sent. */
+static bool is_damage(const struct cc_http_answer *a)
+{
+	return is_code(a, "BadDigest") || is_code(a, "IncompleteBody") ||
+	       is_code(a, "XAmzContentSHA256Mismatch");
+}
+
 static bool is_auth(const struct cc_http_answer *a)
 {
 	return a->status == 401 || !strncmp(a->code, "ExpiredToken", 12) ||
@@ -104,9 +111,10 @@ static bool is_wrong_region(const struct cc_http_target *t, const struct cc_http
 	       strcmp(a->region, t->region);
 }
 
+/* "HTTP 403 AccessDenied: Access Denied" */
 static void say_generic(const struct cc_http_answer *a, char *reason)
 {
-	snprintf(reason, CC_HTTP_REASON_SIZE, "HTTP %ld%s%s%s%.80s", a->status, a->code[0] ? " " : "",
+	snprintf(reason, CC_HTTP_REASON_SIZE, "HTTP %ld%s%s%s%s", a->status, a->code[0] ? " " : "",
 		 a->code, a->message[0] ? ": " : "", a->message);
 }
 
@@ -134,8 +142,38 @@ static void say_region(const struct cc_http_target *t, const struct cc_http_answ
 			 t->bucket, t->region, a->status, a->code);
 }
 
+/* What a policy calls it. */
+static const char *action_of(enum cc_http_method method)
+{
+	switch (method) {
+	case CC_HTTP_PUT:
+		return "s3:PutObject";
+	case CC_HTTP_DELETE:
+		return "s3:DeleteObject";
+	case CC_HTTP_LIST:
+		return "s3:ListBucket";
+	default:
+		return "s3:GetObject";
+	}
+}
+
+/* A bucket that may not be listed does not say that an object is missing. */
+static void say_not_allowed(const struct cc_http_target *t, enum cc_http_method method,
+			    const struct cc_http_answer *a, char *reason)
+{
+	bool reads = method == CC_HTTP_GET || method == CC_HTTP_HEAD;
+	char generic[CC_HTTP_REASON_SIZE];
+
+	say_generic(a, generic);
+	snprintf(reason, CC_HTTP_REASON_SIZE, "access denied: allow the key %s on bucket %s%s (%.200s)",
+		 action_of(method), t->bucket,
+		 reads ? ", and s3:ListBucket, else a missing object looks like this" :
+		 method == CC_HTTP_PUT ? ", or send what the bucket's policy demands" : "", generic);
+}
+
 /* Credentials, permission, clock: by code, as a status says little. */
-static void say_denied(const struct cc_http_target *t, const struct cc_http_answer *a, char *reason)
+static void say_denied(const struct cc_http_target *t, enum cc_http_method method,
+		       const struct cc_http_answer *a, char *reason)
 {
 	if (is_code(a, "SignatureDoesNotMatch"))
 		snprintf(reason, CC_HTTP_REASON_SIZE,
@@ -149,10 +187,12 @@ static void say_denied(const struct cc_http_target *t, const struct cc_http_answ
 	else if (is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired"))
 		snprintf(reason, CC_HTTP_REASON_SIZE,
 			 "session token is refused (%s); renew the credentials", a->code);
-	else if (t->s3 && (is_code(a, "AccessDenied") || !a->code[0]))
+	else if (is_code(a, "InvalidObjectState"))
 		snprintf(reason, CC_HTTP_REASON_SIZE,
-			 "access denied (HTTP %ld); allow the key to read bucket %s, and to list it, "
-			 "else a missing object looks like this", a->status, t->bucket);
+			 "the object is archived (InvalidObjectState); restore it, and keep lifecycle rules from "
+			 "moving it to Glacier");
+	else if (t->s3 && (is_code(a, "AccessDenied") || !a->code[0]))
+		say_not_allowed(t, method, a, reason);
 	else
 		say_generic(a, reason);
 }
@@ -163,19 +203,21 @@ static void say_redirect(const struct cc_http_answer *a, char *reason)
 		 "HTTP %ld: redirect to %.90s refused; set url to the real one", a->status, a->location[0] ? a->location : "nowhere");
 }
 
-void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,
-			  struct cc_http_outcome *o)
+void cc_http_judge_status(const struct cc_http_target *t, enum cc_http_method method,
+			  const struct cc_http_answer *a, struct cc_http_outcome *o)
 {
 	o->retry_after_ms = a->retry_after_ms;
 	say_generic(a, o->reason);
 	if (is_throttle(a)) {
 		set_outcome(o, CC_STORE_ERROR, CC_RETRY_THROTTLE);
+	} else if (is_damage(a)) {
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_INTEGRITY);
 	} else if (is_skew(a)) {
 		set_outcome(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_CLOCK : CC_RETRY_FATAL);
 		say_skew(a, o->reason);
 	} else if (is_auth(a)) {
 		set_outcome(o, CC_STORE_DENIED, t->s3 ? CC_RETRY_AUTH : CC_RETRY_FATAL);
-		say_denied(t, a, o->reason);
+		say_denied(t, method, a, o->reason);
 	} else if (is_wrong_region(t, a)) {
 		set_outcome(o, CC_STORE_DENIED, is_other_region(t, a) ? CC_RETRY_REGION : CC_RETRY_FATAL);
 		say_region(t, a, o->reason);
@@ -195,11 +237,50 @@ void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_a
 		if (a->status == 206)
 			snprintf(o->reason, sizeof(o->reason),
 				 "HTTP 206: a part was sent, all was asked for");
-	} else if (a->status == 403) {
+	} else if (a->status == 403 || is_code(a, "AccessDenied")) {
 		set_outcome(o, CC_STORE_DENIED, CC_RETRY_FATAL);
-		say_denied(t, a, o->reason);
+		say_denied(t, method, a, o->reason);
 	} else {
 		set_outcome(o, CC_STORE_ERROR, CC_RETRY_FATAL);
+	}
+}
+
+/*
+ * The MD5 that an ETag is, into md5; false if it is none: that of an object in parts has a dash, and with
+ * some keys of the store's it is another number.
+ */
+static bool etag_is_md5(const struct cc_http_answer *a, char md5[2 * CC_HTTP_MD5_SIZE + 1])
+{
+	const char *etag = a->etag + strspn(a->etag, "W/");
+	size_t len;
+
+	etag += *etag == '"';
+	len = strspn(etag, "0123456789abcdefABCDEF");
+	if (a->encrypted || len != 2 * CC_HTTP_MD5_SIZE || (etag[len] && strcmp(etag + len, "\"")))
+		return false;
+	memcpy(md5, etag, len);
+	md5[len] = '\0';
+	return true;
+}
+
+void cc_http_judge_put(const struct cc_http_target *t, const struct cc_http_answer *a, bool document,
+		       const char *md5, struct cc_http_outcome *o)
+{
+	char told[2 * CC_HTTP_MD5_SIZE + 1];
+
+	set_outcome(o, CC_STORE_OK, CC_RETRY_NONE);
+	o->retry_after_ms = 0;
+	o->reason[0] = '\0';
+	if (a->code[0]) {
+		cc_http_judge_status(t, CC_HTTP_PUT, a, o);
+	} else if (document) {
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT);
+		snprintf(o->reason, sizeof(o->reason),
+			 "HTTP %ld, but with a document that no store answers an upload with", a->status);
+	} else if (*md5 && etag_is_md5(a, told) && strcasecmp(told, md5)) {
+		set_outcome(o, CC_STORE_ERROR, CC_RETRY_INTEGRITY);
+		snprintf(o->reason, sizeof(o->reason),
+			 "HTTP %ld, but for other bytes than were sent (ETag %s, not %s)", a->status, told, md5);
 	}
 }
 

@@ -5,14 +5,15 @@
  */
 #include "http-impl.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "clock.h"
 
-#define ERROR_TEXT_MAX	(64 << 10)
+#define TEXT_MAX	(64 << 10)
+#define HEADERS_MAX	(64 << 10)	/* libcurl keeps each line, and has no bound for trailers (7.88) */
 
 /* From the place asked for to the end: nothing else is of use. */
 static bool is_wanted_range(const struct cc_http_xfer *x)
@@ -56,26 +57,11 @@ static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_por
 	return CURL_PREREQFUNC_OK;
 }
 
-static bool is_link_local(const struct sockaddr *sa)
-{
-	const struct in6_addr *a6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
-
-	if (sa->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 16 == (169 << 8 | 254);
-	return IN6_IS_ADDR_LINKLOCAL(a6) ||
-	       (IN6_IS_ADDR_V4MAPPED(a6) && a6->s6_addr[12] == 169 && a6->s6_addr[13] == 254) ||
-	       !memcmp(a6->s6_addr, "\xfd\x00\x0e\xc2", 4);
-}
-
-/*
- * Clouds have the services that give out keys at such addresses (fd00:ec2::/32 is one, too).  A name
- * that leads there is not to have signed requests sent to them.
- */
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	struct cc_http_xfer *x = arg;
 
-	if (is_link_local(&a->addr)) {
+	if (cc_address_is_metadata(&a->addr)) {
 		x->stop = CC_HTTP_STOP_ADDRESS;
 		return CURL_SOCKET_BAD;
 	}
@@ -106,16 +92,16 @@ static bool make_body_room(struct cc_http_xfer *x, size_t n)
 	return true;
 }
 
-static size_t take_error_text(struct cc_http_xfer *x, const char *data, size_t n)
+static size_t take_text(struct cc_http_xfer *x, const char *data, size_t n)
 {
-	if (!x->error_text)
-		x->error_text = malloc(ERROR_TEXT_MAX);
-	if (!x->error_text || n > ERROR_TEXT_MAX - x->error_size) {
+	if (!x->text)
+		x->text = malloc(TEXT_MAX);
+	if (!x->text || n > TEXT_MAX - x->text_size) {
 		x->stop = CC_HTTP_STOP_ENOUGH;
 		return 0;
 	}
-	memcpy(x->error_text + x->error_size, data, n);
-	x->error_size += n;
+	memcpy(x->text + x->text_size, data, n);
+	x->text_size += n;
 	return n;
 }
 
@@ -125,10 +111,8 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 
 	x->last_ns = cc_now_ns();
 	x->received += n;
-	if (!cc_http_is_success(x))
-		return take_error_text(x, data, n);
-	if (x->req.method != CC_HTTP_GET && x->req.method != CC_HTTP_LIST)
-		return n;
+	if (!cc_http_is_success(x) || (x->req.method != CC_HTTP_GET && x->req.method != CC_HTTP_LIST))
+		return take_text(x, data, n);
 	if (!make_body_room(x, n))
 		return 0;
 	if (!x->discard)
@@ -192,6 +176,7 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 		{ "Date", a->date, sizeof(a->date) },
 		{ "Location", a->location, sizeof(a->location) },
 		{ "Content-Encoding", a->encoding, sizeof(a->encoding) },
+		{ "ETag", a->etag, sizeof(a->etag) },
 		{ "x-amz-bucket-region", a->region, sizeof(a->region) },
 	};
 	const char *value;
@@ -211,6 +196,11 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 	value = header_value(line, n, "x-amz-retry-after", &len);
 	if (value)
 		a->retry_after_ms = parse_retry_delay(value, len, 1);
+	value = header_value(line, n, "x-amz-server-side-encryption", &len);
+	if (value)
+		a->encrypted = len != strlen("AES256") || memcmp(value, "AES256", len);
+	if (header_value(line, n, "x-amz-server-side-encryption-customer-algorithm", &len))
+		a->encrypted = true;
 	value = header_value(line, n, "Content-Range", &len);
 	if (value)
 		cc_http_parse_range(value, len, a);
@@ -236,6 +226,11 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
 	x->last_ns = cc_now_ns();
 	if (!x->first_ns)
 		x->first_ns = x->last_ns;
+	x->header_bytes += n;
+	if (x->header_bytes > HEADERS_MAX) {
+		x->stop = CC_HTTP_STOP_HEADERS;
+		return 0;
+	}
 	/* A trailer comes too late to say what the body was. */
 	if (x->in_body)
 		return n;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "chunkcache/format.h"
 #include "manifest.h"
@@ -116,7 +117,7 @@ static int make_authorization(struct cc_http_target *t, const struct cc_creds *c
 	return r;
 }
 
-/* Signs, and gives the headers that were signed to curl; it sends host by itself. */
+/* Adds what the keys ask for to the headers, and signs them all. */
 static int sign_request(struct cc_http_xfer *x, struct cc_sign_request *s, struct cc_http_outcome *o)
 {
 	struct cc_http_target *t = x->target;
@@ -137,8 +138,6 @@ static int sign_request(struct cc_http_xfer *x, struct cc_sign_request *s, struc
 	s->access_key = x->creds->access_key;
 	s->secret_key = x->creds->secret_key;
 	r = make_authorization(t, x->creds, s, &authorization);
-	for (unsigned int i = 1; !r && i < s->nr_headers; i++)
-		r = add_header(x, s->headers[i].name, s->headers[i].value);
 	if (!r)
 		r = add_header(x, "Authorization", authorization);
 	free(authorization);
@@ -177,15 +176,66 @@ static int add_get_headers(struct cc_http_xfer *x)
 	return r;
 }
 
+/* The texts that a request's headers point to. */
+struct header_texts {
+	char date[CC_SIGN_DATE_SIZE], region[64];
+	char hash[2 * CC_ID_SIZE + 1];
+	char md5[25];			/* base64 */
+};
+
+/*
+ * A checksum for the store to compare: what it has got is what was sent.  Buckets with Object Lock want
+ * one; MD5 is the one that all stores know.  A machine that must not use it has none.
+ */
+static void add_checksum(struct cc_http_xfer *x, struct cc_sign_request *s, struct header_texts *texts)
+{
+	uint8_t md5[CC_HTTP_MD5_SIZE];
+	size_t size = 0;
+
+	if (!EVP_Q_digest(NULL, "MD5", NULL, x->req.data, x->req.size, md5, &size) || size != sizeof(md5))
+		return;
+	EVP_EncodeBlock((unsigned char *)texts->md5, md5, sizeof(md5));
+	for (size_t i = 0; i < sizeof(md5); i++)
+		sprintf(x->md5 + 2 * i, "%02x", md5[i]);
+	sign_header(s, "content-md5", texts->md5);
+}
+
+static void add_signature_headers(struct cc_http_xfer *x, struct cc_sign_request *s,
+				  struct header_texts *texts)
+{
+	uint8_t digest[CC_ID_SIZE];
+
+	get_told(x->target, texts->region, texts->date);
+	strcpy(texts->hash, EMPTY_HASH);
+	if (x->req.method == CC_HTTP_PUT) {
+		cc_sha256(x->req.data, x->req.size, digest);
+		cc_id_to_hex(digest, texts->hash);
+	}
+	sign_header(s, "host", x->target->authority);
+	sign_header(s, "x-amz-content-sha256", texts->hash);
+	sign_header(s, "x-amz-date", texts->date);
+}
+
+/* To libcurl; it sends host by itself. */
+static int add_headers(struct cc_http_xfer *x, const struct cc_sign_request *s)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; !r && i < s->nr_headers; i++)
+		if (strcmp(s->headers[i].name, "host"))
+			r = add_header(x, s->headers[i].name, s->headers[i].value);
+	return r;
+}
+
 int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 {
-	char date[CC_SIGN_DATE_SIZE], region[64], hash[2 * CC_ID_SIZE + 1] = EMPTY_HASH;
+	struct header_texts texts;
 	char *path = NULL, *key = NULL;
 	struct cc_sign_request s = {
 		.method = method_name(x->req.method),
-		.payload_hash = hash,
-		.date = date,
-		.region = region,
+		.payload_hash = texts.hash,
+		.date = texts.date,
+		.region = texts.region,
 	};
 	int r;
 
@@ -193,19 +243,14 @@ int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	r = make_request_path(x->target, &x->req, &s, &path, &key);
 	if (!r)
 		r = make_request_url(x, &s);
+	if (!r && x->req.method == CC_HTTP_PUT)
+		add_checksum(x, &s, &texts);
 	if (!r && x->target->keyring) {
-		get_told(x->target, region, date);
-		if (x->req.method == CC_HTTP_PUT) {
-			uint8_t digest[CC_ID_SIZE];
-
-			cc_sha256(x->req.data, x->req.size, digest);
-			cc_id_to_hex(digest, hash);
-		}
-		sign_header(&s, "host", x->target->authority);
-		sign_header(&s, "x-amz-content-sha256", hash);
-		sign_header(&s, "x-amz-date", date);
+		add_signature_headers(x, &s, &texts);
 		r = sign_request(x, &s, o);
 	}
+	if (!r)
+		r = add_headers(x, &s);
 	if (!r && x->req.method == CC_HTTP_GET && !x->req.grow)
 		r = add_get_headers(x);
 	/* Waiting for "100 Continue" costs a round trip, or a second if the server has none. */

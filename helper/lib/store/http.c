@@ -100,7 +100,7 @@ static void reset_xfer(struct cc_http_xfer *x)
 	curl_slist_free_all(x->connect_to);
 	if (x->req.grow)
 		free(x->body);
-	free(x->error_text);
+	free(x->text);
 	free(x->url);
 	memset(x, 0, sizeof(*x));
 	x->easy = easy;
@@ -206,22 +206,31 @@ bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns)
 /* ---- the end ---- */
 
 /* S3 explains itself in the body. */
-static void read_error_text(struct cc_http_xfer *x)
+static void read_text(struct cc_http_xfer *x)
 {
 	struct cc_http_answer *a = &x->answer;
-	char text[256];
+	const struct { const char *tag; char *field; size_t size; } fields[] = {
+		{ "Code", a->code, sizeof(a->code) },
+		{ "Message", a->message, sizeof(a->message) },
+		{ "ServerTime", a->date, sizeof(a->date) },
+		{ "Region", a->region, a->region[0] ? 0 : sizeof(a->region) },
+	};
+	char text[1024];
 
-	if (!x->error_text)
-		return;
-	if (cc_http_xml_text(x->error_text, x->error_size, "Code", text, sizeof(text)))
-		cc_http_copy_text(a->code, sizeof(a->code), text, strlen(text));
-	if (cc_http_xml_text(x->error_text, x->error_size, "Message", text, sizeof(text)))
-		cc_http_copy_text(a->message, sizeof(a->message), text, strlen(text));
-	if (!a->region[0] &&
-	    cc_http_xml_text(x->error_text, x->error_size, "Region", text, sizeof(text)))
-		cc_http_copy_text(a->region, sizeof(a->region), text, strlen(text));
-	if (cc_http_xml_text(x->error_text, x->error_size, "ServerTime", text, sizeof(text)))
-		cc_http_copy_text(a->date, sizeof(a->date), text, strlen(text));
+	for (size_t i = 0; x->text && i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].size &&
+		    cc_http_xml_text(x->text, x->text_size, fields[i].tag, text, sizeof(text)))
+			cc_http_copy_text(fields[i].field, fields[i].size, text, strlen(text));
+}
+
+/* Is there a document where there should be none?  <Error>, or the page of whoever is in between. */
+static bool has_document(const struct cc_http_xfer *x)
+{
+	size_t i = 0;
+
+	while (i < x->text_size && strchr(" \t\r\n", x->text[i]))
+		i++;
+	return i < x->text_size && x->text[i] == '<';
 }
 
 static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
@@ -253,8 +262,14 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 		snprintf(reason, sizeof(reason), "larger than expected: at most %zu bytes", x->req.max);
 		cc_http_conclude(o, CC_STORE_TOOBIG, CC_RETRY_FATAL, reason);
 		break;
+	case CC_HTTP_STOP_ENOUGH:
+		cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "an answer without an end");
+		break;
+	case CC_HTTP_STOP_HEADERS:
+		cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "headers without an end");
+		break;
 	case CC_HTTP_STOP_ADDRESS:
-		cc_http_conclude(o, CC_STORE_DENIED, CC_RETRY_FATAL, "the host's address is link-local: refused");
+		cc_http_conclude(o, CC_STORE_DENIED, CC_RETRY_FATAL, "the host's address is link-local or a metadata service's: refused");
 		break;
 	default:
 		cc_http_conclude(o, CC_STORE_ERROR, CC_RETRY_TRANSIENT, "out of memory");
@@ -298,23 +313,33 @@ static bool status_decides(const struct cc_http_xfer *x)
 	}
 }
 
+static void judge_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
+{
+	bool refused = status_decides(x);
+
+	if (refused || x->req.method == CC_HTTP_PUT)
+		read_text(x);
+	if (refused) {
+		cc_http_judge_status(x->target, x->req.method, &x->answer, o);
+		if (x->req.only_if_cached && x->answer.status == 504)
+			cc_http_conclude(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
+	} else if (x->stop) {
+		end_stopped(x, o);
+	} else if (code) {
+		cc_http_judge_curl(x->target, code, x->curl_error, o);
+	} else if (x->req.method == CC_HTTP_PUT) {
+		cc_http_judge_put(x->target, &x->answer, has_document(x), x->md5, o);
+	} else {
+		cc_http_conclude(o, CC_STORE_OK, CC_RETRY_NONE, "");
+	}
+}
+
 void cc_http_xfer_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
 {
 	count_connection(x);
 	x->soiled = code || x->stop;
 	o->retry_after_ms = 0;
-	if (status_decides(x)) {
-		read_error_text(x);
-		cc_http_judge_status(x->target, &x->answer, o);
-		if (x->req.only_if_cached && x->answer.status == 504)
-			cc_http_conclude(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
-	} else if (x->stop && x->stop != CC_HTTP_STOP_ENOUGH) {
-		end_stopped(x, o);
-	} else if (code) {
-		cc_http_judge_curl(x->target, code, x->curl_error, o);
-	} else {
-		cc_http_conclude(o, CC_STORE_OK, CC_RETRY_NONE, "");
-	}
+	judge_end(x, code, o);
 	if (o->class == CC_RETRY_CLOCK || o->class == CC_RETRY_REGION)
 		learn_from_answer(x, o->class);
 	if (o->class == CC_RETRY_AUTH && x->creds)

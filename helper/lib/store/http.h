@@ -52,16 +52,21 @@ int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct c
 
 /* ---- answer: what came back, and what it means; pure ---- */
 
-#define CC_HTTP_REASON_SIZE 256
+enum cc_http_method { CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST };
+
+#define CC_HTTP_REASON_SIZE 384
+#define CC_HTTP_MD5_SIZE 16
 
 struct cc_http_answer {
 	long status;			/* 0: none came */
 	char code[64];			/* S3's <Code>, "" if none */
-	char message[128];
+	char message[200];
 	char region[32];		/* where the bucket is, if told */
 	char date[40];			/* the server's clock */
 	char location[128];
 	char encoding[32];		/* Content-Encoding */
+	char etag[72];			/* as it came, with its quotes */
+	bool encrypted;			/* with keys by which an ETag is no MD5 any more */
 	unsigned int retry_after_ms;
 	/* Content-Range: of this many bytes these came; total is 0 without one that makes sense. */
 	uint64_t range_from, range_to, range_total;
@@ -79,15 +84,19 @@ bool cc_http_parse_range(const char *text, size_t len, struct cc_http_answer *a)
 /* "Fri, 20 Nov 2026 14:00:00 GMT", "2026-11-20T14:00:00Z"; -1 if it is neither. */
 int64_t cc_http_parse_date(const char *text);
 /* An answer whose status is no success. */
-void cc_http_judge_status(const struct cc_http_target *t, const struct cc_http_answer *a,
-			  struct cc_http_outcome *o);
+void cc_http_judge_status(const struct cc_http_target *t, enum cc_http_method method,
+			  const struct cc_http_answer *a, struct cc_http_outcome *o);
+/*
+ * The answer to a PUT whose status is one: is what was sent really there?  document: it has a body;
+ * md5 is that of what was sent, or "".
+ */
+void cc_http_judge_put(const struct cc_http_target *t, const struct cc_http_answer *a, bool document,
+		       const char *md5, struct cc_http_outcome *o);
 /* No whole answer came; detail is curl's own words, may be "". */
 void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const char *detail,
 			struct cc_http_outcome *o);
 
 /* ---- transfer ---- */
-
-enum cc_http_method { CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST };
 
 struct cc_http_request {
 	enum cc_http_method method;
@@ -124,7 +133,8 @@ struct cc_http_xfer {
 		CC_HTTP_STOP_ATTEMPT,
 		CC_HTTP_STOP_DEADLINE,
 		CC_HTTP_STOP_TOOBIG,
-		CC_HTTP_STOP_ENOUGH,	/* of an error's text */
+		CC_HTTP_STOP_ENOUGH,	/* of text */
+		CC_HTTP_STOP_HEADERS,	/* there is no end of them */
 		CC_HTTP_STOP_MEMORY,
 		CC_HTTP_STOP_ADDRESS,	/* no store has such a one */
 	} stop;				/* why we ended it, if we did */
@@ -134,11 +144,13 @@ struct cc_http_xfer {
 	unsigned int pieces;		/* that the body came in, so far */
 	size_t begin;			/* place of the body's first byte; known with the headers' end */
 	bool in_body;			/* headers have ended: what looks like one now is a trailer */
+	size_t header_bytes;		/* of all header lines, interim answers and trailers as well */
 	bool discard;			/* what else comes of the body is not wanted */
 	uint64_t received;		/* bytes of bodies, good or bad */
 	size_t sent;			/* PUT */
-	char *error_text;
-	size_t error_size;
+	char md5[2 * CC_HTTP_MD5_SIZE + 1]; /* PUT: of what is sent, in hex; "": not to be had here */
+	char *text;			/* what the store says beside objects: a refusal, the answer to a PUT */
+	size_t text_size;
 	uint64_t length;		/* what Content-Length says, if have_length */
 	bool have_length, new_connection;
 	struct cc_http_answer answer;

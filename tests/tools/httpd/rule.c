@@ -13,6 +13,7 @@ const char rule_usage[] =
 "A rule is a line of words; the first one that matches and is not used up counts:\n"
 "  path=TEXT       the path has TEXT in it             method=NAME\n"
 "  address=A       the request came to that address     has=TEXT  its head has TEXT in it\n"
+"  lacks=TEXT      its head has not\n"
 "  skip=N          not for the first N matches         count=N  for N matches only\n"
 "  prob=P          with probability P, 0 to 1\n"
 "  from=MS until=MS  only so long after the rules came\n"
@@ -21,7 +22,8 @@ const char rule_usage[] =
 "  model=s3|express  draw both (a GET's first byte and rate), by --seed, object and count\n"
 "    factor=F      times so much                       correlation=P  a second GET for an object\n"
 "                  whose first is not answered is of the same kind with probability P\n"
-"  status=N        answer so                           code=S3CODE, region=R  in an XML body\n"
+"  status=N        answer so                           code=S3CODE, region=R  in an XML body (with\n"
+"                  status=200, too)\n"
 "  retry-after=S   location=URL                        header=NAME:VALUE\n"
 "  date=S          the clock is so many seconds off    file=PATH  body of the answer\n"
 "  fault=          reset (before an answer), reset-body, stall (no answer), stall-headers (answer\n"
@@ -29,13 +31,15 @@ const char rule_usage[] =
 "                  wrong-length (Content-Length too large), no-length, chunked, gzip (says so),\n"
 "                  wrong-bytes, wrong-range (206), ignore-range (200), slow-headers (a byte each\n"
 "                  50 ms), late-range (206: of a chunked body, in its trailer), bare-newlines\n"
-"                  (at the ends of header lines)\n"
+"                  (at the ends of header lines), endless-headers, endless-interim (answers of 103),\n"
+"                  endless-trailers\n"
 "    at=N          bytes of the body before it, not half of them\n";
 
 static const char *const fault_names[] = {
 	"none", "reset", "reset-body", "stall", "stall-headers", "stall-body", "short-body", "truncate",
 	"long-body", "wrong-length", "no-length", "chunked", "gzip", "wrong-bytes", "wrong-range",
-	"ignore-range", "slow-headers", "late-range", "bare-newlines",
+	"ignore-range", "slow-headers", "late-range", "bare-newlines", "endless-headers",
+	"endless-interim", "endless-trailers",
 };
 
 static struct rule rules[MAX_RULES];
@@ -80,7 +84,8 @@ static const struct word {
 #define WORD(name, type, field) \
 	{ name, type, offsetof(struct rule, field), sizeof(((struct rule *)0)->field) }
 	WORD("path", WORD_TEXT, path), WORD("method", WORD_TEXT, method),
-	WORD("address", WORD_TEXT, address), WORD("has", WORD_TEXT, has), WORD("code", WORD_TEXT, code),
+	WORD("address", WORD_TEXT, address), WORD("has", WORD_TEXT, has), WORD("lacks", WORD_TEXT, lacks),
+	WORD("code", WORD_TEXT, code),
 	WORD("region", WORD_TEXT, region), WORD("location", WORD_TEXT, location),
 	WORD("header", WORD_TEXT, header), WORD("file", WORD_TEXT, file),
 	WORD("skip", WORD_LONG, skip), WORD("count", WORD_LONG, count),
@@ -183,7 +188,8 @@ static bool matches(struct rule *r, const char *method, const char *path, const 
 	long age = now_ms - start_ms;
 
 	if ((*r->path && !strstr(path, r->path)) || (*r->method && strcmp(r->method, method)) ||
-	    (*r->address && strcmp(r->address, address)) || (*r->has && !strstr(head, r->has)))
+	    (*r->address && strcmp(r->address, address)) || (*r->has && !strstr(head, r->has)) ||
+	    (*r->lacks && strstr(head, r->lacks)))
 		return false;
 	if (age < r->from_ms || (r->until_ms && age >= r->until_ms) || !r->count)
 		return false;

@@ -14,11 +14,13 @@ enum fault {
 	FAULT_NONE, FAULT_RESET, FAULT_RESET_BODY, FAULT_STALL, FAULT_STALL_HEADERS, FAULT_STALL_BODY,
 	FAULT_SHORT_BODY, FAULT_TRUNCATE, FAULT_LONG_BODY, FAULT_WRONG_LENGTH, FAULT_NO_LENGTH,
 	FAULT_CHUNKED, FAULT_GZIP, FAULT_WRONG_BYTES, FAULT_WRONG_RANGE, FAULT_IGNORE_RANGE,
-	FAULT_SLOW_HEADERS, FAULT_LATE_RANGE, FAULT_BARE_NEWLINES,
+	FAULT_SLOW_HEADERS, FAULT_LATE_RANGE, FAULT_BARE_NEWLINES, FAULT_ENDLESS_HEADERS,
+	FAULT_ENDLESS_INTERIM, FAULT_ENDLESS_TRAILERS,
 };
 
 struct rule {
-	char path[128], method[8], address[16], has[64], code[48], region[32], location[200], header[200], file[200];
+	char path[128], method[8], address[16], has[64], lacks[64];
+	char code[48], region[32], location[200], header[200], file[200];
 	long skip, count;		/* count: left, -1 without end */
 	double prob;
 	long from_ms, until_ms;		/* since the rules came; until 0: without end */

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * S3 as it is met outside: answers that say one thing and mean another, or that never end; what is sent
+ * with a write; what a person is told who may not do something.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "creds/creds-impl.h"
+#include "store/address.h"
+#include "store/http.h"
+#include "script.h"
+#include "store/store.h"
+#include "tap.h"
+#include "clock.h"
+
+static struct httpd h;
+static char err[600];
+
+/* The bucket "buck" of the server, by a key that it does not check. */
+static void init_config(struct cc_store_config *c)
+{
+	static char endpoint[64], creds[128];
+
+	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", h.port);
+	snprintf(creds, sizeof(creds), "%s/creds", h.dir);
+	cc_store_config_init(c);
+	c->name = (char *)"main";
+	c->url = (char *)"s3://buck/pre";
+	c->path_style = true;
+	c->endpoint = endpoint;
+	c->credentials_file = creds;
+	c->first_byte_timeout_ms = 2000;
+	c->stall_timeout_ms = 2000;
+	c->total_timeout_ms = 20000;
+}
+
+static struct cc_store *open_store(const struct cc_store_config *c)
+{
+	struct cc_store *s;
+
+	if (cc_store_open(c, &s, err, sizeof(err)))
+		httpd_fatal(err);
+	return s;
+}
+
+static enum cc_store_result put(struct cc_store *s, const char *name)
+{
+	*err = '\0';
+	return cc_store_put(s, name, "content", 7, err, sizeof(err));
+}
+
+static enum cc_store_result get(struct cc_store *s, const char *name)
+{
+	enum cc_store_result r;
+	void *data = NULL;
+	size_t size;
+
+	*err = '\0';
+	r = cc_store_get(s, name, 1000, &data, &size, err, sizeof(err));
+	if (!r)
+		free(data);
+	return r;
+}
+
+/* ---- writes ---- */
+
+/* Under these rules a PUT ends like this after so many requests, with words that have `words` in them. */
+static void put_under(struct cc_store *s, const char *rules, enum cc_store_result expect,
+		      unsigned int requests, const char *words)
+{
+	enum cc_store_result r;
+	unsigned int n;
+
+	httpd_script(&h, rules);
+	r = put(s, "obj");
+	n = httpd_count(&h, "PUT");
+	if (!ok(r == expect && n == requests && strstr(err, words), "put under \"%s\": %s, %u requests: %s",
+		rules, cc_store_result_name(r), n, err))
+		httpd_show_log(&h);
+}
+
+static void test_puts(struct cc_store *s)
+{
+	/* The MD5 of "content". */
+	put_under(s, "method=PUT lacks=mgNkuembtIDdJeHwKEyFVQ== status=400 code=InvalidRequest", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT has=mgNkuembtIDdJeHwKEyFVQ== status=400 code=BadDigest", CC_STORE_ERROR, 2,
+		  "BadDigest");
+	put_under(s, "method=PUT count=1 status=200 code=InternalError", CC_STORE_OK, 2, "");
+	put_under(s, "method=PUT status=200 code=InternalError", CC_STORE_ERROR, 3, "HTTP 200 InternalError");
+	put_under(s, "method=PUT count=1 status=200 code=SlowDown", CC_STORE_OK, 2, "");
+	put_under(s, "method=PUT status=200 code=AccessDenied", CC_STORE_DENIED, 1, "s3:PutObject");
+	put_under(s, "method=PUT status=200 code=NoSuchBucket", CC_STORE_ERROR, 1, "does not exist");
+	put_under(s, "method=PUT status=200 header=ETag:\"d41d8cd98f00b204e9800998ecf8427e\"", CC_STORE_ERROR, 2,
+		  "other bytes than were sent");
+	put_under(s, "method=PUT count=1 status=200 header=ETag:d41d8cd98f00b204e9800998ecf8427e", CC_STORE_OK, 2,
+		  "");
+	put_under(s, "method=PUT status=200 header=ETag:\"d41d8cd98f00b204e9800998ecf8427e-1\"", CC_STORE_OK, 1,
+		  "");
+	httpd_script(&h, "");
+	ok(!put(s, "obj") && !get(s, "obj"), "put and get: %s", err);
+}
+
+static enum cc_store_result judge_put(const struct cc_http_answer *a, bool document, const char *md5)
+{
+	struct cc_http_target t = { .s3 = true, .bucket = (char *)"b", .region = "r" };
+	struct cc_http_outcome o = { .result = CC_STORE_CANCELLED };
+
+	cc_http_judge_put(&t, a, document, md5, &o);
+	return o.result;
+}
+
+static void test_etags(void)
+{
+	static const char md5[] = "9a0364b9e99bb480dd25e1f0284c8555";
+	const struct { const char *etag; bool encrypted, good; } cases[] = {
+		{ "\"9a0364b9e99bb480dd25e1f0284c8555\"", false, true },
+		{ "\"9A0364B9E99BB480DD25E1F0284C8555\"", false, true },
+		{ "9a0364b9e99bb480dd25e1f0284c8555", false, true },
+		{ "W/\"9a0364b9e99bb480dd25e1f0284c8555\"", false, true },
+		{ "", false, true },
+		{ "\"not-an-md5\"", false, true },
+		{ "\"9a0364b9e99bb480dd25e1f0284c8556-12\"", false, true },
+		{ "\"9a0364b9e99bb480dd25e1f0284c8556\"", true, true },
+		{ "\"9a0364b9e99bb480dd25e1f0284c8556\"", false, false },
+		{ "0a0364b9e99bb480dd25e1f0284c8555", false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cc_http_answer a = { .status = 200, .encrypted = cases[i].encrypted };
+
+		strcpy(a.etag, cases[i].etag);
+		ok((judge_put(&a, false, md5) == CC_STORE_OK) == cases[i].good, "ETag %s%s: %s", cases[i].etag,
+		   cases[i].encrypted ? ", encrypted" : "", cases[i].good ? "taken" : "refused");
+		ok(judge_put(&a, false, "") == CC_STORE_OK, "the same without an MD5 to compare: taken");
+		ok(judge_put(&a, true, md5) == CC_STORE_ERROR, "the same with a page of somebody's: refused");
+	}
+}
+
+/* ---- what is said ---- */
+
+static void test_hints(struct cc_store *s)
+{
+	char e[600];
+	uint64_t size;
+
+	httpd_script(&h, "status=403 code=AccessDenied");
+	ok(put(s, "obj") == CC_STORE_DENIED && strstr(err, "s3:PutObject") && !strstr(err, "s3:Get") &&
+	   strstr(err, "AccessDenied: told to & did"), "a PUT is denied: %s", err);
+	ok(get(s, "obj") == CC_STORE_DENIED && strstr(err, "s3:GetObject") && strstr(err, "missing object") &&
+	   strstr(err, "told to & did"), "a GET is denied: %s", err);
+	ok(cc_store_delete(s, "obj", e, sizeof(e)) == CC_STORE_DENIED && strstr(e, "s3:DeleteObject"),
+	   "a DELETE is denied: %s", e);
+	ok(cc_store_list(s, "x/", NULL, NULL, e, sizeof(e)) == CC_STORE_DENIED && strstr(e, "s3:ListBucket") &&
+	   !strstr(e, "missing"), "a list is denied: %s", e);
+	ok(cc_store_head(s, "obj", &size, e, sizeof(e)) == CC_STORE_DENIED && strstr(e, "s3:GetObject"),
+	   "a HEAD is denied: %s", e);
+	httpd_script(&h, "status=403 code=InvalidObjectState");
+	ok(get(s, "obj") == CC_STORE_DENIED && strstr(err, "archived"), "Glacier: %s", err);
+}
+
+/* ---- without an end ---- */
+
+static void test_endless(struct cc_store *s)
+{
+	static const char *const faults[] = { "endless-headers", "endless-interim", "endless-trailers" };
+	char rule[64];
+	uint64_t start;
+
+	httpd_put(&h, "buck/pre/one", "1", 1);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		snprintf(rule, sizeof(rule), "fault=%s", faults[i]);
+		httpd_script(&h, rule);
+		start = cc_now_ns();
+		ok(get(s, "one") == CC_STORE_ERROR && strstr(err, "headers without an end") &&
+		   cc_now_ns() - start < 1500000000, "%s: %s", faults[i], err);
+	}
+}
+
+/* Of a service that gives keys. */
+static void test_endless_service(void)
+{
+	struct cc_creds_answer *answer;
+	char url[64];
+	const struct cc_creds_call call = {
+		.what = "service", .method = "GET", .url = url, .timeout_ms = 5000,
+	};
+	uint64_t start = cc_now_ns();
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/buck/pre/one", h.port);
+	httpd_script(&h, "fault=endless-trailers");
+	ok(cc_creds_ask(&call, &answer, err, sizeof(err)) == -EIO && strstr(err, "longer") &&
+	   cc_now_ns() - start < 2500000000, "endless trailers of a service: %s", err);
+}
+
+/* ---- addresses ---- */
+
+static bool is_metadata(const char *text)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in a4 = { .sin_family = AF_INET };
+
+	if (inet_pton(AF_INET, text, &a4.sin_addr) == 1)
+		return cc_address_is_metadata((struct sockaddr *)&a4);
+	if (inet_pton(AF_INET6, text, &a6.sin6_addr) != 1)
+		httpd_fatal(text);
+	return cc_address_is_metadata((struct sockaddr *)&a6);
+}
+
+static void test_addresses(void)
+{
+	static const char *const bad[] = {
+		"169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",
+		"fe80::1", "febf::1", "fd00:ec2::254", "::ffff:169.254.169.254", "::ffff:0:169.254.169.254",
+		"::169.254.169.254", "64:ff9b::169.254.169.254", "64:ff9b::a9fe:aa02",
+		"64:ff9b:1::169.254.169.254", "64:ff9b:1:a9fe:a9:fe00::", "2002:a9fe:a9fe::1",
+	};
+	static const char *const good[] = {
+		"127.0.0.1", "169.253.1.1", "169.255.1.1", "10.0.0.1", "52.218.0.1", "100.100.100.201",
+		"::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::10.0.0.1", "2002:a00:1::1",
+		"2a05:d018::1", "fec0::1", "fd00:ec3::1", "2001:db8::169.254.169.254",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ok(is_metadata(bad[i]), "%s is refused", bad[i]);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ok(!is_metadata(good[i]), "%s is not", good[i]);
+}
+
+int main(void)
+{
+	static const char keys[] = "[default]\naws_access_key_id = KEY\naws_secret_access_key = SECRET\n";
+	struct cc_store_config c;
+	struct cc_store *s;
+
+	test_addresses();
+	test_etags();
+	httpd_start(&h);
+	write_file(h.dir, "creds", keys, strlen(keys));
+	init_config(&c);
+	s = open_store(&c);
+	test_puts(s);
+	test_hints(s);
+	test_endless(s);
+	test_endless_service();
+	cc_store_close(s);
+	httpd_stop(&h);
+	return tap_done();
+}
