@@ -231,8 +231,15 @@ static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
 
 	if (bio_op(bio) != REQ_OP_READ)
 		return DM_MAPIO_KILL;
-	/* A poller that stops polling would hold its epoch, and with it all freeing. */
-	bio_clear_polled(bio);
+	/*
+	 * A poller that stops polling would hold its epoch, and with it all freeing.  A polled
+	 * bio of io_uring may also carry REQ_NOWAIT that nobody asked for, and its poller takes
+	 * EAGAIN for the end of the read.
+	 */
+	if (bio->bi_opf & REQ_POLLED) {
+		bio_clear_polled(bio);
+		bio->bi_opf &= ~REQ_NOWAIT;
+	}
 	if (in_chunk + bio_sectors(bio) > disk->chunk_mask + 1)
 		dm_accept_partial_bio(bio, disk->chunk_mask + 1 - in_chunk);
 	return cc_disk_map(ti, bio);
