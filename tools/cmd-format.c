@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/blkzoned.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -75,6 +76,17 @@ static int open_device(struct format *f)
 }
 
 /* ---- what is on the device ---- */
+
+/* Not even --force makes a pool of it. */
+static int refuse_zoned(const struct format *f)
+{
+	uint32_t zone_sectors = 0;
+
+	if (!f->is_block || ioctl(f->fd, BLKGETZONESZ, &zone_sectors) || !zone_sectors)
+		return 0;
+	ctl_err("%s: is a zoned device; expected one whose blocks can be written in any order", f->path);
+	return CTL_FAILED;
+}
 
 static int refuse_pool(const struct format *f)
 {
@@ -233,6 +245,8 @@ static int lay_out(struct format *f)
 	uint64_t bytes;
 	int r = cc_device_bytes(f->fd, &bytes);
 
+	if (!r)
+		r = refuse_zoned(f);
 	if (!r)
 		r = cc_superblock_layout(bytes, f->slot_shift, f->manifest_bytes, f->max_bytes,
 					 &f->geometry, err, sizeof(err));

@@ -26,6 +26,10 @@ static int check_cache_dev(struct dm_target *ti, const struct pool_table *pt)
 {
 	struct block_device *bdev = pt->cache_dev->bdev;
 
+	if (bdev_is_zoned(bdev)) {
+		ti->error = "Cache device is zoned: slots are written in any order";
+		return -EINVAL;
+	}
 	if (bdev_logical_block_size(bdev) > CC_SB_SIZE) {
 		ti->error = "Logical block size of cache device must be at most 4096";
 		return -EINVAL;
