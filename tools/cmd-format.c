@@ -21,6 +21,7 @@
 
 #include "command.h"
 #include "superblock.h"
+#include "tail.h"
 #include "uuid.h"
 
 struct format {
@@ -32,6 +33,7 @@ struct format {
 	uint8_t uuid[16];
 	int fd;
 	bool is_block;
+	uint64_t device_bytes;
 	struct cc_pool_geometry geometry;
 };
 
@@ -172,35 +174,6 @@ out:
 
 /* ---- writing ---- */
 
-static int write_zeros(int fd, uint64_t offset, uint64_t size)
-{
-	static const uint8_t zeros[1 << 20];
-	ssize_t n;
-
-	while (size) {
-		n = pwrite(fd, zeros, size < sizeof(zeros) ? size : sizeof(zeros), offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		offset += n;
-		size -= n;
-	}
-	return 0;
-}
-
-/* The cheapest way that the device knows; a sparse file stays sparse. */
-static int zero_range(const struct format *f, uint64_t offset, uint64_t size)
-{
-	uint64_t range[2] = { offset, size };
-
-	if (!fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size))
-		return 0;
-	if (f->is_block && !ioctl(f->fd, BLKZEROOUT, range))
-		return 0;
-	return write_zeros(f->fd, offset, size);
-}
-
 /* Only a favour to the device below; nothing depends on it. */
 static void discard_slots(const struct format *f)
 {
@@ -220,13 +193,15 @@ static int write_pool(const struct format *f)
 	const struct cc_pool_geometry *g = &f->geometry;
 	int r;
 
-	r = zero_range(f, 0, CC_META_START);
+	r = ctl_zero_range(f->fd, 0, CC_HEAD_SIZE);
 	if (!r)
-		r = zero_range(f, g->manifest_offset, CC_MANIFEST_DIR_SIZE);
+		r = ctl_zero_range(f->fd, g->manifest_offset, CC_MANIFEST_DIR_SIZE);
 	if (!r)
-		r = zero_range(f, g->table_offset, g->table_size);
+		r = ctl_zero_range(f->fd, g->table_offset, g->table_size);
 	if (!r)
 		discard_slots(f);
+	if (!r)
+		r = ctl_tail_zero(f->fd, f->device_bytes);
 	if (!r && fsync(f->fd))
 		r = -errno;
 	if (!r)
@@ -242,13 +217,10 @@ static int write_pool(const struct format *f)
 static int lay_out(struct format *f)
 {
 	char err[200] = "";
-	uint64_t bytes;
-	int r = cc_device_bytes(f->fd, &bytes);
+	int r = cc_device_bytes(f->fd, &f->device_bytes);
 
 	if (!r)
-		r = refuse_zoned(f);
-	if (!r)
-		r = cc_superblock_layout(bytes, f->slot_shift, f->manifest_bytes, f->max_bytes,
+		r = cc_superblock_layout(f->device_bytes, f->slot_shift, f->manifest_bytes, f->max_bytes,
 					 &f->geometry, err, sizeof(err));
 	if (!r && !f->have_uuid)
 		r = ctl_uuid_random(f->uuid);
@@ -290,6 +262,8 @@ static int format_device(struct format *f)
 {
 	int r = open_device(f);
 
+	if (!r)
+		r = refuse_zoned(f);
 	if (!r)
 		r = refuse_pool(f);
 	if (!r)

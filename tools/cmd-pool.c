@@ -13,11 +13,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "command.h"
 #include "dm.h"
 #include "superblock.h"
 #include "table.h"
-#include "clock.h"
+#include "tail.h"
+
+#define EXTENT_MAX (32ULL << 20)	/* of a logical volume; mostly 4 MiB */
 
 static const char up_help[] =
 	"DEVICE is what `chunkctl format' made.  The pool appears as /dev/mapper/POOL; a\n"
@@ -103,7 +106,7 @@ static int pool_up(const char *name, const char *path)
 	struct ctl_dm_device d;
 	struct stat st;
 	uint64_t bytes;
-	int fd = open_device(path, O_RDONLY, &st, &g, &bytes), r;
+	int fd = open_device(path, O_RDONLY, &st, &g, &bytes), r, tail;
 
 	if (fd < 0)
 		return -fd;
@@ -116,6 +119,10 @@ static int pool_up(const char *name, const char *path)
 		ctl_dm_free(&d);
 		return r;
 	}
+	tail = ctl_tail_reclaim(path, &g, bytes);
+	if (tail)
+		ctl_note("%s: what guests have in its last 2 MiB could not be overwritten: %s", path,
+			 strerror(-tail));
 	/* What `pool-down --force' left while disks use the pool: they take it back as it was. */
 	if (!r) {
 		ctl_dm_free(&d);
@@ -134,6 +141,7 @@ static int pool_up(const char *name, const char *path)
 struct resize {
 	const char *name, *path;
 	uint64_t size;			/* bytes; 0: all */
+	uint64_t end;			/* of the part of the device that the pool shall have */
 	int fd;
 	struct cc_pool_geometry old, new;
 	struct ctl_dm_device dm;
@@ -146,9 +154,10 @@ static int plan(struct resize *z, uint64_t bytes)
 		ctl_err("--size: %s has only %" PRIu64 " bytes", z->path, bytes);
 		return CTL_FAILED;
 	}
+	z->end = z->size ? z->size : bytes;
 	z->new = z->old;
 	z->new.sequence++;
-	z->new.nr_slots = cc_superblock_slots_on(&z->old, z->size ? z->size : bytes);
+	z->new.nr_slots = cc_superblock_slots_on(&z->old, z->end);
 	if (!z->new.nr_slots) {
 		ctl_err("%s: not even one slot would be left", z->path);
 		return CTL_FAILED;
@@ -157,6 +166,26 @@ static int plan(struct resize *z, uint64_t bytes)
 		ctl_note("%s: %" PRIu64 " slots are all that it was formatted for (format --max-size)",
 			 z->path, z->new.nr_slots);
 	return 0;
+}
+
+static uint64_t slots_end(const struct cc_pool_geometry *g)
+{
+	return g->slots_offset + (g->nr_slots << g->slot_shift);
+}
+
+/*
+ * Nothing of a guest's where the end of the device is or will be: behind the last slot, and as far as a
+ * volume that is cut there can reach by its extents.
+ */
+static int clear_tail(const struct resize *z)
+{
+	uint64_t from = slots_end(&z->new), to = from + (1 << z->new.slot_shift) + CC_TAIL_SIZE + EXTENT_MAX;
+	uint64_t bytes;
+	int r = cc_device_bytes(z->fd, &bytes);
+
+	if (!r)
+		r = ctl_zero_range(z->fd, from, (to < bytes ? to : bytes) - from);
+	return r ? r : ctl_tail_zero(z->fd, z->end);
 }
 
 /* Load a table just long enough for so many slots, with the features that it has. */
@@ -191,8 +220,10 @@ static int wait_shrunk(struct resize *z)
 static int change(struct resize *z)
 {
 	bool shrinks = z->new.nr_slots < z->old.nr_slots;
-	int r = cc_superblock_write(z->fd, &z->new);
+	int r = shrinks ? 0 : clear_tail(z);
 
+	if (!r)
+		r = cc_superblock_write(z->fd, &z->new);
 	if (!r)
 		r = reload(z, shrinks ? z->old.nr_slots : z->new.nr_slots);
 	if (r) {
@@ -206,13 +237,14 @@ static int change(struct resize *z)
 		r = wait_shrunk(z);
 	if (shrinks && !r)
 		r = reload(z, z->new.nr_slots);
+	if (shrinks && !r)
+		r = clear_tail(z);
 	if (r) {
 		ctl_err("%s: %s", z->name, ctl_dm_reason(r));
 		return CTL_FAILED;
 	}
-	printf("%s: %" PRIu64 " slots, there were %" PRIu64 "; ends at byte %" PRIu64 " of %s\n",
-	       z->name, z->new.nr_slots, z->old.nr_slots,
-	       z->new.slots_offset + (z->new.nr_slots << z->new.slot_shift), z->path);
+	printf("%s: %" PRIu64 " slots, there were %" PRIu64 "; needs the first %" PRIu64 " bytes of %s\n",
+	       z->name, z->new.nr_slots, z->old.nr_slots, slots_end(&z->new) + CC_TAIL_SIZE, z->path);
 	return CTL_OK;
 }
 

@@ -62,9 +62,9 @@ uint64_t cc_superblock_slots_on(const struct cc_pool_geometry *g, uint64_t devic
 {
 	uint64_t max = cc_superblock_max_slots(g), nr;
 
-	if (device_bytes <= g->slots_offset)
+	if (device_bytes <= g->slots_offset + CC_TAIL_SIZE)
 		return 0;
-	nr = (device_bytes - g->slots_offset) >> g->slot_shift;
+	nr = (device_bytes - CC_TAIL_SIZE - g->slots_offset) >> g->slot_shift;
 	return nr < max ? nr : max;
 }
 
@@ -101,7 +101,7 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 			    "largest size: expected at least that of the device, %llu bytes",
 			    (unsigned long long)device_bytes);
 
-	g.manifest_offset = CC_META_START;
+	g.manifest_offset = CC_HEAD_SIZE;
 	g.manifest_size = round_up(manifest_bytes, BLOCK);
 	g.table_offset = g.manifest_offset + g.manifest_size;
 	g.table_size = table_bytes(max_bytes, slot_shift);

@@ -34,7 +34,7 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 			 uint64_t max_bytes, struct cc_pool_geometry *ret, char *err, size_t errlen);
 /* As many slots as the slot table has room for: numbers of slots are below it for the life of a pool. */
 uint64_t cc_superblock_max_slots(const struct cc_pool_geometry *g);
-/* How many slots fit a device of device_bytes and the slot table. */
+/* How many slots fit a device of device_bytes, in front of its tail, and the slot table. */
 uint64_t cc_superblock_slots_on(const struct cc_pool_geometry *g, uint64_t device_bytes);
 /* Fills all CC_SB_SIZE bytes of buf. */
 void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf);

@@ -13,10 +13,15 @@
  *	table_offset	slot table		table_size, at least nr_slots * 64; the rest
  *						is room for the pool to grow
  *	slots_offset	slots			nr_slots * slot_size
+ *	CC_TAIL_SIZE from the end		zeros
  *
  * slots_offset is a multiple of 1 MiB and of the slot size.  Offsets and sizes are
  * multiples of 4096.  Nothing but the superblocks has to survive: the rest is a cache of
  * what is in the store and is checked by SHA-256 before it is believed.
+ *
+ * Areas and slots hold what tenants chose, and must not lie where anybody looks for the
+ * signature of a file system, RAID or the like: see CC_HEAD_SIZE and CC_TAIL_SIZE.  Slots
+ * that a superblock puts into the tail are not used.
  *
  * Store, object names below the prefix:
  *
@@ -50,6 +55,16 @@
 #define CC_SB_OFFSET_A		0
 #define CC_SB_OFFSET_B		65536
 #define CC_META_START		(1 << 20)	/* first byte an area may use */
+/*
+ * Where format has the first area begin: LUKS2 keeps second headers up to 4 MiB, bcachefs
+ * one at 2 MiB, VMFS its own at 1 and 2 MiB.
+ */
+#define CC_HEAD_SIZE		(8 << 20)
+/*
+ * Never an area or a slot: Promise RAID is looked for up to 3087 sectors from the end,
+ * bcachefs at 1 MiB, the labels of ZFS in the last 768 KiB, md, DDF, IMSM, GPT behind them.
+ */
+#define CC_TAIL_SIZE		(2 << 20)
 #define CC_NR_SLOTS_MAX		((1u << 30) - 1)	/* slot numbers have 30 bits */
 #define CC_TABLE_SIZE_MAX	(1ULL << 36)	/* an entry for each number of a slot */
 

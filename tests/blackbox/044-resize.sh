@@ -55,7 +55,7 @@ note "shrink, with more valid than will fit"
 resize --size "$(device 24)"
 equal "slots after shrinking" "$(slots_total)" 24
 equal "mode" "$(pool_mode)" normal
-equal "length of the pool" "$(device_sectors /dev/mapper/$POOL)" $(($(device 24) / 512))
+equal "length of the pool" "$(device_sectors /dev/mapper/$POOL)" $((($(device 24) - tail_bytes) / 512))
 device_is 24
 readers_end
 verify vm1 a --seq --bs 64K
@@ -82,7 +82,7 @@ must_fail load "$(device_sectors /dev/mapper/other)" /dev/mapper/other
 must dd if=$cache_device of=/dev/mapper/other bs=1M count=1 conv=notrunc,fsync 2>/dev/null
 must_fail load "$(device_sectors /dev/mapper/other)" /dev/mapper/other
 log_has 'belongs to another pool device' || fail "no reason in the log"
-must_fail load $(($(device 95) / 512)) $cache_device
+must_fail load $((($(device 95) - tail_bytes) / 512)) $cache_device
 log_has 'Table is shorter than the formatted pool' || fail "no reason in the log"
 must_fail chunkctl pool-resize $POOL /dev/mapper/other 2>$WORK/said
 grep -q 'is a pool on another device' $WORK/said || { cat $WORK/said; fail "no reason"; }
@@ -99,10 +99,11 @@ pool_down
 must dmsetup remove cut
 # only reads of slots are slow, not the superblock; a suspend sends on what is delayed
 slow_slots() {
-	local first=$((meta_bytes / 512))
+	local first=$((slots_start / 512)) tail=$((slots_start / 512 + 1024))
 
 	echo "0 $first linear $NVME 0"
 	echo "$first 1024 delay $NVME $first $1 $NVME $first 0"
+	echo "$tail $((tail_bytes / 512)) linear $NVME $tail"
 }
 slow_slots 0 >$WORK/fast
 slow_slots 600000 >$WORK/slow-table

@@ -9,7 +9,7 @@
 
 # slot 0 is slow to read, all else is not
 slow_slot() {
-	local first=$((meta_bytes / 512)) all=$((meta_bytes / 512 + 64 * 128))
+	local first=$((slots_start / 512)) all=$((meta_bytes / 512 + 64 * 128))
 
 	echo "0 $first linear $NVME 0"
 	echo "$first 128 delay $NVME $first $1 $NVME $first 0"

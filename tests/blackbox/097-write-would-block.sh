@@ -10,7 +10,7 @@
 . "${0%/*}/lib.sh"
 
 second=${NVMES##* }
-half=$(((meta_bytes + 4 * 1048576 + 524288) / 512))	# in the middle of the fifth slot
+half=$(((slots_start + 4 * 1048576 + 524288) / 512))	# in the middle of the fifth slot
 sectors=$(((meta_bytes + 8 * 1048576) / 512))
 must dmsetup create cut --table "0 $half linear $NVME 0
 $half $((sectors - half)) linear $second 0"

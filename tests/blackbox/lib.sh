@@ -198,8 +198,11 @@ format() {
 		>$WORK/format.log 2>&1 || { cat $WORK/format.log; fail "format"; }
 }
 
-# Superblocks, manifest area, slot table of a few slots, rounded up to a slot.
-meta_bytes=$((3 * 1048576))
+# Where slots begin: behind the head, a manifest area of 1M, the slot table of a few slots.
+slots_start=$((10 * 1048576))
+# What a pool has beside its slots: these and the tail.
+tail_bytes=$((2 * 1048576))
+meta_bytes=$((slots_start + tail_bytes))
 
 bytes() {
 	case $1 in

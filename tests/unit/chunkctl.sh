@@ -39,6 +39,7 @@ run 0 "format a file" format pool --json --uuid 01234567-89ab-cdef-0123-456789ab
 slots=$(field slots) offset=$(field slots_offset)
 check "slots fill the device" [ $((offset + slots * 1048576)) -le $((64 << 20)) -a "$slots" -ge 50 ]
 check "slots are aligned" [ $((offset % 1048576)) -eq 0 ]
+check "head and tail are left alone" [ "$offset" -ge 8388608 -a $((offset + slots * 1048576)) -le $((62 << 20)) ]
 check "the file stays sparse" [ "$(du -k pool | cut -f1)" -le 64 ]
 check "superblock A" [ "$(head -c 8 pool)" = dmchunkc ]
 check "superblock B" [ "$(tail -c +65537 pool | head -c 8)" = dmchunkc ]
@@ -62,6 +63,11 @@ printf 'X' | dd of=pool bs=1 seek=65800 conv=notrunc status=none
 refuse 1 "looks like a pool .*--force" format pool
 run 0 "format by force" format pool --force --slot-size 64K
 check "new UUID" [ "$(od -An -tx1 -j16 -N16 pool | tr -d ' \n')" != 0123456789abcdef0123456789abcdef ]
+random $((32 << 20)) >junk
+run 0 "format what is full" format junk
+zeros() { [ -z "$(dd if=junk bs=4096 skip="$1" count="$2" status=none | tr -d '\0')" ]; }
+check "the first 8 MiB are zero but for superblocks" zeros 17 2031
+check "the last 2 MiB are zero" zeros 7680 512
 truncate -s 1M tiny
 refuse 1 "tiny: .*too small" format tiny
 truncate -s 16M swap

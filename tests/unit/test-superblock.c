@@ -55,8 +55,30 @@ static void test_layout(void)
 	ok(cc_superblock_layout(GIB, 25, 0, 0, &g, err, sizeof(err)) == -EINVAL, "layout: slot too large");
 	ok(cc_superblock_layout(GIB, 20, 4096, 0, &g, err, sizeof(err)) == -EINVAL,
 	   "layout: manifest area too small");
-	ok(cc_superblock_layout(4 << 20, 20, 0, 0, &g, err, sizeof(err)) == 0 && g.nr_slots == 1,
+	ok(cc_superblock_layout(13 << 20, 20, 0, 0, &g, err, sizeof(err)) == 0 && g.nr_slots == 1,
 	   "layout: one slot");
+	ok(cc_superblock_layout((13 << 20) - 512, 20, 0, 0, &g, err, sizeof(err)) == -EINVAL,
+	   "layout: none that reaches into the tail");
+}
+
+/* Nothing of a tenant's where signatures are looked for. */
+static void test_ends(void)
+{
+	struct cc_pool_geometry g;
+	int bad = 0;
+
+	for (uint32_t shift = CC_CHUNK_SHIFT_MIN; shift <= CC_CHUNK_SHIFT_MAX; shift++) {
+		for (uint64_t size = 64ULL << 20; size < 64 * GIB; size = size * 5 / 4 + 512) {
+			cc_superblock_layout(size, shift, 1 << 20, 0, &g, err, sizeof(err));
+			bad += g.manifest_offset < 8 << 20 || g.table_offset < 8 << 20 || g.slots_offset < 8 << 20;
+			bad += g.slots_offset + (g.nr_slots << shift) > size - (2 << 20);
+			bad += g.slots_offset + ((g.nr_slots + 1) << shift) <= size - (2 << 20);
+		}
+	}
+	ok(!bad, "layout: 8 MiB at the start, 2 MiB at the end are left alone, and no slot is lost beside");
+	ok(cc_superblock_slots_on(&g, g.slots_offset) == 0, "slots on a device without room");
+	ok(cc_superblock_slots_on(&g, g.slots_offset + CC_TAIL_SIZE + (1 << 24)) == 1, "one slot and the tail");
+	ok(cc_superblock_slots_on(&g, g.slots_offset + CC_TAIL_SIZE + (1 << 24) - 1) == 0, "less than that");
 }
 
 static struct cc_superblock good;
@@ -187,6 +209,7 @@ int main(void)
 {
 	test_crc();
 	test_layout();
+	test_ends();
 	test_check();
 	test_large_areas();
 	test_copies();

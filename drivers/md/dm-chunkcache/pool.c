@@ -3,6 +3,7 @@
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <chunkcache/format.h>
 #include "pool.h"
 #include "share.h"
 
@@ -68,7 +69,8 @@ static void pool_shrunk(struct cc_slots *slots)
 
 	mutex_lock(&pool->cmd);
 	DMINFO("%s: shrunk to %u slots, the cache device may be cut behind sector %llu", pool->name,
-	       pool->geo.nr_slots, (unsigned long long)pool->geo.slots_end);
+	       pool->geo.nr_slots,
+	       (unsigned long long)pool->geo.slots_end + (CC_TAIL_SIZE >> SECTOR_SHIFT));
 	cc_pool_event(pool);
 	mutex_unlock(&pool->cmd);
 }

@@ -58,6 +58,7 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 	unsigned int shift = le32_to_cpu(sb->slot_shift);
 	u64 nr = le64_to_cpu(sb->nr_slots);
 	u64 slots = le64_to_cpu(sb->slots_offset);
+	u64 tail = bytes > CC_TAIL_SIZE ? bytes - CC_TAIL_SIZE : 0;
 
 	if (memcmp(sb->magic, CC_SB_MAGIC, sizeof(sb->magic)))
 		return "No chunkcache superblock on cache device";
@@ -74,13 +75,13 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 	if (slots & (max(1ULL << shift, 1ULL << 20) - 1) ||
 	    !area(slots, nr << shift, bytes, &geo->slots_start, &geo->slots_end))
 		return "Superblock slots do not fit the cache device";
-	if (!area(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), bytes,
+	if (!area(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), tail,
 		  &geo->table_start, &geo->table_end) ||
 	    le64_to_cpu(sb->table_size) < nr * sizeof(struct cc_table_entry))
 		return "Superblock slot table does not fit";
 	if (le64_to_cpu(sb->table_size) > CC_TABLE_SIZE_MAX)
 		return "Superblock slot table is larger than any";
-	if (!area(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), bytes,
+	if (!area(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), tail,
 		  &geo->manifest_start, &geo->manifest_end) ||
 	    le64_to_cpu(sb->manifest_size) < CC_MANIFEST_DIR_SIZE ||
 	    le64_to_cpu(sb->manifest_size) > CC_MANIFEST_AREA_MAX)
@@ -89,6 +90,11 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 	    overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
 	    overlap(geo->table_start, geo->table_end, geo->manifest_start, geo->manifest_end))
 		return "Superblock areas overlap";
+	/* What a guest has in a slot there would be taken for the superblock of a RAID, say. */
+	nr = min(nr, tail > slots ? (tail - slots) >> shift : 0);
+	if (!nr)
+		return "Cache device is too small: no slot may reach into the last 2 MiB";
+	geo->slots_end = geo->slots_start + (nr << (shift - SECTOR_SHIFT));
 
 	import_uuid(&geo->uuid, sb->uuid);
 	geo->nr_slots = nr;
