@@ -24,6 +24,7 @@
 #include "notify.h"
 #include "session.h"
 #include "creds/spawner.h"
+#include "utf8.h"
 
 #define EXIT_USAGE 2
 
@@ -299,7 +300,7 @@ static int check_config(const char *file)
 	char err[256];
 
 	if (cc_config_load(file, &c, err, sizeof(err))) {
-		fprintf(stderr, "%s\n", err);
+		fprintf(stderr, "%s\n", cc_utf8_clean(err));
 		return EXIT_FAILURE;
 	}
 	cc_config_free(&c);

@@ -13,6 +13,7 @@
 #include "store/chunk-object.h"
 #include "command.h"
 #include "image-arg.h"
+#include "json-text.h"
 #include "progress.h"
 #include "store-opts.h"
 #include "workers.h"
@@ -115,9 +116,9 @@ static void record(struct verify *v, uint64_t chunk, uint64_t uses, enum cc_stor
 		v->unknown++;
 	ctl_err("chunk %" PRIu64 "%s: %s: %s", chunk, more, cc_store_result_name(r), err);
 	if (v->json)
-		json_array_append_new(v->found, json_pack("{s:I, s:I, s:s, s:s, s:s}",
+		json_array_append_new(v->found, json_pack("{s:I, s:I, s:s, s:s, s:o}",
 			"chunk", (json_int_t)chunk, "uses", (json_int_t)uses, "id", hex,
-			"result", cc_store_result_name(r), "error", err));
+			"result", cc_store_result_name(r), "error", cc_json_text(err)));
 	pthread_mutex_unlock(&v->lock);
 }
 

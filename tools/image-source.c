@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,32 +47,52 @@ static const char *looks_like(int fd)
 	return NULL;
 }
 
-/* Runs qemu-img; its output goes to out, if that is not negative.  0, or CTL_FAILED after a message. */
-static int run_qemu_img(char *const argv[], int out)
+/* What qemu-img said on its way out: one line, as names that an image has are in it. */
+static void told_by_qemu_img(const char *command, int said)
+{
+	char text[600];
+	ssize_t n = pread(said, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+	ctl_err("qemu-img %s failed%s%s", command, text[0] ? ": " : "", text);
+}
+
+/* With standard output to out and errors to said. */
+static int spawn_qemu_img(char *const argv[], int out, int said, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
-	int r, status;
-	pid_t pid;
+	int r;
 
 	posix_spawn_file_actions_init(&actions);
-	if (out >= 0)
-		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	else
-		posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, said, STDERR_FILENO);
+	r = posix_spawnp(ret_pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
-	if (r) {
-		ctl_err("qemu-img: %s%s", strerror(r),
-			r == ENOENT ? " (install qemu-utils to read other formats than raw)" : "");
+	return r;
+}
+
+/* Runs qemu-img; its output goes to out, or else to where people look.  0, or CTL_FAILED after a message. */
+static int run_qemu_img(char *const argv[], int out)
+{
+	int said = memfd_create("qemu-img", MFD_CLOEXEC), r, status = -1;
+	pid_t pid;
+
+	if (said < 0) {
+		ctl_err("qemu-img: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	while (waitpid(pid, &status, 0) < 0)
+	r = spawn_qemu_img(argv, out >= 0 ? out : STDERR_FILENO, said, &pid);
+	if (r)
+		ctl_err("qemu-img: %s%s", strerror(r),
+			r == ENOENT ? " (install qemu-utils to read other formats than raw)" : "");
+	while (!r && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return CTL_FAILED;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	ctl_err("qemu-img %s failed", argv[1]);
-	return CTL_FAILED;
+			break;
+	if (!r && status)
+		told_by_qemu_img(argv[1], said);
+	close(said);
+	return status ? CTL_FAILED : 0;
 }
 
 /* A file without a name in dir; path is what it can be opened by until it is closed. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "utf8.h"
 
 /* The subcommand that runs. */
 static const char *running;
@@ -26,6 +27,7 @@ static void message(const char *fmt, va_list ap)
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
+	cc_utf8_clean(line);
 	fprintf(stderr, "chunkctl%s%s: %s\n", running ? " " : "", running ? running : "", line);
 }
 

@@ -12,6 +12,7 @@
 
 #include "ask.h"
 #include "dm.h"
+#include "json-text.h"
 #include "say.h"
 #include "table.h"
 
@@ -26,9 +27,9 @@ static json_t *pool_json(const struct ctl_dm_device *d)
 
 	if (ctl_pool_status_parse(d->params, &s))
 		return NULL;
-	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, "
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, "
 			 "s:b, s:[]}",
-			 "name", d->name, "dev", json_sprintf("%u:%u", d->major, d->minor),
+			 "name", cc_json_text(d->name), "dev", json_sprintf("%u:%u", d->major, d->minor),
 			 "slot_bytes", (json_int_t)s.slot_sectors * SECTOR,
 			 "slots", (json_int_t)s.total, "free", (json_int_t)s.free,
 			 "filling", (json_int_t)s.filling, "valid", (json_int_t)s.valid,
@@ -44,9 +45,9 @@ static json_t *disk_json(const struct ctl_dm_device *d, const struct ctl_disk_ta
 
 	if (ctl_disk_status_parse(d->params, &s))
 		return NULL;
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 			 "s:I, s:I, s:s, s:s, s:i, s:b}",
-			 "name", d->name, "pool_dev", t->pool, "store", t->store,
+			 "name", cc_json_text(d->name), "pool_dev", t->pool, "store", t->store,
 			 "digest", t->digest, "bytes", (json_int_t)d->sectors * SECTOR,
 			 "disk_id", (json_int_t)s.id,
 			 "chunk_bytes", (json_int_t)s.chunk_sectors * SECTOR,
@@ -192,7 +193,7 @@ void ctl_scan_helpers(json_t *pools, unsigned int seconds)
 			json_object_set_new(pool, "helper", answer);
 			add_disks(name, json_object_get(pool, "disks"), seconds);
 		} else {
-			json_object_set_new(pool, "helper_error", json_string(asked.why));
+			json_object_set_new(pool, "helper_error", cc_json_text(asked.why));
 			json_object_set_new(pool, "helper_silent",
 					    json_boolean(asked.result == CTL_ASK_SILENT));
 		}

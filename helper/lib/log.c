@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 static atomic_int max_level = LOG_INFO;
 
 void cc_log_level(int level)
@@ -31,11 +33,8 @@ void cc_log(int level, const char *fmt, ...)
 	va_end(args);
 	if (n < 0)
 		return;
-	len = strlen(line);
-	/* A reason quoted from a server must not start a line of its own. */
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ')
-			line[i] = ' ';
+	/* What was cut in the middle of a character ends with a '?'. */
+	len = strlen(cc_utf8_clean(line));
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nobody is left to be told */

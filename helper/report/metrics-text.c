@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "metrics-text.h"
+#include "utf8.h"
 
 #define FIRST_SIZE	(64 * 1024)
 #define NUMBER_MAX	24		/* 20 digits, a point, "0." and the end */
@@ -63,32 +64,6 @@ static void put_number(struct cc_text *t, uint64_t value, unsigned int decimals)
 
 /* ---- labels ---- */
 
-/* The length of the well-formed UTF-8 character at s, or 0; no control characters. */
-static size_t character(const unsigned char *s)
-{
-	static const struct { unsigned char mask, lead, len; uint32_t min; } kinds[] = {
-		{ 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 },
-	};
-	uint32_t code;
-
-	if (*s < 0x80)
-		return *s >= ' ' && *s != 0x7f;
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		if ((*s & kinds[k].mask) != kinds[k].lead)
-			continue;
-		code = *s & (unsigned char)~kinds[k].mask;
-		for (unsigned int i = 1; i < kinds[k].len; i++) {
-			if ((s[i] & 0xc0) != 0x80)
-				return 0;
-			code = code << 6 | (s[i] & 0x3f);
-		}
-		if (code < kinds[k].min || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-			return 0;
-		return kinds[k].len;
-	}
-	return 0;
-}
-
 /* One character of a value as it is written: ret has room for 5 bytes.  Returns its length. */
 static size_t escape(const unsigned char *s, size_t len, char *ret)
 {
@@ -130,7 +105,7 @@ void cc_labels_add(struct cc_labels *l, const char *name, const char *value)
 	l->text[l->len++] = '=';
 	l->text[l->len++] = '"';
 	for (; *s; s += len ? len : 1) {
-		len = character(s);
+		len = cc_utf8_shown((const char *)s);
 		n = escape(s, len, piece);
 		if (l->len + n >= sizeof(l->text))
 			break;

@@ -3,6 +3,7 @@
  * Prefetch over the control socket: what became of it, chunks that an operator asks for, and what a disk has
  * read since its start.
  */
+#include "json-text.h"
 #include "session-impl.h"
 
 #define PREFETCH_MAX 1024		/* chunks of one request, and of a disk under way by hand */
@@ -84,7 +85,8 @@ json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *e
 		for (; count && k->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
 			result[cc_fills_prefetch(s->fills, k, from++, true)]++;
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "disk", k->info.name, "taken", number(taken),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(k->info.name),
+			 "taken", number(taken),
 			 "queued", number(result[CC_PREFETCH_QUEUED]),
 			 "there", number(result[CC_PREFETCH_THERE]),
 			 "failed", number(result[CC_PREFETCH_NOT]),
@@ -121,7 +123,8 @@ json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err
 	if (from < 0 || count < 0)
 		return NULL;
 	cc_id_to_hex(k->info.digest, digest);
-	return json_pack("{s:s, s:s, s:s, s:o, s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "disk", k->info.name,
+	return json_pack("{s:o, s:s, s:s, s:o, s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "disk",
+			 cc_json_text(k->info.name),
 			 "store", k->info.store, "digest", digest, "chunks", number(k->manifest->nr_chunks),
 			 "chunk_shift", (int)k->manifest->chunk_shift, "state", states[r->state],
 			 "age_ms", number(r->started_ns ? (cc_now_ns() - r->started_ns) / CC_MS : 0),

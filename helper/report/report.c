@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "json-text.h"
 #include "session-impl.h"
 
 static json_t *number(uint64_t v)
@@ -102,7 +103,7 @@ static json_t *stores(struct cc_session *s)
 		add_age(o, "answered_ms", x->answered_ns, now);
 		add_age(o, "failed_ms", x->failed_ns, now);
 		if (x->failed_ns)
-			json_object_set_new(o, "error", json_string(x->error));
+			json_object_set_new(o, "error", cc_json_text(x->error));
 		json_array_append_new(a, o);
 	}
 	return a;
@@ -135,7 +136,7 @@ json_t *cc_session_stat(struct cc_session *s)
 	json_object_set_new(o, "counters", counters(s));
 	json_object_set_new(o, "stores", stores(s));
 	if (s->state == CC_SESSION_NONE)
-		json_object_set_new(o, "reason", json_string(s->attach_error));
+		json_object_set_new(o, "reason", cc_json_text(s->attach_error));
 	else
 		add_attachment(s, o);
 	return o;
@@ -197,13 +198,13 @@ static void add_disk(void *arg, const struct cc_disk *k)
 
 	cc_id_to_hex(k->info.digest, digest);
 	json_object_set_new(o, "id", number(k->info.id));
-	json_object_set_new(o, "name", json_string(k->info.name));
+	json_object_set_new(o, "name", cc_json_text(k->info.name));
 	json_object_set_new(o, "store", json_string(k->info.store));
 	json_object_set_new(o, "digest", json_string(digest));
 	json_object_set_new(o, "sectors", number(k->info.sectors));
 	json_object_set_new(o, "state", json_string(states[k->state]));
 	if (k->reason[0])
-		json_object_set_new(o, "reason", json_string(k->reason));
+		json_object_set_new(o, "reason", cc_json_text(k->reason));
 	if (k->manifest)
 		json_object_set_new(o, "chunks", number(k->manifest->nr_chunks));
 	if (k->failure.count)
@@ -232,7 +233,7 @@ static json_t *account(const struct cc_account *x)
 	char digest[2 * CC_ID_SIZE + 1];
 
 	cc_id_to_hex(x->digest, digest);
-	return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "disk", x->disk, "store", x->store,
+	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o}", "disk", cc_json_text(x->disk), "store", x->store,
 			 "digest", digest, "up", x->refs != 0, "gets", number(x->gets),
 			 "bytes", number(x->bytes));
 }
@@ -341,7 +342,7 @@ json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, s
 		return NULL;
 	}
 	fill_map(s, k, (uint64_t)from, (uint64_t)count, letters, slots);
-	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o}", "disk", k->info.name,
+	o = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "disk", cc_json_text(k->info.name),
 		      "chunks", number(k->manifest->nr_chunks),
 		      "chunk_bytes", number(1ULL << k->manifest->chunk_shift),
 		      "from", number((uint64_t)from), "states", letters, "slots", slots);

@@ -14,6 +14,9 @@ random 1000 >>image
 cp image padded
 truncate -s $(((9 * 2048 + 2) * 512)) padded
 
+# One line on stderr, of nothing but text
+not_obeyed() { [ "$(wc -l <err)" -eq 1 ] && ! grep -qaP '[\x00-\x09\x0b-\x1f\x7f-\xff]' err; }
+
 # ---- streams and other formats ----
 mkdir f
 formats=file://$dir/f
@@ -65,6 +68,15 @@ if command -v qemu-img >/dev/null; then
 		'createType="monolithicFlat"' "RW $((9 * 2048)) FLAT \"$dir/padded\" 0" >thief.vmdk
 	refuse 1 "thief.vmdk: refers to another file \($dir/padded\)" \
 		import thief.vmdk --format vmdk --name t --tmp . --store "$formats"
+	# Names that an image has are not obeyed by the terminal, whoever tells of them.
+	qemu-img create -q -f qcow2 -u -b "$(printf 'x\033[2J\302\233m\ny')" -F raw escape.qcow2 1M
+	refuse 1 "refers to another file \(x.\[2J..m.y\)" \
+		import escape.qcow2 --format qcow2 --name e --tmp . --store "$formats"
+	check "in one line of text" not_obeyed
+	sed "s|$dir/padded|$(printf 'gone\033]0;title\a')|" thief.vmdk >escape.vmdk
+	refuse 1 "qemu-img info failed: .*gone.\]0;title" \
+		import escape.vmdk --format vmdk --name e --tmp . --store "$formats"
+	check "nor are they by way of qemu-img" not_obeyed
 	check "nothing of it was imported" [ ! -e f/images/t ]
 	refuse 1 "qemu-img info failed|Could not open|not in" \
 		import image --format qcow2 --name t --tmp . --store "$formats"

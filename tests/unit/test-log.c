@@ -39,7 +39,9 @@ int main(void)
 	cc_log(LOG_INFO, "news");
 	ok(!*logged(), "a lower level drops more");
 	cc_log(LOG_WARNING, "a\nb\r\033c");
-	ok(!strcmp(logged(), "<4>a b  c\n"), "nothing in a line starts another");
+	ok(!strcmp(logged(), "<4>a?b??c\n"), "nothing in a line starts another");
+	cc_log(LOG_WARNING, "%s", "\xc2\x9b" "2J \x9b" "2J \xff ö");
+	ok(!strcmp(logged(), "<4>??2J ?2J ? ö\n"), "nor is it obeyed by a terminal");
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';
 	cc_log(LOG_WARNING, "%s", longer);
