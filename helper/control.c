@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "json-text.h"
 #include "list.h"
 #include "listen.h"
 
@@ -23,6 +24,7 @@ struct client {
 	size_t in_len;
 	char *out;			/* reply under way, NULL: none */
 	size_t out_len, out_pos;
+	bool ended;			/* sends no more: goes with the last reply */
 };
 
 struct cc_control {
@@ -67,7 +69,8 @@ static char *reply_text(json_t *reply)
 
 static json_t *error_reply(const char *err)
 {
-	return json_pack("{s:i, s:s}", "v", CC_CONTROL_VERSION, "error", err);
+	/* It may quote what was sent. */
+	return json_pack("{s:i, s:o}", "v", CC_CONTROL_VERSION, "error", cc_json_text(err));
 }
 
 static json_t *run(struct cc_control *c, const char *line, size_t len)
@@ -104,10 +107,11 @@ static bool flush_out(struct client *k)
 		ssize_t n = send(k->watch.fd, k->out + k->out_pos, k->out_len - k->out_pos,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EAGAIN)
-			return !cc_loop_modify(k->control->loop, &k->watch, EPOLLOUT);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
-			return errno == EINTR;
+			return errno == EAGAIN &&
+			       !cc_loop_modify(k->control->loop, &k->watch, EPOLLOUT);
 		k->out_pos += (size_t)n;
 	}
 	free(k->out);
@@ -147,6 +151,16 @@ static bool take_lines(struct client *k)
 	return true;
 }
 
+/* A line without its end is one, too.  False: nothing is left to be sent. */
+static bool client_ended(struct client *k)
+{
+	size_t len = k->in_len;
+
+	k->ended = true;
+	k->in_len = 0;
+	return len && answer(k, run(k->control, k->in, len)) && k->out;
+}
+
 static bool client_read(struct client *k)
 {
 	ssize_t n = recv(k->watch.fd, k->in + k->in_len, CC_CONTROL_LINE_MAX - k->in_len, MSG_DONTWAIT);
@@ -154,7 +168,7 @@ static bool client_read(struct client *k)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (!n)
-		return false;
+		return client_ended(k);
 	k->in_len += (size_t)n;
 	return take_lines(k);
 }
@@ -170,7 +184,7 @@ static void on_client(struct cc_watch *w, uint32_t events)
 		if (alive && !k->out)
 			alive = take_lines(k);
 		if (alive && !k->out)
-			alive = !cc_loop_modify(k->control->loop, w, EPOLLIN);
+			alive = !k->ended && !cc_loop_modify(k->control->loop, w, EPOLLIN);
 	} else {
 		alive = client_read(k);
 	}

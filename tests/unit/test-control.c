@@ -142,6 +142,48 @@ static void test_requests(void)
 	close(fd);
 }
 
+/* What nobody would send has an answer, and the helper goes on. */
+static void test_odd(void)
+{
+	static char nested[60000], many[60000], buf[1 << 16];
+	int fd, n;
+
+	ask("{\"v\":1,\"cmd\":\"\xff\xfe\"}\n", ERROR "not a JSON object", "bad UTF-8");
+	ask("\xff\xfe\033[2J\n", ERROR "not a JSON object", "bytes");
+	ask("{\"v\":1,\"cmd\":\"\\u0000\"}\n", ERROR "not a JSON object", "a NUL in a string");
+	ask("{\"v\":1,\"cmd\":\"\\ud800\"}\n", ERROR "not a JSON object", "half of a pair");
+	ask("{\"v\":1,\"cmd\":\"x\"} {}\n", ERROR "not a JSON object", "two in a line");
+	ask("{\"v\":1,\"cmd\":\"x\",\"cmd\":\"y\"}\n", ERROR "not a JSON object", "a key twice");
+	memset(nested, '[', sizeof(nested));
+	strcpy(nested + sizeof(nested) - 2, "\n");
+	ask(nested, ERROR "not a JSON object", "nested deeply");
+	fd = dial();
+	(void)!send(fd, "{\"v\":1,\0\"cmd\":\"ping\"}\n", 22, MSG_NOSIGNAL);
+	read_lines(fd, buf, sizeof(buf), 1);
+	ok(!strncmp(buf, ERROR "not a JSON object", 30), "a NUL byte");
+	close(fd);
+	for (n = 0; n < 1000; n++)
+		strcat(many, "{\"v\":1,\"cmd\":\"ping\"}\n");
+	fd = dial();
+	say(fd, many);
+	n = (int)read_lines(fd, buf, sizeof(buf), 1000);
+	ok(n == 1000 * 19, "a thousand at once, each answered");
+	close(fd);
+	fd = dial();
+	say(fd, "{\"v\":1,\"cmd\":\"ping\"}");
+	shutdown(fd, SHUT_WR);
+	read_lines(fd, buf, sizeof(buf), 2);
+	ok(!strcmp(buf, "{\"pool\":\"p\",\"v\":1}\n"), "the last one without the end of its line");
+	close(fd);
+	fd = dial();
+	say(fd, "{\"v\":1,\"cmd\":\"big\"}");
+	shutdown(fd, SHUT_WR);
+	for (n = 0; recv(fd, buf, sizeof(buf), 0) > 0; n++)
+		;
+	ok(n > 1, "and all of a large reply");
+	close(fd);
+}
+
 static void test_long_line(void)
 {
 	static char line[CC_CONTROL_LINE_MAX + 4096], buf[512];
@@ -264,6 +306,7 @@ int main(void)
 	ok(!cc_control_open(loop, path, on_command, NULL, &control, err, sizeof(err)), "listens, makes the directory");
 	pthread_create(&thread, NULL, run_loop, NULL);
 	test_requests();
+	test_odd();
 	test_long_line();
 	test_slow_reader();
 	test_many();
