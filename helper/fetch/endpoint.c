@@ -17,8 +17,6 @@
 #define POSITION_US	100000.0	/* one place of preference is worth so much time ... */
 #define ERROR_US	5000000.0	/* ... and so is one of 50 answers */
 
-#define CUT		0.7		/* of the limit, for "slow down" */
-#define CUT_PERIOD_NS	(1 * CC_SECOND)	/* what is under way may be told so, too: one cut for all */
 #define THROTTLED_NS	(2 * CC_SECOND)	/* no second GETs for so long */
 
 #define COST_TRANSIENT	14
@@ -34,7 +32,7 @@ void cc_endpoint_init(struct cc_endpoint *e, const struct cc_store_config *c)
 {
 	memset(e, 0, sizeof(*e));
 	e->config = c;
-	e->limit = c->connections;
+	cc_pace_init(&e->pace, c->connections);
 	e->quota = CC_ENDPOINT_QUOTA;
 	for (int i = 0; i < CC_HEDGE_NR; i++)
 		e->hedge_tokens[i] = c->hedge_budget ? TOKENS_MAX : 0;
@@ -120,31 +118,17 @@ static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r
 		e->ttfb_us += TIME_WEIGHT * (r->ttfb_us - e->ttfb_us);
 }
 
-/* ---- how many at a time: additive increase, multiplicative decrease ---- */
+/* ---- how many at a time ---- */
 
 bool cc_endpoint_has_room(const struct cc_endpoint *e)
 {
-	return e->active < (unsigned int)e->limit && e->active < e->config->connections;
+	return cc_pace_has_room(&e->pace);
 }
 
 static void slow_down(struct cc_endpoint *e, uint64_t now_ns)
 {
 	e->throttled_until_ns = now_ns + THROTTLED_NS;
-	if (e->cut_ns && now_ns - e->cut_ns < CUT_PERIOD_NS)
-		return;
-	e->cut_ns = now_ns;
-	if (e->active + 1 < e->limit)
-		e->limit = e->active + 1;	/* with the one that was told so */
-	e->limit *= CUT;
-	if (e->limit < 1)
-		e->limit = 1;
-}
-
-static void speed_up(struct cc_endpoint *e)
-{
-	e->limit += 1 / e->limit;
-	if (e->limit > e->config->connections)
-		e->limit = e->config->connections;
+	cc_pace_slow_down(&e->pace, now_ns);
 }
 
 /* ---- a GET ---- */
@@ -184,7 +168,7 @@ static void refresh_hedge_after(struct cc_endpoint *e)
 
 void cc_endpoint_start(struct cc_endpoint *e, uint64_t now_ns)
 {
-	e->active++;
+	e->pace.active++;
 	e->stats.gets++;
 	if (e->breaker == CC_BREAKER_OPEN && now_ns >= e->open_until_ns)
 		set_breaker(e, CC_BREAKER_HALF_OPEN, now_ns);
@@ -208,13 +192,13 @@ static bool is_failure(const struct cc_endpoint_result *r)
 
 void cc_endpoint_end(struct cc_endpoint *e, const struct cc_endpoint_result *r, uint64_t now_ns)
 {
-	e->active--;
+	e->pace.active--;
 	e->stats.results[r->result]++;
 	e->stats.bytes += r->bytes;
 	e->stats.connections += r->connected;
 	if (r->result == CC_STORE_OK) {
 		cc_hist_add(&e->stats.total, r->total_us);
-		speed_up(e);
+		cc_pace_speed_up(&e->pace);
 	}
 	learn_time(e, r);
 	refresh_hedge_after(e);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "hist.h"
+#include "store/pace.h"
 #include "store/retry.h"
 #include "store/store.h"
 
@@ -51,10 +52,8 @@ struct cc_endpoint_stats {
 struct cc_endpoint {
 	const struct cc_store_config *config;
 	struct cc_endpoint_stats stats;
-	unsigned int active;		/* GETs under way */
-	/* how many at a time */
-	double limit;			/* 1 .. config->connections */
-	uint64_t throttled_until_ns, cut_ns;
+	struct cc_pace pace;		/* of GETs */
+	uint64_t throttled_until_ns;
 	/* health */
 	enum cc_breaker breaker;
 	unsigned int failures;		/* in a row */

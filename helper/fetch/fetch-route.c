@@ -44,7 +44,7 @@ bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_fetch_store *s)
 	/* Whatever is configured, an eighth of the network is left to others: this one may be dead. */
 	unsigned int most = f->config.max_in_flight - f->config.max_in_flight / 8;
 
-	return s->endpoint.active < most && cc_endpoint_has_room(&s->endpoint);
+	return s->endpoint.pace.active < most && cc_endpoint_has_room(&s->endpoint);
 }
 
 /* ---- whom next ---- */

@@ -47,12 +47,12 @@ static uint64_t hedge_after_us(const struct cc_endpoint *e)
 
 static uint64_t in_flight(const struct cc_endpoint *e)
 {
-	return e->active;
+	return e->pace.active;
 }
 
 static uint64_t limit(const struct cc_endpoint *e)
 {
-	return (uint64_t)e->limit;
+	return (uint64_t)e->pace.limit;
 }
 
 static uint64_t is_throttled(const struct cc_endpoint *e)

@@ -94,8 +94,8 @@ static json_t *endpoint(const struct cc_endpoint *e)
 	json_object_set_new(o, "hedges", hedges(&st->hedges[CC_HEDGE_FIRST_BYTE]));
 	json_object_set_new(o, "stalls", hedges(&st->hedges[CC_HEDGE_STALL]));
 	set_number(o, "hedge_after_us", cc_endpoint_hedge_after(e, now) / 1000);
-	set_number(o, "in_flight", e->active);
-	set_number(o, "limit", (uint64_t)e->limit);
+	set_number(o, "in_flight", e->pace.active);
+	set_number(o, "limit", (uint64_t)e->pace.limit);
 	json_object_set_new(o, "throttled", json_boolean(now < e->throttled_until_ns));
 	json_object_set_new(o, "breaker", json_string(cc_breaker_name(e->breaker)));
 	set_number(o, "breaker_opened", st->breaker_opened);

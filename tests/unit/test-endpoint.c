@@ -183,17 +183,17 @@ static void test_limit(void)
 	ok(!cc_endpoint_has_room(&e), "32 connections, 32 GETs: no room");
 	for (int i = 0; i < 32; i++)
 		cc_endpoint_end(&e, &throttled, START);
-	cut = e.limit;
+	cut = e.pace.limit;
 	ok(cut >= 22 && cut < 23, "one cut for all that are told at once: %.1f", cut);
 	get(CC_STORE_ERROR, CC_RETRY_THROTTLE, 0, true, START + 2 * SECOND);
-	ok(e.limit <= 1, "a second later it goes on from what is under way: %.1f", e.limit);
+	ok(e.pace.limit <= 1, "a second later it goes on from what is under way: %.1f", e.pace.limit);
 	ok(!cc_endpoint_hedge_after(&e, START + 3 * SECOND), "no second GETs then");
 	for (int i = 0; i < 3; i++)
 		get_ok(1000, START + 3 * SECOND);
-	ok(e.limit > 2.3 && e.limit < 3, "up by one for each round that goes well: %.2f", e.limit);
+	ok(e.pace.limit > 2.3 && e.pace.limit < 3, "up by one for each round that goes well: %.2f", e.pace.limit);
 	for (int i = 0; i < 2000; i++)
 		get_ok(1000, START + 3 * SECOND);
-	ok(e.limit == 32, "up to all connections");
+	ok(e.pace.limit == 32, "up to all connections");
 }
 
 /* ---- budgets ---- */

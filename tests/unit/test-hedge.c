@@ -280,7 +280,7 @@ static void test_stall(struct cc_fetch *f, uint32_t encoding, const char *then, 
 	do {
 		nap_ms(50);
 		endpoint(f, &before);
-	} while (before.active); /* those that lost before are still read */
+	} while (before.pace.active); /* those that lost before are still read */
 	snprintf(rules, sizeof(rules), "count=1 fault=stall-body at=20000\n%s", then);
 	httpd_script(&h, rules);
 	prepare(&j, store, 10, encoding);
@@ -356,11 +356,11 @@ static void test_cancel_both(void)
 		prepare(&jobs[i], store, i, 0);
 		cc_fetch_submit(f, &jobs[i].req, CC_FETCH_DEMAND);
 	}
-	for (int i = 0; i < 60 && e.active != 8; i++) {
+	for (int i = 0; i < 60 && e.pace.active != 8; i++) {
 		nap_ms(100);
 		endpoint(f, &e);
 	}
-	ok(e.active == 8, "four requests with two legs each: %u", e.active);
+	ok(e.pace.active == 8, "four requests with two legs each: %u", e.pace.active);
 	cc_fetch_cancel(f, &jobs[0].req);
 	cc_fetch_cancel(f, &jobs[1].req);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -369,7 +369,7 @@ static void test_cancel_both(void)
 		good &= j && j->req.result == CC_STORE_CANCELLED;
 	}
 	endpoint(f, &e);
-	ok(good && e.active == 4, "both legs are cancelled");
+	ok(good && e.pace.active == 4, "both legs are cancelled");
 	cc_fetch_close(f);
 	ok(!jobs[2].done && !jobs[3].done, "close with two legs");
 }
