@@ -7,6 +7,7 @@
 
 #include <linux/device-mapper.h>
 #include <linux/mutex.h>
+#include "bell.h"
 #include "chunk-map.h"
 #include "miss.h"
 #include "slot.h"
@@ -38,8 +39,7 @@ struct cc_disk {
 	struct cc_stats *stats;		/* of the mapped device, outlives this instance */
 	struct mutex *cmd;		/* the pool's command mutex */
 	struct cc_disk_args args;
-	/* There is something to pull for this disk.  Process context, under any lock. */
-	void (*ring)(struct cc_disk *disk, u32 pending);
+	struct cc_bell *bell;		/* the pool's */
 
 	/* Below: the pool's command mutex. */
 	u64 nr_mapped;			/* entries of the map that are mapped */

@@ -137,7 +137,7 @@ void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
 unlock:
 	spin_unlock(&q->lock);
 	if (renewed)
-		disk->ring(disk, CHUNKCACHE_PENDING_MISS);
+		cc_bell_ring(disk->bell, CHUNKCACHE_PENDING_MISS, &disk->ready);
 }
 
 /* The miss of the first chunk that is not below this one, or NULL. */
@@ -240,7 +240,7 @@ int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
 
 	cc_miss_end_bios(disk, &full, BLK_STS_OK);
 	if (renewed)
-		disk->ring(disk, CHUNKCACHE_PENDING_MISS);
+		cc_bell_ring(disk->bell, CHUNKCACHE_PENDING_MISS, &disk->ready);
 	return 0;
 }
 

@@ -243,7 +243,7 @@ static void cc_miss_work(struct work_struct *work)
 	if (new)
 		pending |= CHUNKCACHE_PENDING_MISS;
 	if (pending)
-		disk->ring(disk, pending);
+		cc_bell_ring(disk->bell, pending, &disk->ready);
 }
 
 /* ---- life ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Misses of one disk: the bios that wait, in which state each miss is, and every way it ends.
- * Knows no netlink: it tells that there is something to pull by cc_disk.ring() and the
- * netlink code calls it back.
+ * Knows no netlink: it rings the bell when there is something to pull, and the
+ * netlink code calls it.
  *
  * The way of a bio that is no hit:
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The generic netlink family: attributes in and out.  Manual: linux/dm-chunkcache.h. */
+/* The commands of the generic netlink family.  Manual: linux/dm-chunkcache.h. */
 #include <linux/blkdev.h>
 #include <linux/ctype.h>
 #include <linux/file.h>
@@ -9,38 +9,9 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+#include "genl.h"
 #include "netlink.h"
 #include "pool.h"
-
-static struct genl_family family;
-
-#define RECORDS(record, max)	{ .type = NLA_BINARY, .len = (max) * sizeof(struct record) }
-
-static const struct nla_policy policy[CHUNKCACHE_A_MAX + 1] = {
-	[CHUNKCACHE_A_VERSION] = { .type = NLA_U32 },
-	[CHUNKCACHE_A_POOL_FD] = { .type = NLA_U32 },
-	[CHUNKCACHE_A_POOL_UUID] = NLA_POLICY_EXACT_LEN(UUID_SIZE),
-	[CHUNKCACHE_A_POOL_NAME] = { .type = NLA_NUL_STRING, .len = DM_NAME_LEN - 1 },
-	[CHUNKCACHE_A_BELL_PORT] = { .type = NLA_U32 },
-	[CHUNKCACHE_A_SESSION] = { .type = NLA_U64 },
-	[CHUNKCACHE_A_DISK] = { .type = NLA_U64 },
-	[CHUNKCACHE_A_DISK_STATE] = NLA_POLICY_RANGE(NLA_U32, CHUNKCACHE_DISK_LOADED,
-						     CHUNKCACHE_DISK_REFUSED),
-	[CHUNKCACHE_A_REASON] = { .type = NLA_NUL_STRING, .len = CHUNKCACHE_REASON_MAX },
-	[CHUNKCACHE_A_COUNT] = NLA_POLICY_MIN(NLA_U32, 1),
-	[CHUNKCACHE_A_ALL] = { .type = NLA_FLAG },
-	[CHUNKCACHE_A_PREFETCH] = { .type = NLA_FLAG },
-	[CHUNKCACHE_A_BAD] = { .type = NLA_FLAG },
-	[CHUNKCACHE_A_LAST] = { .type = NLA_FLAG },
-	[CHUNKCACHE_A_CHUNK] = { .type = NLA_U64 },
-	[CHUNKCACHE_A_COOKIE] = { .type = NLA_U64 },
-	[CHUNKCACHE_A_OFFSET] = { .type = NLA_U32 },
-	[CHUNKCACHE_A_KEY] = { .type = NLA_U64 },
-	[CHUNKCACHE_A_DATA] = { .type = NLA_BINARY, .len = CHUNKCACHE_DATA_MAX },
-	[CHUNKCACHE_A_SLOTS] = RECORDS(chunkcache_slot, CHUNKCACHE_SLOT_BATCH_MAX),
-	[CHUNKCACHE_A_MAPS] = RECORDS(chunkcache_map, CHUNKCACHE_MAP_BATCH_MAX),
-	[CHUNKCACHE_A_FAILS] = RECORDS(chunkcache_fail, CHUNKCACHE_MAP_BATCH_MAX),
-};
 
 /* One command on its way: what all handlers need. */
 struct cc_cmd {
@@ -101,7 +72,7 @@ static int reply_begin(struct cc_cmd *c, u8 cmd, size_t size)
 	c->reply = genlmsg_new(size, GFP_KERNEL);
 	if (!c->reply)
 		return -ENOMEM;
-	c->head = genlmsg_put_reply(c->reply, c->info, &family, 0, cmd);
+	c->head = genlmsg_put_reply(c->reply, c->info, &cc_genl_family, 0, cmd);
 	if (c->head)
 		return 0;
 	nlmsg_free(c->reply);
@@ -789,7 +760,7 @@ static int check_dump(struct netlink_callback *cb)
 
 static void *dump_head(struct sk_buff *skb, struct netlink_callback *cb, u8 cmd)
 {
-	return genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family,
+	return genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &cc_genl_family,
 			   NLM_F_MULTI, cmd);
 }
 
@@ -947,25 +918,6 @@ static int cc_nl_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
-/* ---- the bell ---- */
-
-static int send_bell(u64 session, u32 port, u32 pending)
-{
-	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_NOIO);
-	void *head;
-
-	if (!skb)
-		return -ENOMEM;
-	head = genlmsg_put(skb, 0, 0, &family, 0, CHUNKCACHE_CMD_DOORBELL);
-	if (!head || nla_put_u64_64bit(skb, CHUNKCACHE_A_SESSION, session, CHUNKCACHE_A_PAD) ||
-	    nla_put_u32(skb, CHUNKCACHE_A_PENDING, pending)) {
-		nlmsg_free(skb);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(skb, head);
-	return genlmsg_unicast(&init_net, skb, port);
-}
-
 /* ---- the family ---- */
 
 #define DOIT(name)								\
@@ -1005,26 +957,14 @@ static const struct genl_ops ops[] = {
 	DUMP(STATS_GET, cc_nl_stats_dump),
 };
 
-static struct genl_family family __ro_after_init = {
-	.name = CHUNKCACHE_GENL_NAME,
-	.version = CHUNKCACHE_GENL_VERSION,
-	.maxattr = CHUNKCACHE_A_MAX,
-	.policy = policy,
-	.parallel_ops = true,
-	.ops = ops,
-	.n_ops = ARRAY_SIZE(ops),
-	.module = THIS_MODULE,
-};
-
 int cc_netlink_init(void)
 {
 	int r;
 
-	cc_bell_send = send_bell;
 	r = netlink_register_notifier(&notifier);
 	if (r)
 		return r;
-	r = genl_register_family(&family);
+	r = cc_genl_register(ops, ARRAY_SIZE(ops));
 	if (r)
 		netlink_unregister_notifier(&notifier);
 	return r;
@@ -1032,6 +972,6 @@ int cc_netlink_init(void)
 
 void cc_netlink_exit(void)
 {
-	genl_unregister_family(&family);
+	cc_genl_unregister();
 	netlink_unregister_notifier(&notifier);
 }

@@ -140,7 +140,7 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	} while (!pool->instance);
 	mutex_init(&pool->cmd);
 	xa_init(&pool->disks);
-	cc_bell_init(&pool->bell);
+	cc_bell_init(&pool->bell, cc_wq);
 	kref_init(&pool->ref);
 	INIT_LIST_HEAD(&pool->devs);
 	INIT_LIST_HEAD(&pool->tables);
@@ -537,7 +537,7 @@ void cc_disk_withdraw(struct cc_disk *disk)
 	xa_erase(&pool->disks, disk->id);
 	if (disk->dev->disk == disk)
 		disk->dev->disk = NULL;
-	cc_bell_forget(&pool->bell, disk);
+	cc_bell_forget(&pool->bell, &disk->ready);
 	mutex_unlock(&pool->cmd);
 	if (disk->announced)
 		cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
@@ -563,7 +563,7 @@ void cc_disk_take_over(struct cc_disk *disk)
 		swap(old->nr_mapped, disk->nr_mapped);
 		/* A MAP to the old instance would go to the new one's empty map. */
 		xa_erase(&disk->pool->disks, old->id);
-		cc_bell_forget(&disk->pool->bell, old);
+		cc_bell_forget(&disk->pool->bell, &old->ready);
 		disk->dev->disk = NULL;
 	}
 	mutex_unlock(&disk->pool->cmd);
@@ -618,7 +618,7 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_EVICTIONS] = s->nr_evictions;
 	ret[CHUNKCACHE_STAT_EPOCHS] = s->nr_epochs;
 	spin_unlock(&s->lock);
-	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->nr_doorbells);
+	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
 	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
 	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
 }
@@ -630,7 +630,7 @@ void cc_pool_clear_stats(struct cc_pool *pool)
 	pool->slots.nr_evictions = 0;
 	pool->slots.nr_epochs = 0;
 	spin_unlock(&pool->slots.lock);
-	atomic64_set(&pool->nr_doorbells, 0);
+	atomic64_set(&pool->bell.nr_sent, 0);
 	atomic64_set(&pool->nr_messages, 0);
 	atomic64_set(&pool->nr_refused, 0);
 }

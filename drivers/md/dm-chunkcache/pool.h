@@ -20,7 +20,7 @@
  *   cc_slots.lock         spinlock; slots (slot.h)
  *   cc_missq.lock         spinlock; misses of one disk (miss.h)
  *   cc_missq.arrival_lock irq-safe spinlock
- *   cc_bell.lock          spinlock, leaf; pending work for the helper (session.h)
+ *   cc_bell.lock          spinlock, leaf; pending work for the helper (bell.h)
  */
 #ifndef CC_POOL_H
 #define CC_POOL_H
@@ -33,6 +33,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
+#include "bell.h"
 #include "disk.h"
 #include "session.h"
 #include "slot.h"
@@ -64,7 +65,7 @@ struct cc_pool {
 	bool event_due;			/* to be raised by the next resume; cmd */
 	struct block_device *discard_bdev;	/* or NULL; changes before slots are started */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
-	atomic64_t nr_doorbells, nr_messages, nr_refused;
+	atomic64_t nr_messages, nr_refused;
 
 	/* cc_pools_lock */
 	struct kref ref;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sessions of helpers and the bell.  Rules and states are in session.h. */
+/* Sessions of helpers.  Rules and states are in session.h. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
@@ -10,130 +10,27 @@
 
 #define DRAIN_MIN_MS	5
 #define DRAIN_MAX_MS	500
-#define RETRY_MIN_MS	2
-#define RETRY_MAX_MS	1000
 
-int (*cc_bell_send)(u64 session, u32 port, u32 pending);
-
-/* ---- the bell ---- */
-
-static void cc_bell_work(struct work_struct *work)
-{
-	struct cc_bell *bell = container_of(to_delayed_work(work), struct cc_bell, send);
-	struct cc_pool *pool = container_of(bell, struct cc_pool, bell);
-	u64 session;
-	u32 pending, port;
-	int r;
-
-	spin_lock(&bell->lock);
-	session = bell->session;
-	port = bell->port;
-	pending = bell->pending;
-	spin_unlock(&bell->lock);
-	/* Pulled meanwhile, or nobody there. */
-	if (!session || !pending)
-		return;
-
-	r = cc_bell_send(session, port, pending);
-	if (!r) {
-		atomic64_inc(&pool->nr_doorbells);
-		bell->retry_ms = RETRY_MIN_MS;
-		return;
-	}
-	/* A full socket, or no memory: the work stays pending, only the message is late. */
-	bell->retry_ms = min_t(unsigned int, 2 * bell->retry_ms, RETRY_MAX_MS);
-	queue_delayed_work(cc_wq, &bell->send, msecs_to_jiffies(bell->retry_ms));
-}
-
-void cc_bell_init(struct cc_bell *bell)
-{
-	spin_lock_init(&bell->lock);
-	INIT_LIST_HEAD(&bell->ready);
-	INIT_DELAYED_WORK(&bell->send, cc_bell_work);
-	bell->retry_ms = RETRY_MIN_MS;
-}
-
-void cc_bell_exit(struct cc_bell *bell)
-{
-	cancel_delayed_work_sync(&bell->send);
-}
-
-void cc_bell_ring(struct cc_bell *bell, u32 pending, struct cc_disk *disk)
-{
-	bool ring;
-
-	spin_lock(&bell->lock);
-	bell->pending |= pending;
-	if (disk && list_empty(&disk->ready))
-		list_add_tail(&disk->ready, &bell->ready);
-	ring = bell->armed;
-	bell->armed = false;
-	spin_unlock(&bell->lock);
-	if (ring)
-		mod_delayed_work(cc_wq, &bell->send, 0);
-}
-
-void cc_bell_forget(struct cc_bell *bell, struct cc_disk *disk)
-{
-	spin_lock(&bell->lock);
-	list_del_init(&disk->ready);
-	spin_unlock(&bell->lock);
-}
-
-/* Who hears the bell; what is pending is pulled by a new helper without being called. */
-static void bell_set(struct cc_bell *bell, u64 session, u32 port)
-{
-	spin_lock(&bell->lock);
-	bell->session = session;
-	bell->port = port;
-	bell->armed = false;
-	spin_unlock(&bell->lock);
-}
-
-static struct cc_disk *next_ready(struct cc_bell *bell)
-{
-	struct cc_disk *disk;
-
-	spin_lock(&bell->lock);
-	disk = list_first_entry_or_null(&bell->ready, struct cc_disk, ready);
-	if (disk)
-		list_del_init(&disk->ready);
-	spin_unlock(&bell->lock);
-	return disk;
-}
+/* ---- what is pulled ---- */
 
 u32 cc_session_pull(struct cc_pool *pool, struct chunkcache_miss *ret, u32 n, u32 *ret_pending)
 {
 	struct cc_bell *bell = &pool->bell;
+	struct list_head *ready;
 	bool live = pool->live;
-	struct cc_disk *disk;
 	bool more = false;
 	u32 got = 0;
 
 	lockdep_assert_held(&pool->cmd);
 	/* Without a table there is nowhere to fill: misses wait under their own rule. */
-	while (live && got < n && (disk = next_ready(bell))) {
+	while (live && got < n && (ready = cc_bell_next(bell))) {
+		struct cc_disk *disk = container_of(ready, struct cc_disk, ready);
+
 		got += cc_miss_pull(disk, ret + got, n - got, &more);
 		if (more)
-			cc_bell_ring(bell, CHUNKCACHE_PENDING_MISS, disk);
+			cc_bell_ring(bell, CHUNKCACHE_PENDING_MISS, ready);
 	}
-
-	*ret_pending = 0;
-	if (got == n)
-		return got;
-	/*
-	 * One critical section: what is rung before it is returned, what is rung after it
-	 * finds the bell armed.
-	 */
-	spin_lock(&bell->lock);
-	if (!live || list_empty(&bell->ready)) {
-		*ret_pending = bell->pending & ~CHUNKCACHE_PENDING_MISS;
-		bell->pending = 0;
-		bell->armed = !got && !*ret_pending;
-	} else {
-		*ret_pending = CHUNKCACHE_PENDING_MISS;
-	}
-	spin_unlock(&bell->lock);
+	*ret_pending = got == n ? 0 : cc_bell_answer(bell, live, got);
 	return got;
 }
 
@@ -145,7 +42,7 @@ void cc_session_renew(struct cc_pool *pool)
 	lockdep_assert_held(&pool->cmd);
 	xa_for_each(&pool->disks, id, disk)
 		if (cc_miss_renew(disk))
-			cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, disk);
+			cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, &disk->ready);
 }
 
 /* ---- sessions ---- */
@@ -238,7 +135,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	pool->session = s;
 	list_add_tail(&s->node, &pool->sessions);
 	WRITE_ONCE(pool->session_port, port);
-	bell_set(&pool->bell, s->id, bell_port);
+	cc_bell_set(&pool->bell, s->id, bell_port);
 	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
 	cc_pool_event(pool);
 	return s;
@@ -252,7 +149,7 @@ static struct cc_session *unset(struct cc_pool *pool)
 	lockdep_assert_held(&pool->cmd);
 	pool->session = NULL;
 	WRITE_ONCE(pool->session_port, 0);
-	bell_set(&pool->bell, 0, 0);
+	cc_bell_set(&pool->bell, 0, 0);
 	cc_session_renew(pool);
 	cc_pool_event(pool);
 	return s;

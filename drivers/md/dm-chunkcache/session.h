@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sessions: one attachment of a helper to a pool, and the bell that calls it.
+ * Sessions: one attachment of a helper to a pool.
  *
  * States of a session:
  *
@@ -14,15 +14,11 @@
  *   ATTACHED -> DRAINING	cc_session_end()
  *   ATTACHED -> gone		cc_session_detach(): the helper says that its writes ended
  *   DRAINING -> gone		cc_session_drain()
- *
- * The bell: kinds of pending work are bits; at most one doorbell message is on its way or
- * unread, because it is armed again only by an answer to the helper that there is nothing.
  */
 #ifndef CC_SESSION_H
 #define CC_SESSION_H
 
 #include <linux/list.h>
-#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include "types.h"
 
@@ -45,23 +41,6 @@ struct cc_session {
 	unsigned int drain_ms;		/* until the next look */
 };
 
-struct cc_bell {
-	spinlock_t lock;		/* all below */
-	u32 pending;			/* enum chunkcache_pending */
-	bool armed;			/* the helper sleeps until it rings */
-	u64 session;			/* 0: nobody hears */
-	u32 port;
-	struct list_head ready;		/* cc_disk.ready: have NEW misses */
-	struct delayed_work send;
-	unsigned int retry_ms;
-};
-
-/*
- * Sends one DOORBELL; -EAGAIN if the socket is full, -ECONNREFUSED if it is gone.  May sleep.
- * Set by the netlink code.
- */
-extern int (*cc_bell_send)(u64 session, u32 port, u32 pending);
-
 /* Caller of the following holds pool->cmd. */
 
 /* Takes over the reference on file.  ERR_PTR(-ENOMEM, -EBUSY). */
@@ -75,13 +54,6 @@ static inline u8 cc_session_owner(const struct cc_session *s)
 {
 	return s->id;
 }
-
-void cc_bell_init(struct cc_bell *bell);
-void cc_bell_exit(struct cc_bell *bell);
-/* There is something to pull; with a disk: it has NEW misses.  Process context. */
-void cc_bell_ring(struct cc_bell *bell, u32 pending, struct cc_disk *disk);
-/* The disk goes away. */
-void cc_bell_forget(struct cc_bell *bell, struct cc_disk *disk);
 
 /*
  * Pull up to n misses, over all disks in turn; none while the pool has no table or is

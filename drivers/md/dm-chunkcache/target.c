@@ -14,11 +14,6 @@
 
 static atomic64_t next_disk_id;
 
-static void ring(struct cc_disk *disk, u32 pending)
-{
-	cc_bell_ring(&disk->pool->bell, pending, disk);
-}
-
 /* ---- table ---- */
 
 static int get_pool(struct dm_target *ti, struct cc_disk *disk, const char *path)
@@ -68,7 +63,7 @@ static void set_geometry(struct cc_disk *disk, struct dm_target *ti)
 	disk->chunk_shift = disk->pool->geo.slot_shift;
 	disk->chunk_mask = (1u << disk->chunk_shift) - 1;
 	disk->cmd = &disk->pool->cmd;
-	disk->ring = ring;
+	disk->bell = &disk->pool->bell;
 	disk->stats = &disk->dev->stats;
 	disk->counters = disk->stats->cpu;
 }
@@ -165,7 +160,7 @@ static void cc_disk_dtr(struct dm_target *ti)
 	cc_missq_exit(disk);
 	/* The work may have rung since; a pull that took the disk off the list holds the mutex. */
 	mutex_lock(disk->cmd);
-	cc_bell_forget(&disk->pool->bell, disk);
+	cc_bell_forget(disk->bell, &disk->ready);
 	mutex_unlock(disk->cmd);
 	cc_chunk_map_exit(&disk->map);
 	cc_dev_put(disk->dev);
