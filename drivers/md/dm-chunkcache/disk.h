@@ -71,4 +71,18 @@ static inline sector_t cc_disk_remap(const struct cc_disk *disk, sector_t sector
 	       cc_disk_in_chunk(disk, sector);
 }
 
+/* Reserve room, so that announcing can't fail: ctr.  -ENOMEM. */
+int cc_disk_reserve(struct cc_disk *disk);
+/* The disk may be asked for: first resume.  Idempotent. */
+void cc_disk_announce(struct cc_disk *disk);
+/* Gone: dtr. */
+void cc_disk_withdraw(struct cc_disk *disk);
+/* Caller holds pool->cmd. */
+struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
+/*
+ * Take the chunk map over from the announced instance of the same device, if that is for
+ * the same content: it is suspended for good then.  Caller: preresume.
+ */
+void cc_disk_take_over(struct cc_disk *disk);
+
 #endif

@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
+#include "counters.h"
+#include "dev.h"
 #include "genl.h"
 #include "netlink.h"
 #include "pool.h"

@@ -11,6 +11,8 @@
 #include <linux/blkdev.h>
 #include <linux/slab.h>
 #include <chunkcache/format.h>
+#include "counters.h"
+#include "dev.h"
 #include "pool.h"
 #include "target.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pools and the mapped devices of their disks: the registry and lifetimes. */
+/* Pools: the registry and lifetimes.  See pool.h. */
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <chunkcache/format.h>
+#include "dev.h"
 #include "pool.h"
-#include "share.h"
 
 /* Covers the lists of pools and of their disks; see the lock order in pool.h. */
 DEFINE_MUTEX(cc_pools_lock);
@@ -99,11 +99,7 @@ static const struct cc_slots_ops slots_ops = {
 	.discard = discard_slot,
 };
 
-/*
- * Add a kobject under a name that no other has: a device that was just removed may still
- * have its directory.
- */
-static int kobject_add_unique(struct kobject *kobj, struct kobject *parent, const char *name,
+int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
 			      dev_t devt, bool taken)
 {
 	if (!taken)
@@ -150,7 +146,7 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
 	if (r)
 		goto put_kobj;
-	r = kobject_add_unique(&pool->kobj, NULL, pool->name, pool->devt,
+	r = cc_pool_add_kobject(&pool->kobj, NULL, pool->name, pool->devt,
 			       pool_name_taken(pool->name));
 	if (r)
 		goto exit_slots;
@@ -394,243 +390,4 @@ void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *
 	}
 unlock:
 	mutex_unlock(&cc_pools_lock);
-}
-
-/* ---- devices of disks ---- */
-
-static bool dev_name_taken(struct cc_pool *pool, const char *name)
-{
-	struct cc_dev *d;
-
-	if (cc_sysfs_is_pool_attr(name))
-		return true;
-	list_for_each_entry(d, &pool->devs, node)
-		if (!strcmp(d->name, name))
-			return true;
-	return false;
-}
-
-static struct cc_dev *dev_make(struct cc_pool *pool, struct mapped_device *md)
-{
-	struct cc_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
-	int r;
-
-	lockdep_assert_held(&cc_pools_lock);
-	if (!dev)
-		return ERR_PTR(-ENOMEM);
-	kobject_init(&dev->kobj, &cc_dev_ktype);
-	INIT_LIST_HEAD(&dev->promises);
-	dev->pool = pool;
-	dev->devt = disk_devt(dm_disk(md));
-	dm_copy_name_and_uuid(md, dev->name, NULL);
-	r = cc_stats_init(&dev->stats);
-	if (r)
-		goto put_kobj;
-	r = kobject_add_unique(&dev->kobj, &pool->kobj, dev->name, dev->devt,
-			       dev_name_taken(pool, dev->name));
-	if (r)
-		goto put_kobj;
-	list_add_tail(&dev->node, &pool->devs);
-	return dev;
-
-put_kobj:
-	kobject_put(&dev->kobj);
-	return ERR_PTR(r);
-}
-
-struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md)
-{
-	dev_t devt = disk_devt(dm_disk(md));
-	unsigned int noio = memalloc_noio_save();
-	struct cc_dev *dev;
-
-	mutex_lock(&cc_pools_lock);
-	list_for_each_entry(dev, &pool->devs, node)
-		if (dev->devt == devt)
-			goto found;
-	dev = dev_make(pool, md);
-	if (IS_ERR(dev))
-		goto unlock;
-found:
-	dev->nr_disks++;
-unlock:
-	mutex_unlock(&cc_pools_lock);
-	memalloc_noio_restore(noio);
-	return dev;
-}
-
-/* At the first resume of the first table; a reload is no other disk. */
-static void say_hello(const struct cc_disk *disk)
-{
-	struct cc_dev *dev = disk->dev;
-
-	lockdep_assert_held(&dev->pool->cmd);
-	if (!dev->greeted)
-		DMINFO_LIMIT("%s: disk of pool %s; store %s, manifest sha256:%*phN, %llu chunks, %s",
-			     dev->name, dev->pool->name, disk->args.store, CHUNKCACHE_DIGEST_SIZE,
-			     disk->args.digest, disk->map.nr_chunks,
-			     disk->args.miss_timeout_ms ? "soft" : "hard");
-	dev->greeted = true;
-}
-
-static void say_goodbye(struct cc_dev *dev)
-{
-	u64 n[CHUNKCACHE_STAT_MAX + 1];
-	u64 reads;
-	unsigned int rate;
-
-	cc_stats_read(&dev->stats, n);
-	reads = n[CHUNKCACHE_STAT_HITS] + n[CHUNKCACHE_STAT_HOLES] +
-		n[CHUNKCACHE_STAT_MISSES] + n[CHUNKCACHE_STAT_COALESCED];
-	rate = cc_stats_hit_rate(n);
-	if (dev->greeted)
-		DMINFO_LIMIT("%s: disk gone; %llu reads, %llu MiB, hit rate %u.%02u %%", dev->name,
-			     reads, n[CHUNKCACHE_STAT_READ_SECTORS] >> 11, rate / 100, rate % 100);
-}
-
-void cc_dev_put(struct cc_dev *dev)
-{
-	bool last;
-
-	mutex_lock(&cc_pools_lock);
-	last = !--dev->nr_disks;
-	if (last) {
-		list_del(&dev->node);
-		kobject_del(&dev->kobj);
-	}
-	mutex_unlock(&cc_pools_lock);
-	if (!last)
-		return;
-	cc_share_end(dev);
-	say_goodbye(dev);
-	kobject_put(&dev->kobj);
-}
-
-/* ---- announced disks ---- */
-
-int cc_disk_reserve(struct cc_disk *disk)
-{
-	return xa_reserve(&disk->pool->disks, disk->id, GFP_KERNEL);
-}
-
-void cc_disk_announce(struct cc_disk *disk)
-{
-	struct cc_pool *pool = disk->pool;
-
-	mutex_lock(&pool->cmd);
-	if (!disk->announced) {
-		/* Room was reserved: can't fail. */
-		xa_store(&pool->disks, disk->id, disk, GFP_NOWAIT);
-		disk->announced = true;
-	}
-	disk->dev->disk = disk;
-	say_hello(disk);
-	mutex_unlock(&pool->cmd);
-	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
-}
-
-void cc_disk_withdraw(struct cc_disk *disk)
-{
-	struct cc_pool *pool = disk->pool;
-
-	mutex_lock(&pool->cmd);
-	xa_erase(&pool->disks, disk->id);
-	if (disk->dev->disk == disk)
-		disk->dev->disk = NULL;
-	cc_bell_forget(&pool->bell, &disk->ready);
-	mutex_unlock(&pool->cmd);
-	if (disk->announced)
-		cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
-}
-
-struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id)
-{
-	lockdep_assert_held(&pool->cmd);
-	return id == (unsigned long)id ? xa_load(&pool->disks, id) : NULL;
-}
-
-void cc_disk_take_over(struct cc_disk *disk)
-{
-	struct cc_disk *old;
-
-	mutex_lock(&disk->pool->cmd);
-	old = disk->dev->disk;
-	if (old && old != disk && !disk->announced &&
-	    old->map.nr_chunks == disk->map.nr_chunks &&
-	    !strcmp(old->args.store, disk->args.store) &&
-	    !memcmp(old->args.digest, disk->args.digest, sizeof(disk->args.digest))) {
-		swap(old->map, disk->map);
-		swap(old->nr_mapped, disk->nr_mapped);
-		/* A MAP to the old instance would go to the new one's empty map. */
-		xa_erase(&disk->pool->disks, old->id);
-		cc_bell_forget(&disk->pool->bell, &old->ready);
-		disk->dev->disk = NULL;
-	}
-	mutex_unlock(&disk->pool->cmd);
-}
-
-/* ---- counters ---- */
-
-static void add_dev_stats(struct cc_dev *dev, u64 *ret)
-{
-	u64 n[CHUNKCACHE_STAT_MAX + 1] = {};
-	u64 waiting = 0, oldest = 0;
-	unsigned int i;
-
-	lockdep_assert_held(&dev->pool->cmd);
-	cc_stats_read(&dev->stats, n);
-	for (i = 0; i <= CHUNKCACHE_STAT_MAX; i++)
-		ret[i] += n[i];
-	if (!dev->disk)
-		return;
-	cc_miss_gauges(dev->disk, &waiting, &oldest);
-	ret[CHUNKCACHE_STAT_WAITING] += waiting;
-	ret[CHUNKCACHE_STAT_OLDEST_MS] = max(ret[CHUNKCACHE_STAT_OLDEST_MS], oldest);
-	ret[CHUNKCACHE_STAT_MAPPED] += READ_ONCE(dev->disk->nr_mapped);
-}
-
-void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])
-{
-	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
-	mutex_lock(&dev->pool->cmd);
-	add_dev_stats(dev, ret);
-	mutex_unlock(&dev->pool->cmd);
-}
-
-void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
-{
-	struct cc_slots *s = &pool->slots;
-	struct cc_disk *disk;
-	unsigned int i;
-	unsigned long id;
-
-	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
-	mutex_lock(&pool->cmd);
-	xa_for_each(&pool->disks, id, disk)
-		if (disk->dev->disk == disk)
-			add_dev_stats(disk->dev, ret);
-	mutex_unlock(&pool->cmd);
-
-	spin_lock(&s->lock);
-	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
-		ret[CHUNKCACHE_STAT_SLOTS_FREE + i] = s->count[i];
-	ret[CHUNKCACHE_STAT_FILLS] = s->nr_fills;
-	ret[CHUNKCACHE_STAT_EVICTIONS] = s->nr_evictions;
-	ret[CHUNKCACHE_STAT_EPOCHS] = s->nr_epochs;
-	spin_unlock(&s->lock);
-	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
-	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
-	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
-}
-
-void cc_pool_clear_stats(struct cc_pool *pool)
-{
-	spin_lock(&pool->slots.lock);
-	pool->slots.nr_fills = 0;
-	pool->slots.nr_evictions = 0;
-	pool->slots.nr_epochs = 0;
-	spin_unlock(&pool->slots.lock);
-	atomic64_set(&pool->bell.nr_sent, 0);
-	atomic64_set(&pool->nr_messages, 0);
-	atomic64_set(&pool->nr_refused, 0);
 }

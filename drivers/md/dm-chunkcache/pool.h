@@ -5,8 +5,7 @@
  *   cc_pool   one per superblock UUID and cache device.  References: each pool table
  *             instance, each disk table instance, each session until it has drained.
  *             So it outlives a "remove -f" of its dm device while disks still read.
- *   cc_dev    one per mapped device of a disk: counters and the sysfs directory, shared by
- *             its table instances, so that counters survive a reload.  References: disks.
+ *   cc_dev    one per mapped device of a disk (dev.h).  References: disks.
  *   cc_disk   one per table instance of a disk (disk.h).
  *
  * Lock order, top to bottom; each covers what its comment names:
@@ -78,33 +77,21 @@ struct cc_pool {
 	struct dentry *debugfs;
 };
 
-struct cc_dev {
-	struct cc_stats stats;
-	struct cc_share share;		/* if share_id; see share.h */
-	u16 share_id;			/* 0: none; written once, under cc_pools_lock */
-	struct list_head promises;	/* of disks; cc_pools_lock */
-	struct cc_pool *pool;		/* reference, by way of the disks */
-	dev_t devt;
-	char name[DM_NAME_LEN];
-	/* cc_pools_lock */
-	u32 nr_disks;
-	struct list_head node;
-	bool greeted;			/* the log has heard of it; pool's cmd */
-	/* pool's cmd: the announced instance, for gauges; NULL before and after */
-	struct cc_disk *disk;
-	struct kobject kobj;
-};
-
 extern struct mutex cc_pools_lock;
 extern struct workqueue_struct *cc_wq;
 /* Of works that may tear a pool down, for which works of cc_wq are waited. */
 extern struct workqueue_struct *cc_drain_wq;
 
 /* Defined with the attributes in sysfs.c. */
-extern const struct kobj_type cc_pool_ktype, cc_dev_ktype;
+extern const struct kobj_type cc_pool_ktype;
 extern const struct file_operations cc_misses_fops;
-/* Is there a file of this name in a pool's directory, where directories of disks are? */
-bool cc_sysfs_is_pool_attr(const char *name);
+
+/*
+ * Add a kobject under a name that no other has: a device that was just removed may still
+ * have its directory.
+ */
+int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
+			dev_t devt, bool taken);
 
 int cc_pool_module_init(void);
 void cc_pool_module_exit(void);
@@ -135,24 +122,6 @@ void cc_pool_get(struct cc_pool *pool);
 /* May sleep; the last one tears the pool down. */
 void cc_pool_put(struct cc_pool *pool);
 
-/* The device of a disk, with a reference; ERR_PTR(-ENOMEM).  Holds no reference on pool. */
-struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md);
-void cc_dev_put(struct cc_dev *dev);
-
-/* Reserve room, so that announcing can't fail: ctr.  -ENOMEM. */
-int cc_disk_reserve(struct cc_disk *disk);
-/* The disk may be asked for: first resume.  Idempotent. */
-void cc_disk_announce(struct cc_disk *disk);
-/* Gone: dtr. */
-void cc_disk_withdraw(struct cc_disk *disk);
-/* Caller holds pool->cmd. */
-struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
-/*
- * Take the chunk map over from the announced instance of the same device, if that is for
- * the same content: it is suspended for good then.  Caller: preresume.
- */
-void cc_disk_take_over(struct cc_disk *disk);
-
 /* Take over the number of slots of a table whose pool this is.  Not live; may sleep. */
 void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo);
 
@@ -172,12 +141,5 @@ void cc_pool_event(struct cc_pool *pool);
 
 /* "normal", "shrinking", "suspended": what the helper may do now.  Takes cmd itself. */
 const char *cc_pool_mode(struct cc_pool *pool);
-
-/* The pool's own counters; not those of its devices. */
-void cc_pool_clear_stats(struct cc_pool *pool);
-
-/* All CHUNKCACHE_STAT_*; take cmd themselves. */
-void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
-void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1]);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Promises of slots to disks; see share.h.  Which slots are spared for them is policy.c's. */
 #include <linux/sched/mm.h>
+#include "dev.h"
 #include "pool.h"
 #include "share.h"
 
@@ -84,10 +85,4 @@ void cc_share_forget(struct cc_disk *disk)
 	list_del(&disk->promise);
 	apply(disk->dev);
 	mutex_unlock(&cc_pools_lock);
-}
-
-void cc_share_end(struct cc_dev *dev)
-{
-	if (dev->share_id)
-		cc_slots_del_share(&dev->pool->slots, &dev->share, dev->share_id);
 }

@@ -9,7 +9,6 @@
 #ifndef CC_SHARE_H
 #define CC_SHARE_H
 
-struct cc_dev;
 struct cc_disk;
 
 /*
@@ -19,7 +18,5 @@ struct cc_disk;
 int cc_share_promise(struct cc_disk *disk, char **error);
 /* The table goes away: dtr. */
 void cc_share_forget(struct cc_disk *disk);
-/* The device goes away: nothing is charged to it any more.  May sleep. */
-void cc_share_end(struct cc_dev *dev);
 
 #endif

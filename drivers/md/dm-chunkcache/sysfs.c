@@ -9,6 +9,8 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include "counters.h"
+#include "dev.h"
 #include "pool.h"
 
 struct cc_sysfs_attr {
@@ -193,16 +195,6 @@ static struct attribute *pool_attrs[] = {
 	&attr_helper_pid.attr, &attr_helper_age_ms.attr, NULL
 };
 ATTRIBUTE_GROUPS(pool);
-
-bool cc_sysfs_is_pool_attr(const char *name)
-{
-	struct attribute **a;
-
-	for (a = pool_attrs; *a; a++)
-		if (!strcmp((*a)->name, name))
-			return true;
-	return false;
-}
 
 /* debugfs dm-chunkcache/<pool>/misses: what is stuck. */
 static int cc_misses_show(struct seq_file *m, void *unused)

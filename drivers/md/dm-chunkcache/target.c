@@ -8,6 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/slab.h>
 #include <chunkcache/format.h>
+#include "dev.h"
 #include "pool.h"
 #include "share.h"
 #include "target.h"

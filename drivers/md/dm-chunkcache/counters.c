@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sums of a pool's and its devices' counters, see counters.h. */
+#include "counters.h"
+#include "dev.h"
+#include "pool.h"
+
+static void add_dev_stats(struct cc_dev *dev, u64 *ret)
+{
+	u64 n[CHUNKCACHE_STAT_MAX + 1] = {};
+	u64 waiting = 0, oldest = 0;
+	unsigned int i;
+
+	lockdep_assert_held(&dev->pool->cmd);
+	cc_stats_read(&dev->stats, n);
+	for (i = 0; i <= CHUNKCACHE_STAT_MAX; i++)
+		ret[i] += n[i];
+	if (!dev->disk)
+		return;
+	cc_miss_gauges(dev->disk, &waiting, &oldest);
+	ret[CHUNKCACHE_STAT_WAITING] += waiting;
+	ret[CHUNKCACHE_STAT_OLDEST_MS] = max(ret[CHUNKCACHE_STAT_OLDEST_MS], oldest);
+	ret[CHUNKCACHE_STAT_MAPPED] += READ_ONCE(dev->disk->nr_mapped);
+}
+
+void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])
+{
+	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
+	mutex_lock(&dev->pool->cmd);
+	add_dev_stats(dev, ret);
+	mutex_unlock(&dev->pool->cmd);
+}
+
+void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
+{
+	struct cc_slots *s = &pool->slots;
+	struct cc_disk *disk;
+	unsigned int i;
+	unsigned long id;
+
+	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
+	mutex_lock(&pool->cmd);
+	xa_for_each(&pool->disks, id, disk)
+		if (disk->dev->disk == disk)
+			add_dev_stats(disk->dev, ret);
+	mutex_unlock(&pool->cmd);
+
+	spin_lock(&s->lock);
+	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
+		ret[CHUNKCACHE_STAT_SLOTS_FREE + i] = s->count[i];
+	ret[CHUNKCACHE_STAT_FILLS] = s->nr_fills;
+	ret[CHUNKCACHE_STAT_EVICTIONS] = s->nr_evictions;
+	ret[CHUNKCACHE_STAT_EPOCHS] = s->nr_epochs;
+	spin_unlock(&s->lock);
+	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
+	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
+	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
+}
+
+void cc_pool_clear_stats(struct cc_pool *pool)
+{
+	spin_lock(&pool->slots.lock);
+	pool->slots.nr_fills = 0;
+	pool->slots.nr_evictions = 0;
+	pool->slots.nr_epochs = 0;
+	spin_unlock(&pool->slots.lock);
+	atomic64_set(&pool->bell.nr_sent, 0);
+	atomic64_set(&pool->nr_messages, 0);
+	atomic64_set(&pool->nr_refused, 0);
+}
