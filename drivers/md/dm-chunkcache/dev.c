@@ -47,7 +47,7 @@ static struct cc_dev *dev_make(struct cc_pool *pool, struct mapped_device *md)
 	if (r)
 		goto put_kobj;
 	r = cc_pool_add_kobject(&dev->kobj, &pool->kobj, dev->name, dev->devt,
-			       dev_name_taken(pool, dev->name));
+				dev_name_taken(pool, dev->name));
 	if (r)
 		goto put_kobj;
 	list_add_tail(&dev->node, &pool->devs);

@@ -100,7 +100,7 @@ static const struct cc_slots_ops slots_ops = {
 };
 
 int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
-			      dev_t devt, bool taken)
+			dev_t devt, bool taken)
 {
 	if (!taken)
 		return kobject_add(kobj, parent, "%s", name);
@@ -147,7 +147,7 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 	if (r)
 		goto put_kobj;
 	r = cc_pool_add_kobject(&pool->kobj, NULL, pool->name, pool->devt,
-			       pool_name_taken(pool->name));
+				pool_name_taken(pool->name));
 	if (r)
 		goto exit_slots;
 	list_add_tail(&pool->node, &pools);
