@@ -426,7 +426,7 @@ static int take_lease(struct gc *g)
 {
 	char err[256] = "";
 
-	if (!cc_lease_take(g->store.store, CC_LEASE_GC, &g->lease, err, sizeof(err)))
+	if (!cc_lease_take(g->store.store, CC_LEASE_GC, NULL, &g->lease, err, sizeof(err)))
 		return refuse_others(g);
 	ctl_err("%s", err);
 	return CTL_FAILED;

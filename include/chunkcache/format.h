@@ -32,6 +32,8 @@
  *	images/<name>			text, one line: "sha256:<64 hex>\n", an image's manifest
  *	leases/import-<16 hex>		while an import runs; the content has no meaning
  *	leases/gc-<16 hex>		while a gc runs
+ *	leases/name-<16 hex>-<16 hex>	while a name is given to an image; the first half is of
+ *					the SHA-256 of the name
  *
  * Image names: 1 to 128 of [a-zA-Z0-9._-], not starting with '.' or '-'.
  */

@@ -163,6 +163,21 @@ check "an import waits for a gc" kill -0 $pid
 rm g/leases/gc-0123456789abcdef
 wait $pid
 ok $? "and goes on after it"
+# and two imports of one name, in the moment when they give it
+hash=$(printf three | sha256sum | cut -c1-16)
+touch "g/leases/name-$hash-0123456789abcdef"
+"$ctl" import a --name three --chunk-size 64K --store "$gc" >out 2>err &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! grep -q "waiting for another import" err; do :; done
+check "an import waits for another that gives the same name" kill -0 $pid
+check "and has not given it" [ ! -e g/images/three ]
+run 0 "one of another name does not" import a --name four --chunk-size 64K --store "$gc"
+cp g/images/two g/images/three
+rm "g/leases/name-$hash-0123456789abcdef"
+wait $pid
+check "then it finds the name taken" [ $? -eq 1 ]
+check "and leaves it" cmp -s g/images/two g/images/three
+rm g/images/three g/images/four
 # Imports of what was just removed, while gc removes it: after each, the image is whole.
 rounds=0 broken=0
 while [ $rounds -lt 12 ]; do

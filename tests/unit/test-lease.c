@@ -23,11 +23,18 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 	return r;
 }
 
+static bool take_name(struct cc_store *s, const char *image, struct cc_lease *l)
+{
+	char err[200];
+
+	return !cc_lease_take(s, CC_LEASE_NAME, image, l, err, sizeof(err));
+}
+
 static bool take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l)
 {
 	char err[200];
 
-	return !cc_lease_take(s, kind, l, err, sizeof(err));
+	return !cc_lease_take(s, kind, NULL, l, err, sizeof(err));
 }
 
 static unsigned int others(struct cc_lease *l, enum cc_lease_kind kind)
@@ -37,6 +44,19 @@ static unsigned int others(struct cc_lease *l, enum cc_lease_kind kind)
 	int64_t now;
 
 	return cc_lease_others(l, kind, &nr, &now, err, sizeof(err)) ? 99 : nr;
+}
+
+static void test_names(struct cc_store *s)
+{
+	struct cc_lease a, again, b;
+
+	ok(take_name(s, "a", &a) && take_name(s, "a", &again) && take_name(s, "b", &b), "leases of names");
+	ok(others(&a, CC_LEASE_NAME) == 1 && others(&again, CC_LEASE_NAME) == 1, "two of one name see each other");
+	ok(!others(&b, CC_LEASE_NAME), "and not those of other names");
+	ok(!others(&a, CC_LEASE_IMPORT) && !others(&a, CC_LEASE_GC), "nobody is an import or a gc by that");
+	cc_lease_drop(&a);
+	cc_lease_drop(&again);
+	cc_lease_drop(&b);
 }
 
 int main(void)
@@ -70,6 +90,7 @@ int main(void)
 	cc_lease_drop(&import);
 	ok(take(s, CC_LEASE_IMPORT, &import) && cc_lease_holds(&import), "a new one does");
 	cc_lease_drop(&import);
+	test_names(s);
 	cc_store_close(s);
 	(void)!system(rm);
 	return tap_done();

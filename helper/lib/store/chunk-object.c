@@ -5,6 +5,7 @@
 #include "chunk-object.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,9 @@ void cc_encoder_free(struct cc_encoder *e)
 	free(e);
 }
 
-int cc_encode(struct cc_encoder *e, const void *chunk, const void **ret_data, size_t *ret_size)
+/* The result is chunk itself or memory of the encoder, valid until its next use. */
+static int encode_chunk(struct cc_encoder *e, const void *chunk, const void **ret_data,
+			size_t *ret_size)
 {
 	size_t n;
 
@@ -70,8 +73,41 @@ int cc_encode(struct cc_encoder *e, const void *chunk, const void **ret_data, si
 	return 0;
 }
 
-static int decode(uint32_t encoding, const void *data, size_t size, void *buf, size_t chunk_size,
-		  char *err, size_t errlen)
+static enum cc_store_result look_for_chunk(struct cc_store *s, const struct cc_encoder *e,
+					   const char *object, bool *ret_present, char *err,
+					   size_t errlen)
+{
+	uint64_t size;
+	enum cc_store_result r = cc_store_head(s, object, &size, err, errlen);
+
+	if (r && r != CC_STORE_NOTFOUND)
+		return r;
+	*ret_present = !r && (e->encoding == CC_ENCODING_RAW ? size == e->chunk_size : size > 0);
+	return CC_STORE_OK;
+}
+
+enum cc_store_result cc_chunk_put(struct cc_store *s, struct cc_encoder *e, const uint8_t id[CC_ID_SIZE],
+				  const void *chunk, size_t *ret_sent, char *err, size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX];
+	enum cc_store_result res;
+	bool present = false;
+	const void *data;
+
+	*ret_sent = 0;
+	cc_chunk_name(id, e->encoding, object);
+	res = look_for_chunk(s, e, object, &present, err, errlen);
+	if (res || present)
+		return res;
+	if (encode_chunk(e, chunk, &data, ret_sent)) {
+		snprintf(err, errlen, "%s: compression failed", object);
+		return CC_STORE_ERROR;
+	}
+	return cc_store_put(s, object, data, *ret_sent, err, errlen);
+}
+
+static int decode_chunk(uint32_t encoding, const void *data, size_t size, void *buf,
+			size_t chunk_size, char *err, size_t errlen)
 {
 	if (encoding == CC_ENCODING_ZSTD)
 		return cc_decompress(data, size, buf, chunk_size, err, errlen);
@@ -99,7 +135,7 @@ enum cc_store_result cc_chunk_get(struct cc_store *s, const uint8_t id[CC_ID_SIZ
 		return CC_STORE_CORRUPT;
 	if (res)
 		return res;
-	r = decode(encoding, data, size, buf, chunk_size, why, sizeof(why));
+	r = decode_chunk(encoding, data, size, buf, chunk_size, why, sizeof(why));
 	free(data);
 	if (!r)
 		r = cc_verify(buf, chunk_size, id, why, sizeof(why));

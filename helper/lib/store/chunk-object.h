@@ -19,10 +19,11 @@ struct cc_encoder;
 int cc_encoder_new(uint32_t encoding, int level, size_t chunk_size, struct cc_encoder **ret);
 void cc_encoder_free(struct cc_encoder *e);
 /*
- * Encode a chunk.  The result is chunk itself or memory of the encoder, valid until its next use.
- * -EIO if the compressor fails.
+ * Encode a chunk and put it into the store, unless that has it, as far as its size tells.  *ret_sent: bytes
+ * of the object that was put, 0 if it was there.
  */
-int cc_encode(struct cc_encoder *e, const void *chunk, const void **ret_data, size_t *ret_size);
+enum cc_store_result cc_chunk_put(struct cc_store *s, struct cc_encoder *e, const uint8_t id[CC_ID_SIZE],
+				  const void *chunk, size_t *ret_sent, char *err, size_t errlen);
 
 /*
  * Get a chunk into buf, exactly chunk_size bytes whose SHA-256 is id.  CC_STORE_CORRUPT with a

@@ -68,6 +68,9 @@ static bool is_transient(const struct cc_http_answer *a)
 	if (is_code(a, "RequestTimeout") || is_code(a, "RequestTimeoutException") ||
 	    !strncmp(a->code, "InternalError", 13))
 		return true;
+	/* Others are changing the same object, or the bucket: 409. */
+	if (is_code(a, "ConditionalRequestConflict") || is_code(a, "OperationAborted"))
+		return true;
 	return a->status == 408 || (a->status >= 500 && a->status != 501 && a->status != 505) ||
 	       a->status == 206;
 }

@@ -212,6 +212,8 @@ static void add_signature_headers(struct cc_http_xfer *x, struct cc_sign_request
 		cc_id_to_hex(digest, texts->hash);
 	}
 	sign_header(s, "host", x->target->authority);
+	if (x->req.create)
+		sign_header(s, "if-none-match", "*");
 	sign_header(s, "x-amz-content-sha256", texts->hash);
 	sign_header(s, "x-amz-date", texts->date);
 }

@@ -313,6 +313,15 @@ static bool status_decides(const struct cc_http_xfer *x)
 	}
 }
 
+static void judge_condition(const struct cc_http_answer *a, struct cc_http_outcome *o)
+{
+	if (a->status == 412)
+		cc_http_conclude(o, CC_STORE_EXISTS, CC_RETRY_FATAL, "there is such an object");
+	else if (a->status == 501)
+		cc_http_conclude(o, CC_STORE_UNSUPPORTED, CC_RETRY_FATAL,
+				 "the store has no conditional requests");
+}
+
 static void judge_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outcome *o)
 {
 	bool refused = status_decides(x);
@@ -323,6 +332,8 @@ static void judge_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outc
 		cc_http_judge_status(x->target, x->req.method, &x->answer, o);
 		if (x->req.only_if_cached && x->answer.status == 504)
 			cc_http_conclude(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
+		if (x->req.create)
+			judge_condition(&x->answer, o);
 	} else if (x->stop) {
 		end_stopped(x, o);
 	} else if (code) {

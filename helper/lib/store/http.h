@@ -102,6 +102,7 @@ struct cc_http_request {
 	enum cc_http_method method;
 	const char *name;		/* of the object; LIST: prefix of the names */
 	const char *token;		/* LIST: continuation, or NULL */
+	bool create;			/* PUT: if there is none of that name, else 412 */
 	const void *data;		/* PUT: the object, lives until the end */
 	size_t size;
 	/* GET: the body goes to buf, or one that grows.  More than max: CC_STORE_TOOBIG. */

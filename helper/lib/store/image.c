@@ -89,6 +89,54 @@ enum cc_store_result cc_image_trace(struct cc_store *s, const struct cc_manifest
 	return res;
 }
 
+/* ---- making ---- */
+
+enum cc_store_result cc_image_put_manifest(struct cc_store *s, const struct cc_manifest *m, char *err,
+					   size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX];
+
+	cc_manifest_name(m->digest, object);
+	return cc_store_put(s, object, m->data, m->size, err, errlen);
+}
+
+enum cc_store_result cc_image_compare_name(struct cc_store *s, const char *name,
+					   const uint8_t digest[CC_ID_SIZE], char *err,
+					   size_t errlen)
+{
+	uint8_t old[CC_ID_SIZE] = { 0 };
+	char hex[2 * CC_ID_SIZE + 1];
+	enum cc_store_result r = cc_image_digest(s, name, old, err, errlen);
+
+	if (r && r != CC_STORE_CORRUPT)
+		return r;
+	if (!r && !memcmp(old, digest, CC_ID_SIZE))
+		return CC_STORE_OK;
+	cc_id_to_hex(old, hex);
+	snprintf(err, errlen, "%s: is another image already (" CC_DIGEST_PREFIX "%s)", name, hex);
+	return CC_STORE_EXISTS;
+}
+
+enum cc_store_result cc_image_put_name(struct cc_store *s, const char *name,
+				       const uint8_t digest[CC_ID_SIZE], bool replace, char *err,
+				       size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], hex[2 * CC_ID_SIZE + 1], text[DIGEST_TEXT + 2];
+	enum cc_store_result r = cc_image_compare_name(s, name, digest, err, errlen);
+
+	if (r != CC_STORE_NOTFOUND && !(replace && r == CC_STORE_EXISTS))
+		return r;
+	cc_id_to_hex(digest, hex);
+	snprintf(text, sizeof(text), CC_DIGEST_PREFIX "%s\n", hex);
+	cc_image_name(name, object);
+	r = replace ? CC_STORE_UNSUPPORTED :
+		      cc_store_create(s, object, text, strlen(text), err, errlen);
+	if (r == CC_STORE_UNSUPPORTED)
+		return cc_store_put(s, object, text, strlen(text), err, errlen);
+	/* It may be ours: the answer to the first attempt was lost. */
+	return r == CC_STORE_EXISTS ? cc_image_compare_name(s, name, digest, err, errlen) : r;
+}
+
 /* ---- names ---- */
 
 static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)

@@ -5,6 +5,7 @@
 #ifndef CC_IMAGE_H
 #define CC_IMAGE_H
 
+#include <stdbool.h>
 #include "boot-trace.h"
 #include "manifest.h"
 #include "store.h"
@@ -15,6 +16,20 @@ enum cc_store_result cc_image_digest(struct cc_store *s, const char *name,
 /* The manifest, checked against its digest. */
 enum cc_store_result cc_image_manifest(struct cc_store *s, const uint8_t digest[CC_ID_SIZE],
 				      struct cc_manifest *ret_manifest, char *err, size_t errlen);
+enum cc_store_result cc_image_put_manifest(struct cc_store *s, const struct cc_manifest *m, char *err,
+					   size_t errlen);
+/* OK: the name means this image; NOTFOUND: none; EXISTS: another, or nobody knows what. */
+enum cc_store_result cc_image_compare_name(struct cc_store *s, const char *name,
+					   const uint8_t digest[CC_ID_SIZE], char *err,
+					   size_t errlen);
+/*
+ * Let a name mean the image from now on.  Unless it may replace, CC_STORE_EXISTS if it means another,
+ * whoever gave it that meaning and when.  That is for sure where the store knows conditional requests;
+ * where it does not, only between those that hold the name's lease (lease.h).
+ */
+enum cc_store_result cc_image_put_name(struct cc_store *s, const char *name,
+				       const uint8_t digest[CC_ID_SIZE], bool replace, char *err,
+				       size_t errlen);
 /* The boot trace of m's image, checked; CC_STORE_CORRUPT if it is none.  Release with cc_trace_free(). */
 enum cc_store_result cc_image_trace(struct cc_store *s, const struct cc_manifest *m, struct cc_trace *ret_trace,
 				   char *err, size_t errlen);

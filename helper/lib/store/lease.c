@@ -12,11 +12,13 @@
 #include <time.h>
 
 #include "clock.h"
+#include "manifest.h"
 
 #define LEASES "leases/"
 #define LOOK_MAX 256
+#define LEASE_PREFIX 40
 
-static const char *const kinds[] = { "import", "gc" };
+static const char *const kinds[] = { "import", "gc", "name" };
 
 static bool is_overdue(const struct cc_lease *l)
 {
@@ -58,11 +60,31 @@ static void *renew(void *arg)
 	return NULL;
 }
 
-enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l,
-				   char *err, size_t errlen)
+static void hash_name(const char *image, char ret_hash[17])
+{
+	uint8_t digest[CC_ID_SIZE];
+	char hex[2 * CC_ID_SIZE + 1];
+
+	cc_sha256(image, strlen(image), digest);
+	cc_id_to_hex(digest, hex);
+	memcpy(ret_hash, hex, 16);
+	ret_hash[16] = 0;
+}
+
+/* What objects of a kind of lease start with; with a lease of a name's, those of that name. */
+static void make_prefix(const struct cc_lease *l, enum cc_lease_kind kind, char *prefix, size_t size)
+{
+	bool of_name = kind == CC_LEASE_NAME;
+
+	snprintf(prefix, size, LEASES "%s-%s%s", kinds[kind], of_name ? l->name : "", of_name ? "-" : "");
+}
+
+enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
+				   struct cc_lease *l, char *err, size_t errlen)
 {
 	enum cc_store_result res;
 	char ignored[256];
+	char prefix[LEASE_PREFIX];
 	uint64_t random;
 	int r;
 
@@ -72,7 +94,10 @@ enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, 
 		return CC_STORE_ERROR;
 	}
 	l->store = s;
-	snprintf(l->object, sizeof(l->object), LEASES "%s-%016" PRIx64, kinds[kind], random);
+	if (image)
+		hash_name(image, l->name);
+	make_prefix(l, kind, prefix, sizeof(prefix));
+	snprintf(l->object, sizeof(l->object), "%s%016" PRIx64, prefix, random);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);
 	res = put_lease(l, err, errlen);
@@ -115,7 +140,7 @@ bool cc_lease_holds(struct cc_lease *l)
 
 struct look {
 	const struct cc_lease *own;
-	char prefix[32];
+	char prefix[LEASE_PREFIX];
 	int64_t now, times[LOOK_MAX];
 	unsigned int nr;
 };
@@ -154,7 +179,7 @@ enum cc_store_result cc_lease_others(struct cc_lease *l, enum cc_lease_kind kind
 	enum cc_store_result res;
 	unsigned int i;
 
-	snprintf(look.prefix, sizeof(look.prefix), LEASES "%s-", kinds[kind]);
+	make_prefix(l, kind, look.prefix, sizeof(look.prefix));
 	/* Renewed, so that its time in the listing is now. */
 	res = put_lease(l, err, errlen);
 	if (!res)

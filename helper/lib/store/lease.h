@@ -14,6 +14,9 @@
  * Each takes its own before it looks for the other's, so one of them at least sees the other: stores
  * show what was put before they show anything that was put later.  A lease that was not renewed for
  * CC_LEASE_LIFE is of somebody who died.  Time is the store's: that of objects in its listings.
+ *
+ * Who gives a name its meaning has a lease of the name for that moment: leases/name-<16 hex digits of the
+ * name's SHA-256>-<16 hex digits>.  Who sees another's gives its own back, and tries again later.
  */
 #ifndef CC_LEASE_H
 #define CC_LEASE_H
@@ -26,10 +29,11 @@
 #define CC_LEASE_LIFE 900	/* seconds */
 #define CC_LEASE_RENEW 60
 
-enum cc_lease_kind { CC_LEASE_IMPORT, CC_LEASE_GC };
+enum cc_lease_kind { CC_LEASE_IMPORT, CC_LEASE_GC, CC_LEASE_NAME };
 
 struct cc_lease {
 	struct cc_store *store;
+	char name[17];			/* hash of the image's, with CC_LEASE_NAME */
 	char object[64];
 	pthread_t thread;		/* renews it */
 	pthread_mutex_t lock;		/* the rest */
@@ -39,14 +43,14 @@ struct cc_lease {
 	uint64_t renewed_ns;		/* of a clock that goes on while the machine sleeps */
 };
 
-/* On failure a line for people is in err, here and below. */
-enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, struct cc_lease *l,
-				   char *err, size_t errlen);
+/* image: NULL, or with CC_LEASE_NAME its name.  On failure a line for people is in err, here and below. */
+enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
+				   struct cc_lease *l, char *err, size_t errlen);
 /* Harmless if it is not held. */
 void cc_lease_drop(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
 bool cc_lease_holds(struct cc_lease *l);
-/* How many live leases of a kind others have, and the store's time. */
+/* How many live leases of a kind (CC_LEASE_NAME: of the same name) others have, and the store's time. */
 enum cc_store_result cc_lease_others(struct cc_lease *l, enum cc_lease_kind kind, unsigned int *ret_nr,
 				     int64_t *ret_now, char *err, size_t errlen);
 

@@ -313,19 +313,11 @@ static int make_tmp_file(const char *path, char tmp[PATH_MAX])
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_object(struct cc_store *s, const char *name, const void *data, size_t size)
+/* All of data under the name tmp, on the disk. */
+static int write_tmp_file(const char *path, char tmp[PATH_MAX], const void *data, size_t size)
 {
-	char path[PATH_MAX], tmp[PATH_MAX];
-	int r, fd;
+	int r, fd = make_tmp_file(path, tmp);
 
-	r = check_root(s);
-	if (!r)
-		r = make_file_path(s, name, path);
-	if (!r)
-		r = make_dirs(s, path);
-	if (r)
-		return r;
-	fd = make_tmp_file(path, tmp);
 	if (fd < 0)
 		return fd;
 	r = write_fully(fd, data, size);
@@ -333,25 +325,65 @@ static int write_object(struct cc_store *s, const char *name, const void *data, 
 		r = -errno;
 	if (close(fd) && !r)
 		r = -errno;
-	if (!r && rename(tmp, path))
-		r = -errno;
-	if (r) {
+	if (r)
 		unlink(tmp);
+	return r;
+}
+
+static int write_object(struct cc_store *s, bool create, const char *name, const void *data, size_t size)
+{
+	char path[PATH_MAX], tmp[PATH_MAX];
+	int r;
+
+	r = check_root(s);
+	if (!r)
+		r = make_file_path(s, name, path);
+	if (!r)
+		r = make_dirs(s, path);
+	if (!r)
+		r = write_tmp_file(path, tmp, data, size);
+	if (r)
 		return r;
-	}
-	return sync_parent(path);
+	/* A link, as it replaces nothing. */
+	if (create ? link(tmp, path) : rename(tmp, path))
+		r = -errno;
+	if (create || r)
+		unlink(tmp);
+	return r ? r : sync_parent(path);
+}
+
+/* Of what is to be made, nothing can be "not found". */
+static enum cc_store_result classify_write(bool create, int error)
+{
+	if (create && error == EEXIST)
+		return CC_STORE_EXISTS;
+	/* What file systems say that have no links. */
+	if (create && (error == EPERM || error == EOPNOTSUPP || error == ENOSYS || error == EMLINK))
+		return CC_STORE_UNSUPPORTED;
+	return classify_errno(error) == CC_STORE_DENIED ? CC_STORE_DENIED : CC_STORE_ERROR;
+}
+
+static enum cc_store_result put_file(struct cc_store *s, bool create, const char *name,
+				     const void *data, size_t size, char *err, size_t errlen)
+{
+	int r = write_object(s, create, name, data, size);
+
+	if (!r)
+		return CC_STORE_OK;
+	say_error(s, create ? "create" : "put", name, strerror(-r), err, errlen);
+	return classify_write(create, -r);
 }
 
 static enum cc_store_result file_put(struct cc_store *s, const char *name, const void *data,
 				     size_t size, char *err, size_t errlen)
 {
-	int r = write_object(s, name, data, size);
+	return put_file(s, false, name, data, size, err, errlen);
+}
 
-	if (!r)
-		return CC_STORE_OK;
-	say_error(s, "put", name, strerror(-r), err, errlen);
-	/* Of what is to be made, nothing can be "not found". */
-	return classify_errno(-r) == CC_STORE_DENIED ? CC_STORE_DENIED : CC_STORE_ERROR;
+static enum cc_store_result file_create(struct cc_store *s, const char *name, const void *data,
+					size_t size, char *err, size_t errlen)
+{
+	return put_file(s, true, name, data, size, err, errlen);
 }
 
 static enum cc_store_result file_delete(struct cc_store *s, const char *name, char *err,
@@ -465,6 +497,7 @@ static void file_close(struct cc_store *s)
 static const struct cc_store_ops file_ops = {
 	.get = file_get,
 	.put = file_put,
+	.create = file_create,
 	.head = file_head,
 	.remove = file_delete,
 	.list = file_list,

@@ -277,16 +277,29 @@ static enum cc_store_result read_only(struct cc_store *s, const char *verb, char
 	return CC_STORE_ERROR;
 }
 
-static enum cc_store_result http_put(struct cc_store *s, const char *name, const void *data,
-				     size_t size, char *err, size_t errlen)
+static enum cc_store_result put_object(struct cc_store *s, bool create, const char *name,
+				       const void *data, size_t size, char *err, size_t errlen)
 {
+	const char *verb = create ? "create" : "put";
 	struct cc_http_request req = {
-		.method = CC_HTTP_PUT, .name = name, .data = data, .size = size,
+		.method = CC_HTTP_PUT, .name = name, .create = create, .data = data, .size = size,
 	};
 
 	if (!http_store_of(s)->target.s3)
-		return read_only(s, "put", err, errlen);
-	return run_simple(s, "put", &req, NULL, err, errlen);
+		return read_only(s, verb, err, errlen);
+	return run_simple(s, verb, &req, NULL, err, errlen);
+}
+
+static enum cc_store_result http_put(struct cc_store *s, const char *name, const void *data,
+				     size_t size, char *err, size_t errlen)
+{
+	return put_object(s, false, name, data, size, err, errlen);
+}
+
+static enum cc_store_result http_create(struct cc_store *s, const char *name, const void *data,
+					size_t size, char *err, size_t errlen)
+{
+	return put_object(s, true, name, data, size, err, errlen);
 }
 
 static enum cc_store_result http_delete(struct cc_store *s, const char *name, char *err,
@@ -417,6 +430,7 @@ static void http_close(struct cc_store *store)
 static const struct cc_store_ops http_ops = {
 	.get = http_get,
 	.put = http_put,
+	.create = http_create,
 	.head = http_head,
 	.remove = http_delete,
 	.list = http_list,

@@ -21,6 +21,8 @@ struct cc_store_ops {
 				    void **ret_data, size_t *ret_size, char *err, size_t errlen);
 	enum cc_store_result (*put)(struct cc_store *s, const char *name, const void *data,
 				    size_t size, char *err, size_t errlen);
+	enum cc_store_result (*create)(struct cc_store *s, const char *name, const void *data,
+				       size_t size, char *err, size_t errlen);
 	enum cc_store_result (*head)(struct cc_store *s, const char *name, uint64_t *ret_size,
 				     char *err, size_t errlen);
 	enum cc_store_result (*remove)(struct cc_store *s, const char *name, char *err,

@@ -30,6 +30,10 @@ const char *cc_store_result_name(enum cc_store_result r)
 		return "cancelled";
 	case CC_STORE_ERROR:
 		return "error";
+	case CC_STORE_EXISTS:
+		return "exists";
+	case CC_STORE_UNSUPPORTED:
+		return "unsupported";
 	}
 	return "unknown";
 }
@@ -221,6 +225,14 @@ enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const vo
 	enum cc_store_result r = check_object_name(name, err, errlen);
 
 	return r ? r : s->ops->put(s, name, data, size, err, errlen);
+}
+
+enum cc_store_result cc_store_create(struct cc_store *s, const char *name, const void *data,
+				     size_t size, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_object_name(name, err, errlen);
+
+	return r ? r : s->ops->create(s, name, data, size, err, errlen);
 }
 
 enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,

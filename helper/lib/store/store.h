@@ -29,6 +29,9 @@ enum cc_store_result {
 	CC_STORE_TOOBIG,		/* larger than the caller's buffer or limit */
 	CC_STORE_CANCELLED,
 	CC_STORE_ERROR,			/* all else: network, 5xx, I/O; retried already */
+	/* of cc_store_create() only */
+	CC_STORE_EXISTS,
+	CC_STORE_UNSUPPORTED,		/* the store has no such request */
 };
 
 const char *cc_store_result_name(enum cc_store_result r);
@@ -61,6 +64,12 @@ enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t m
 /* Atomic: readers see the old object, or the whole new one. */
 enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
 				  size_t size, char *err, size_t errlen);
+/*
+ * The same, unless there is an object of that name: CC_STORE_EXISTS.  That may be our own, if the answer
+ * to a first attempt was lost.  There are stores that do not know the condition and say nothing.
+ */
+enum cc_store_result cc_store_create(struct cc_store *s, const char *name, const void *data,
+				     size_t size, char *err, size_t errlen);
 enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,
 				   char *err, size_t errlen);
 enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char *err, size_t errlen);
