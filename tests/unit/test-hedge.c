@@ -154,7 +154,7 @@ static void test_lost(struct cc_fetch *f)
 			ok(false, "a byte came after the completion");
 			break;
 		}
-	ok(!after.active && after.stats.results[CC_STORE_CANCELLED] >
+	ok(!after.pace.active && after.stats.results[CC_STORE_CANCELLED] >
 	   before.stats.results[CC_STORE_CANCELLED], "it was given up");
 }
 

@@ -364,7 +364,7 @@ static void test_slow_down(void)
 
 		good += j && !j->req.result;
 	}
-	limit = endpoint(MAIN)->limit;
+	limit = endpoint(MAIN)->pace.limit;
 	for (unsigned int i = 20; i < 200; i++) {
 		struct job *j = wait_one(f, 20000);
 
