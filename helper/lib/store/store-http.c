@@ -12,10 +12,12 @@
 #include <time.h>
 
 #include "clock.h"
+#include "list-page.h"
 #include "thread.h"
 
 #define MAX_IDLE	64
 #define LIST_MAX	(8 << 20)	/* a page of 1000 names */
+#define EMPTY_PAGES_MAX	1000		/* there may be some, where many objects were deleted */
 
 /* What one call needs; idle ones are kept for their open connections. */
 struct line {
@@ -314,101 +316,110 @@ static enum cc_store_result http_delete(struct cc_store *s, const char *name, ch
 
 /* ---- listing ---- */
 
-static int64_t parse_time(const char *text)
-{
-	struct tm tm = { 0 };
+/* A listing under way.  A store can't make it last for ever with the same pages. */
+struct listing {
+	struct http_store *store;
+	const char *prefix;		/* of names, as asked for */
+	cc_store_list_fn *fn;
+	void *arg;
+	bool ended;			/* fn's word */
+	unsigned int nr_empty;		/* pages without an entry, one after the other */
+	/* Brent's way to find a circle: the first key of some page before, and how far that is back. */
+	char *seen;
+	uint64_t nr_pages, look_back;
+};
 
-	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) : 0;
+/* What all keys of the listing start with: the target's prefix has a slash before, which keys have not. */
+static bool has_prefix(const struct listing *l, const char *key)
+{
+	const char *prefix = l->store->target.prefix;
+	size_t len = strlen(prefix);
+
+	if (len && (strncmp(key, prefix + 1, len - 1) || key[len - 1] != '/'))
+		return false;
+	return !strncmp(key + len, l->prefix, strlen(l->prefix));
 }
 
-/* One <Contents>.  Returns fn's word. */
-static int list_entry(struct http_store *s, const char *xml, size_t len, cc_store_list_fn *fn,
-		      void *arg)
+static const char *check_page(struct listing *l, const struct cc_list_page *p)
 {
-	char key[1100], size[24], when[40] = "";
-	size_t prefix = strlen(s->target.prefix);
+	const char *first = p->nr_entries ? p->entries[0].key : NULL;
 
-	if (!cc_http_xml_text(xml, len, "Key", key, sizeof(key)) ||
-	    !cc_http_xml_text(xml, len, "Size", size, sizeof(size)))
-		return 0; /* no name of ours is so long or odd */
-	cc_http_xml_text(xml, len, "LastModified", when, sizeof(when));
-	/* The target's prefix has a slash before, which keys have not. */
-	if (prefix && (strncmp(key, s->target.prefix + 1, prefix - 1) || key[prefix - 1] != '/'))
-		return 0;
-	return fn(arg, key + prefix, strtoull(size, NULL, 10), parse_time(when));
+	for (size_t i = 0; i < p->nr_entries; i++)
+		if (!has_prefix(l, p->entries[i].key))
+			return "it has keys that do not start with what was asked for";
+	l->nr_empty = first ? 0 : l->nr_empty + 1;
+	if (l->nr_empty > EMPTY_PAGES_MAX)
+		return "its pages are empty";
+	if (first && l->seen && !strcmp(first, l->seen))
+		return "its pages come again";
+	if (first && l->nr_pages++ == l->look_back) {
+		l->look_back = l->nr_pages * 2;
+		free(l->seen);
+		l->seen = strdup(first);
+	}
+	return NULL;
 }
 
-static int list_page(struct http_store *s, const char *xml, size_t len, cc_store_list_fn *fn,
-		     void *arg)
+static void pass_entries(struct listing *l, const struct cc_list_page *p)
 {
-	static const char open[] = "<Contents>", close[] = "</Contents>";
-	const char *end = xml + len;
+	size_t prefix = strlen(l->store->target.prefix);
 
-	for (;;) {
-		const char *start = memmem(xml, end - xml, open, strlen(open));
-		const char *stop;
+	for (size_t i = 0; i < p->nr_entries && !l->ended; i++) {
+		const struct cc_list_entry *e = &p->entries[i];
 
-		if (!start)
-			return 0;
-		stop = memmem(start, end - start, close, strlen(close));
-		if (!stop)
-			return 0;
-		if (list_entry(s, start, stop - start, fn, arg))
-			return 1;
-		xml = stop;
+		/* Nobody could ask for another, such as "a//b". */
+		if (cc_store_name_ok(e->key + prefix))
+			l->ended = l->fn(l->arg, e->key + prefix, e->size, e->mtime);
 	}
 }
 
-/* Sets token to that of the next page, or to "" after the last one. */
-static bool next_token(const char *xml, size_t len, char *token, size_t size)
+/* Of the next page, the token goes to token. */
+static enum cc_store_result list_next_page(struct listing *l, char token[CC_LIST_TOKEN_SIZE], char *err,
+					   size_t errlen)
 {
-	char more[8];
+	struct cc_http_request req = {
+		.method = CC_HTTP_LIST, .name = l->prefix, .max = LIST_MAX,
+		.token = *token ? token : NULL,
+	};
+	struct cc_list_page page = { 0 };
+	enum cc_store_result result;
+	char reason[160] = "";
+	const char *wrong;
+	void *data;
+	size_t size;
 
-	token[0] = '\0';
-	if (!cc_http_xml_text(xml, len, "IsTruncated", more, sizeof(more)))
-		return false;
-	if (strcmp(more, "true"))
-		return true;
-	return cc_http_xml_text(xml, len, "NextContinuationToken", token, size) && *token;
+	result = with_body(&l->store->base, "list", &req, &data, &size, err, errlen);
+	if (result)
+		return result;
+	wrong = cc_list_page_parse(data, size, &page, reason, sizeof(reason)) ? reason : NULL;
+	free(data);
+	if (!wrong)
+		wrong = check_page(l, &page);
+	if (!wrong && *page.token && !strcmp(page.token, token))
+		wrong = "the token of its next page is its own";
+	if (wrong)
+		snprintf(err, errlen, "list %s/%s: %s", l->store->base.config->url, l->prefix, wrong);
+	else
+		pass_entries(l, &page);
+	memcpy(token, page.token, CC_LIST_TOKEN_SIZE);
+	cc_list_page_free(&page);
+	return wrong ? CC_STORE_ERROR : CC_STORE_OK;
 }
 
 static enum cc_store_result http_list(struct cc_store *store, const char *prefix,
 				      cc_store_list_fn *fn, void *arg, char *err, size_t errlen)
 {
-	struct http_store *s = http_store_of(store);
+	struct listing l = { .store = http_store_of(store), .prefix = prefix, .fn = fn, .arg = arg };
+	char token[CC_LIST_TOKEN_SIZE] = "";
 	enum cc_store_result result;
-	char token[2048] = "", last[2048];
 
-	if (!s->target.s3)
+	if (!l.store->target.s3)
 		return read_only(store, "list", err, errlen);
-	do {
-		struct cc_http_request req = {
-			.method = CC_HTTP_LIST, .name = prefix, .max = LIST_MAX,
-			.token = *token ? token : NULL,
-		};
-		void *page;
-		size_t size;
-		bool good;
-		int ended;
-
-		result = with_body(store, "list", &req, &page, &size, err, errlen);
-		if (result)
-			return result;
-		ended = list_page(s, page, size, fn, arg);
-		memcpy(last, token, sizeof(last));
-		/* The same page once more would make a list without an end. */
-		good = next_token(page, size, token, sizeof(token)) &&
-		       (!*token || strcmp(token, last));
-		free(page);
-		if (ended)
-			return CC_STORE_OK;
-		if (!good) {
-			snprintf(err, errlen, "list %s/%s: the answer is not that of ListObjectsV2",
-				 store->config->url, prefix);
-			return CC_STORE_ERROR;
-		}
-	} while (*token);
-	return CC_STORE_OK;
+	do
+		result = list_next_page(&l, token, err, errlen);
+	while (!result && !l.ended && *token);
+	free(l.seen);
+	return result;
 }
 
 /* ---- life ---- */

@@ -73,7 +73,10 @@ enum cc_store_result cc_store_create(struct cc_store *s, const char *name, const
 enum cc_store_result cc_store_head(struct cc_store *s, const char *name, uint64_t *ret_size,
 				   char *err, size_t errlen);
 enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char *err, size_t errlen);
-/* Calls fn for each object whose name starts with prefix, in any order; a non-zero return ends it. */
+/*
+ * Calls fn for each object whose name starts with prefix, in any order; a non-zero return ends it.  OK only
+ * if the store has told all of them, and nothing else, in a way that was understood to the end.
+ */
 typedef int cc_store_list_fn(void *arg, const char *name, uint64_t size, int64_t mtime);
 enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
 				   void *arg, char *err, size_t errlen);
