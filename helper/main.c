@@ -21,6 +21,7 @@
 #include "log.h"
 #include "report/metrics.h"
 #include "report/metrics-server.h"
+#include "report/report.h"
 #include "notify.h"
 #include "session.h"
 #include "creds/spawner.h"
@@ -94,19 +95,19 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 	if (!strcmp(cmd, "ping"))
 		return json_pack("{s:s}", "pool", d->config.pool);
 	if (!strcmp(cmd, "stat"))
-		return cc_session_stat(d->session);
+		return cc_report_stat(d->session);
 	if (!strcmp(cmd, "fetch"))
-		return cc_session_fetch(d->session);
+		return cc_report_fetch(d->session);
 	if (!strcmp(cmd, "disks"))
-		return cc_session_disks(d->session);
+		return cc_report_disks(d->session);
 	if (!strcmp(cmd, "costs"))
-		return cc_session_costs(d->session);
+		return cc_report_costs(d->session);
 	if (!strcmp(cmd, "prefetch"))
-		return cc_session_prefetch(d->session, request, err, errlen);
+		return cc_report_prefetch(d->session, request, err, errlen);
 	if (!strcmp(cmd, "record"))
-		return cc_session_record(d->session, request, err, errlen);
+		return cc_report_record(d->session, request, err, errlen);
 	if (!strcmp(cmd, "map"))
-		return cc_session_map(d->session, request, err, errlen);
+		return cc_report_map(d->session, request, err, errlen);
 	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, costs, prefetch, record or map");
 	return NULL;
 }

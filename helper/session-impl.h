@@ -53,12 +53,5 @@ struct cc_session {
 };
 
 const char *cc_session_state_name(enum cc_session_state state);
-/* The disk that a request of the control socket names, LOADED; NULL after a line in err. */
-struct cc_disk *cc_request_disk(struct cc_session *s, const json_t *request, char *err, size_t errlen);
-/* A whole number of the request; -1 after a line in err. */
-int64_t cc_request_number(const json_t *request, const char *key, int64_t def, int64_t min, int64_t max, char *err,
-			  size_t errlen);
-json_t *cc_prefetch_counters(const struct cc_prefetch_stats *st);
-json_t *cc_replay_counters(const struct cc_replay *r);
 
 #endif

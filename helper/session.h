@@ -11,7 +11,6 @@
 #ifndef CC_SESSION_H
 #define CC_SESSION_H
 
-#include <jansson.h>
 #include "config.h"
 #include "fill/fill.h"
 #include "loop.h"
@@ -35,15 +34,5 @@ uint64_t cc_session_step(struct cc_session *s, uint64_t now_ns);
 void cc_session_stop(struct cc_session *s);
 /* After the loop: was everything ended in good order?  Else buffers may still be written to. */
 bool cc_session_clean(const struct cc_session *s);
-
-/* The control socket's answers, see Documentation/control-socket.rst; NULL: no memory. */
-json_t *cc_session_stat(struct cc_session *s);
-json_t *cc_session_fetch(struct cc_session *s);
-json_t *cc_session_disks(struct cc_session *s);
-json_t *cc_session_costs(struct cc_session *s);
-/* NULL with a line in err if the request can't be served. */
-json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen);
-json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err, size_t errlen);
-json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * What the control socket tells of the fetch engine and of the stores, as JSON.  Only reads.
  */
-#include <stdlib.h>
+#include "report-impl.h"
 
-#include "session-impl.h"
+#include <stdlib.h>
 
 /* Histograms are told in coarser steps than they are kept in: four for each factor of two. */
 #define STEP (CC_HIST_SUB / 4)
@@ -128,7 +128,7 @@ static void add_queue(json_t *o, const struct cc_fetch_stats *st)
 	json_object_set_new(o, "queue_time", times);
 }
 
-json_t *cc_session_fetch(struct cc_session *s)
+json_t *cc_report_fetch(struct cc_session *s)
 {
 	struct { struct cc_fetch_stats stats; struct cc_endpoint endpoint; } *copy;
 	json_t *o = json_object();

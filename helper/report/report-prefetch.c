@@ -3,31 +3,28 @@
  * Prefetch over the control socket: what became of it, chunks that an operator asks for, and what a disk has
  * read since its start.
  */
+#include "report-impl.h"
+
 #include "json-text.h"
-#include "session-impl.h"
+#include "request.h"
 
 #define PREFETCH_MAX 1024		/* chunks of one request, and of a disk under way by hand */
 
-static json_t *number(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
 json_t *cc_prefetch_counters(const struct cc_prefetch_stats *st)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fetched", number(st->fetched),
-			 "used", number(st->used), "late", number(st->late),
-			 "unread", number(st->unread), "dropped", number(st->dropped),
-			 "saved_ms", number(st->saved_ns / CC_MS), "ready", number(st->ready),
-			 "pending", number(st->pending),
-			 "by_hand", number(st->by_hand));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fetched", cc_json_number(st->fetched),
+			 "used", cc_json_number(st->used), "late", cc_json_number(st->late),
+			 "unread", cc_json_number(st->unread), "dropped", cc_json_number(st->dropped),
+			 "saved_ms", cc_json_number(st->saved_ns / CC_MS), "ready", cc_json_number(st->ready),
+			 "pending", cc_json_number(st->pending),
+			 "by_hand", cc_json_number(st->by_hand));
 }
 
 json_t *cc_replay_counters(const struct cc_replay *r)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "state", cc_replay_state_name(r->state),
-			 "runs", number(r->runs), "chunks", number(r->nr), "given", number(r->given),
-			 "matched", number(r->matched), "strayed", number(r->strayed));
+			 "runs", cc_json_number(r->runs), "chunks", cc_json_number(r->nr), "given", cc_json_number(r->given),
+			 "matched", cc_json_number(r->matched), "strayed", cc_json_number(r->strayed));
 }
 
 /* The next range of the request; false with a line in err if it is none of the disk's. */
@@ -71,7 +68,7 @@ static bool check_ranges(const json_t *ranges, const struct cc_disk *k, char *er
 	return true;
 }
 
-json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	struct cc_disk *k = cc_request_disk(s, request, err, errlen);
 	const json_t *ranges = json_object_get(request, "ranges"), *v;
@@ -86,10 +83,10 @@ json_t *cc_session_prefetch(struct cc_session *s, const json_t *request, char *e
 			result[cc_fills_prefetch(s->fills, k, from++, true)]++;
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(k->info.name),
-			 "taken", number(taken),
-			 "queued", number(result[CC_PREFETCH_QUEUED]),
-			 "there", number(result[CC_PREFETCH_THERE]),
-			 "failed", number(result[CC_PREFETCH_NOT]),
+			 "taken", cc_json_number(taken),
+			 "queued", cc_json_number(result[CC_PREFETCH_QUEUED]),
+			 "there", cc_json_number(result[CC_PREFETCH_THERE]),
+			 "failed", cc_json_number(result[CC_PREFETCH_NOT]),
 			 "prefetch", cc_prefetch_counters(&k->prefetch));
 }
 
@@ -101,13 +98,13 @@ static json_t *touches(const struct cc_recording *r, uint64_t from, uint64_t cou
 	json_t *a = json_array();
 
 	for (uint64_t i = from; i < r->nr && i - from < count; i++) {
-		json_array_append_new(a, number(r->touches[i].chunk));
-		json_array_append_new(a, number(r->touches[i].ms));
+		json_array_append_new(a, cc_json_number(r->touches[i].chunk));
+		json_array_append_new(a, cc_json_number(r->touches[i].ms));
 	}
 	return a;
 }
 
-json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	static const char *const states[] = { "none", "on", "over" };
 	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
@@ -125,9 +122,9 @@ json_t *cc_session_record(struct cc_session *s, const json_t *request, char *err
 	cc_id_to_hex(k->info.digest, digest);
 	return json_pack("{s:o, s:s, s:s, s:o, s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "disk",
 			 cc_json_text(k->info.name),
-			 "store", k->info.store, "digest", digest, "chunks", number(k->manifest->nr_chunks),
+			 "store", k->info.store, "digest", digest, "chunks", cc_json_number(k->manifest->nr_chunks),
 			 "chunk_shift", (int)k->manifest->chunk_shift, "state", states[r->state],
-			 "age_ms", number(r->started_ns ? (cc_now_ns() - r->started_ns) / CC_MS : 0),
-			 "limit_s", CC_RECORDING_SECONDS, "lost", number(r->lost), "recorded", number(r->nr),
+			 "age_ms", cc_json_number(r->started_ns ? (cc_now_ns() - r->started_ns) / CC_MS : 0),
+			 "limit_s", CC_RECORDING_SECONDS, "lost", cc_json_number(r->lost), "recorded", cc_json_number(r->nr),
 			 "touches", touches(r, (uint64_t)from, (uint64_t)count));
 }

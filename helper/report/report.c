@@ -2,17 +2,14 @@
 /*
  * What the control socket tells of a session, as JSON.  Only reads.
  */
+#include "report-impl.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "json-text.h"
-#include "session-impl.h"
-
-static json_t *number(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
+#include "request.h"
 
 /* 64-bit numbers that mean nothing but themselves do not fit JSON's signed ones. */
 static json_t *hex(uint64_t v)
@@ -39,7 +36,7 @@ static json_t *errors(const struct cc_fill_stats *st)
 	json_t *o = json_object();
 
 	for (int i = CC_STORE_NOTFOUND; i <= CC_STORE_ERROR; i++)
-		json_object_set_new(o, cc_store_result_name((enum cc_store_result)i), number(st->errors[i]));
+		json_object_set_new(o, cc_store_result_name((enum cc_store_result)i), cc_json_number(st->errors[i]));
 	return o;
 }
 
@@ -50,23 +47,23 @@ static json_t *counters(struct cc_session *s)
 	json_t *o = json_object();
 
 	cc_fetch_get_stats(s->fetch, &fs);
-	json_object_set_new(o, "gets", number(fs.gets));
-	json_object_set_new(o, "retries", number(fs.retries));
-	json_object_set_new(o, "bytes", number(fs.bytes));
-	json_object_set_new(o, "hash_mismatches", number(fs.hash_mismatches));
-	json_object_set_new(o, "chunks_fetched", number(st->fetched));
-	json_object_set_new(o, "chunk_bytes", number(st->bytes));
-	json_object_set_new(o, "misses", number(st->misses));
-	json_object_set_new(o, "coalesced", number(st->coalesced));
-	json_object_set_new(o, "mapped", number(st->mapped));
-	json_object_set_new(o, "ram_hits", number(st->ram_hits));
-	json_object_set_new(o, "fills", number(st->filled));
-	json_object_set_new(o, "adopted", number(st->adopted));
-	json_object_set_new(o, "data_answers", number(st->data));
-	json_object_set_new(o, "no_slot", number(st->no_slot));
-	json_object_set_new(o, "write_errors", number(st->write_errors));
-	json_object_set_new(o, "maps_refused", number(st->refused));
-	json_object_set_new(o, "failed", number(st->failed));
+	json_object_set_new(o, "gets", cc_json_number(fs.gets));
+	json_object_set_new(o, "retries", cc_json_number(fs.retries));
+	json_object_set_new(o, "bytes", cc_json_number(fs.bytes));
+	json_object_set_new(o, "hash_mismatches", cc_json_number(fs.hash_mismatches));
+	json_object_set_new(o, "chunks_fetched", cc_json_number(st->fetched));
+	json_object_set_new(o, "chunk_bytes", cc_json_number(st->bytes));
+	json_object_set_new(o, "misses", cc_json_number(st->misses));
+	json_object_set_new(o, "coalesced", cc_json_number(st->coalesced));
+	json_object_set_new(o, "mapped", cc_json_number(st->mapped));
+	json_object_set_new(o, "ram_hits", cc_json_number(st->ram_hits));
+	json_object_set_new(o, "fills", cc_json_number(st->filled));
+	json_object_set_new(o, "adopted", cc_json_number(st->adopted));
+	json_object_set_new(o, "data_answers", cc_json_number(st->data));
+	json_object_set_new(o, "no_slot", cc_json_number(st->no_slot));
+	json_object_set_new(o, "write_errors", cc_json_number(st->write_errors));
+	json_object_set_new(o, "maps_refused", cc_json_number(st->refused));
+	json_object_set_new(o, "failed", cc_json_number(st->failed));
 	json_object_set_new(o, "errors", errors(st));
 	return o;
 }
@@ -77,14 +74,14 @@ static json_t *chunks(struct cc_session *s)
 
 	for (int i = CC_CHUNK_CANDIDATE; i < CC_CHUNK_NR_STATES; i++)
 		json_object_set_new(o, cc_chunk_state_name((enum cc_chunk_state)i),
-				    number(cc_index_count(s->index, (enum cc_chunk_state)i)));
+				    cc_json_number(cc_index_count(s->index, (enum cc_chunk_state)i)));
 	return o;
 }
 
 static void add_age(json_t *o, const char *key, uint64_t at_ns, uint64_t now_ns)
 {
 	if (at_ns)
-		json_object_set_new(o, key, number((now_ns - at_ns) / CC_MS));
+		json_object_set_new(o, key, cc_json_number((now_ns - at_ns) / CC_MS));
 }
 
 static json_t *stores(struct cc_session *s)
@@ -111,20 +108,20 @@ static json_t *stores(struct cc_session *s)
 
 static void add_attachment(struct cc_session *s, json_t *o)
 {
-	json_object_set_new(o, "session", number(s->attachment.session));
+	json_object_set_new(o, "session", cc_json_number(s->attachment.session));
 	json_object_set_new(o, "instance", hex(s->attachment.instance));
 	json_object_set_new(o, "uuid", uuid(cc_pooldev_geometry(s->pooldev)->uuid));
-	json_object_set_new(o, "slot_size", number(s->attachment.slot_size));
-	json_object_set_new(o, "slots", number(s->attachment.nr_slots));
-	json_object_set_new(o, "waiting", number(cc_fills_waiting(s->fills)));
-	json_object_set_new(o, "in_flight", number(cc_fills_in_flight(s->fills)));
-	json_object_set_new(o, "buffers_busy", number(cc_ramcache_nr_busy(s->ramcache)));
-	json_object_set_new(o, "ram_cached", number(cc_ramcache_nr_idle(s->ramcache)));
-	json_object_set_new(o, "messages", number(cc_channel_messages(s->channel)));
+	json_object_set_new(o, "slot_size", cc_json_number(s->attachment.slot_size));
+	json_object_set_new(o, "slots", cc_json_number(s->attachment.nr_slots));
+	json_object_set_new(o, "waiting", cc_json_number(cc_fills_waiting(s->fills)));
+	json_object_set_new(o, "in_flight", cc_json_number(cc_fills_in_flight(s->fills)));
+	json_object_set_new(o, "buffers_busy", cc_json_number(cc_ramcache_nr_busy(s->ramcache)));
+	json_object_set_new(o, "ram_cached", cc_json_number(cc_ramcache_nr_idle(s->ramcache)));
+	json_object_set_new(o, "messages", cc_json_number(cc_channel_messages(s->channel)));
 	json_object_set_new(o, "chunks", chunks(s));
 }
 
-json_t *cc_session_stat(struct cc_session *s)
+json_t *cc_report_stat(struct cc_session *s)
 {
 	json_t *o = json_object();
 
@@ -132,7 +129,7 @@ json_t *cc_session_stat(struct cc_session *s)
 	json_object_set_new(o, "device", json_string(s->config->device));
 	json_object_set_new(o, "state", json_string(cc_session_state_name(s->state)));
 	json_object_set_new(o, "version", json_string(CHUNKCACHE_VERSION));
-	json_object_set_new(o, "uptime_s", number((cc_now_ns() - s->started_ns) / CC_SECOND));
+	json_object_set_new(o, "uptime_s", cc_json_number((cc_now_ns() - s->started_ns) / CC_SECOND));
 	json_object_set_new(o, "counters", counters(s));
 	json_object_set_new(o, "stores", stores(s));
 	if (s->state == CC_SESSION_NONE)
@@ -158,9 +155,9 @@ static const char *class_name(uint32_t class)
 /* The last chunk that could not be had, by number and name. */
 static json_t *failure(const struct cc_disk *k)
 {
-	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", number(k->failure.count),
-			      "chunk", number(k->failure.chunk),
-			      "age_ms", number((cc_now_ns() - k->failure.at_ns) / CC_MS),
+	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", cc_json_number(k->failure.count),
+			      "chunk", cc_json_number(k->failure.chunk),
+			      "age_ms", cc_json_number((cc_now_ns() - k->failure.at_ns) / CC_MS),
 			      "result", class_name(k->failure.class));
 	char id[2 * CC_ID_SIZE + 1];
 
@@ -180,7 +177,7 @@ static json_t *waiting(const struct cc_fills *f, const struct cc_disk *k)
 	for (int i = 0; i < CC_CHUNK_NR_STATES; i++)
 		if (count[i])
 			json_object_set_new(o, cc_chunk_state_name((enum cc_chunk_state)i),
-					    number(count[i]));
+					    cc_json_number(count[i]));
 	return o;
 }
 
@@ -197,26 +194,26 @@ static void add_disk(void *arg, const struct cc_disk *k)
 	json_t *o = json_object();
 
 	cc_id_to_hex(k->info.digest, digest);
-	json_object_set_new(o, "id", number(k->info.id));
+	json_object_set_new(o, "id", cc_json_number(k->info.id));
 	json_object_set_new(o, "name", cc_json_text(k->info.name));
 	json_object_set_new(o, "store", json_string(k->info.store));
 	json_object_set_new(o, "digest", json_string(digest));
-	json_object_set_new(o, "sectors", number(k->info.sectors));
+	json_object_set_new(o, "sectors", cc_json_number(k->info.sectors));
 	json_object_set_new(o, "state", json_string(states[k->state]));
 	if (k->reason[0])
 		json_object_set_new(o, "reason", cc_json_text(k->reason));
 	if (k->manifest)
-		json_object_set_new(o, "chunks", number(k->manifest->nr_chunks));
+		json_object_set_new(o, "chunks", cc_json_number(k->manifest->nr_chunks));
 	if (k->failure.count)
 		json_object_set_new(o, "failure", failure(k));
 	json_object_set_new(o, "waiting", waiting(list->fills, k));
 	json_object_set_new(o, "prefetch", cc_prefetch_counters(&k->prefetch));
 	json_object_set_new(o, "replay", cc_replay_counters(&k->replay));
-	json_object_set_new(o, "recorded", number(k->recording.nr));
+	json_object_set_new(o, "recorded", cc_json_number(k->recording.nr));
 	json_array_append_new(list->array, o);
 }
 
-json_t *cc_session_disks(struct cc_session *s)
+json_t *cc_report_disks(struct cc_session *s)
 {
 	struct disk_list list = { json_array(), s->fills };
 	json_t *o = json_object();
@@ -234,11 +231,11 @@ static json_t *account(const struct cc_account *x)
 
 	cc_id_to_hex(x->digest, digest);
 	return json_pack("{s:o, s:s, s:s, s:b, s:o, s:o}", "disk", cc_json_text(x->disk), "store", x->store,
-			 "digest", digest, "up", x->refs != 0, "gets", number(x->gets),
-			 "bytes", number(x->bytes));
+			 "digest", digest, "up", x->refs != 0, "gets", cc_json_number(x->gets),
+			 "bytes", cc_json_number(x->bytes));
 }
 
-json_t *cc_session_costs(struct cc_session *s)
+json_t *cc_report_costs(struct cc_session *s)
 {
 	const struct cc_accounts *x = &s->sources->accounts;
 	json_t *a = json_array();
@@ -246,8 +243,8 @@ json_t *cc_session_costs(struct cc_session *s)
 	cc_list_each(n, &x->list)
 		json_array_append_new(a, account(cc_list_entry(n, struct cc_account, node)));
 	return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}}", "pool", s->config->pool, "accounts", a,
-			 "stores", stores(s), "rest", "gets", number(x->rest.gets),
-			 "bytes", number(x->rest.bytes));
+			 "stores", stores(s), "rest", "gets", cc_json_number(x->rest.gets),
+			 "bytes", cc_json_number(x->rest.bytes));
 }
 
 /* ---- map ---- */
@@ -287,38 +284,14 @@ static void fill_map(struct cc_session *s, const struct cc_disk *k, uint64_t fro
 
 		letters[i] = map_letter(c, hole);
 		if (letters[i] == 'c') {
-			json_array_append_new(slots, number(c->slot));
-			json_array_append_new(slots, number(c->gen));
+			json_array_append_new(slots, cc_json_number(c->slot));
+			json_array_append_new(slots, cc_json_number(c->gen));
 		}
 	}
 	letters[count] = 0;
 }
 
-int64_t cc_request_number(const json_t *request, const char *key, int64_t def, int64_t min, int64_t max, char *err,
-			  size_t errlen)
-{
-	const json_t *v = json_object_get(request, key);
-	int64_t n = v ? json_integer_value(v) : def;
-
-	if ((!v || json_is_integer(v)) && n >= min && n <= max)
-		return n;
-	snprintf(err, errlen, "%s: expected a number from %" PRId64 " to %" PRId64, key, min, max);
-	return -1;
-}
-
-struct cc_disk *cc_request_disk(struct cc_session *s, const json_t *request, char *err, size_t errlen)
-{
-	const char *name = json_string_value(json_object_get(request, "disk"));
-	struct cc_disk *k = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
-
-	if (k && k->manifest)
-		return k;
-	snprintf(err, errlen, k ? "disk: its manifest is not loaded" :
-		 "disk: expected the name of a disk of this pool");
-	return NULL;
-}
-
-json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
 	json_t *slots, *o;
@@ -343,9 +316,9 @@ json_t *cc_session_map(struct cc_session *s, const json_t *request, char *err, s
 	}
 	fill_map(s, k, (uint64_t)from, (uint64_t)count, letters, slots);
 	o = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "disk", cc_json_text(k->info.name),
-		      "chunks", number(k->manifest->nr_chunks),
-		      "chunk_bytes", number(1ULL << k->manifest->chunk_shift),
-		      "from", number((uint64_t)from), "states", letters, "slots", slots);
+		      "chunks", cc_json_number(k->manifest->nr_chunks),
+		      "chunk_bytes", cc_json_number(1ULL << k->manifest->chunk_shift),
+		      "from", cc_json_number((uint64_t)from), "states", letters, "slots", slots);
 	free(letters);
 	return o;
 }
