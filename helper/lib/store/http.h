@@ -15,9 +15,9 @@
 #include "creds/keyring.h"
 #include "http-text.h"
 #include "resolve.h"
+#include "result.h"
 #include "retry.h"
 #include "sign.h"
-#include "store.h"
 
 /* ---- target: what a store is over HTTP ---- */
 

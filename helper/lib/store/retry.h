@@ -17,7 +17,7 @@
 #define CC_RETRY_H
 
 #include <stdbool.h>
-#include "store.h"
+#include "settings.h"
 
 enum cc_retry_class {
 	CC_RETRY_NONE,			/* success */
