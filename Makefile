@@ -73,7 +73,7 @@ $(TTOOLS): $(BUILD)/%: $(BUILD)/tests/tools/%.o $(BUILD)/libchunkcache.a
 $(BUILD)/policy-sim: $(SIM_OBJ)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(BUILD)/trace-gen: $(BUILD)/tests/bench/trace-gen.o
+$(BUILD)/trace-gen: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/trace-gen*.c))
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
 $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a

@@ -15,9 +15,11 @@
 #include "policy-sim.h"
 
 static const struct sim_ops *const policies[] = {
-	&sim_default, &sim_fifo, &sim_lru, &sim_clock, &sim_s3fifo, &sim_belady,
+	&sim_default, &sim_fifo, &sim_lru, &sim_clock, &sim_s3fifo, &sim_2q, &sim_arc,
+	&sim_belady,
 };
 #define NR_POLICIES	(sizeof(policies) / sizeof(*policies))
+#define MAX_SIZES	16
 
 void *sim_alloc(size_t n, size_t size)
 {
@@ -140,11 +142,12 @@ static double ratio(size_t part, size_t of)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: policy-sim [--policy NAME]... --slots N [--below CHUNK] [--verbose] < trace\n"
+	fprintf(stderr, "usage: policy-sim [--policy NAME]... --slots N[%%]... [--below CHUNK] [--verbose] < trace\n"
 		"  --policy NAME  each in its turn: ");
 	for (size_t i = 0; i < NR_POLICIES; i++)
 		fprintf(stderr, "%s%s", policies[i]->name, i + 1 < NR_POLICIES ? ", " : "\n");
-	fprintf(stderr, "  --below CHUNK  also the ratio of requests for chunks with lower numbers\n"
+	fprintf(stderr, "  --slots N      each in its turn; %%: of the chunks in the trace\n"
+		"  --below CHUNK  also the ratio of requests for chunks with lower numbers\n"
 		"  --verbose      with the numbers of misses and requests\n");
 	exit(2);
 }
@@ -167,6 +170,30 @@ static uint64_t number(const char *s, uint64_t max)
 	if (end == s || *end || *s == '-' || !n || n > max)
 		usage();
 	return n;
+}
+
+struct size {
+	uint64_t n;
+	bool percent;
+};
+
+/* N or N%. */
+static struct size size_of(char *s)
+{
+	size_t len = strlen(s);
+	struct size size = { .percent = len && s[len - 1] == '%' };
+
+	if (size.percent)
+		s[len - 1] = '\0';
+	size.n = number(s, size.percent ? 100 : 1 << 30);
+	return size;
+}
+
+static uint32_t slots_of(const struct size *s, const struct trace *t)
+{
+	uint64_t n = s->percent ? t->nr_chunks * s->n / 100 : s->n;
+
+	return n ? (uint32_t)n : 1;
 }
 
 static void report(const struct sim_ops *ops, const struct trace *t, uint32_t slots, uint64_t below,
@@ -193,10 +220,11 @@ int main(int argc, char **argv)
 		{ "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	const struct sim_ops *ops[NR_POLICIES] = { &sim_default };
-	uint64_t slots = 0, below = 0;
+	struct size sizes[MAX_SIZES];
 	bool verbose = false;
 	struct trace t = { 0 };
-	size_t nr = 0;
+	size_t nr = 0, nr_sizes = 0;
+	uint64_t below = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -206,17 +234,22 @@ int main(int argc, char **argv)
 				usage();
 			ops[nr++] = policy_named(optarg);
 			break;
-		case 's': slots = number(optarg, 1 << 30); break;
+		case 's':
+			if (nr_sizes == MAX_SIZES)
+				usage();
+			sizes[nr_sizes++] = size_of(optarg);
+			break;
 		case 'b': below = number(optarg, UINT64_MAX); break;
 		case 'v': verbose = true; break;
 		default: usage();
 		}
 	}
-	if (!slots || optind != argc)
+	if (!nr_sizes || optind != argc)
 		usage();
 	trace_read(stdin, &t);
-	for (size_t i = 0; i < (nr ? nr : 1); i++)
-		report(ops[i], &t, (uint32_t)slots, below, verbose);
+	for (size_t at = 0; at < nr_sizes; at++)
+		for (size_t i = 0; i < (nr ? nr : 1); i++)
+			report(ops[i], &t, slots_of(&sizes[at], &t), below, verbose);
 	free(t.chunk);
 	free(t.number);
 	return ferror(stdout) || fflush(stdout);

@@ -24,7 +24,8 @@ struct sim_ops {
 	void (*close)(void *sim);
 };
 
-extern const struct sim_ops sim_fifo, sim_lru, sim_clock, sim_s3fifo, sim_belady, sim_default;
+extern const struct sim_ops sim_fifo, sim_lru, sim_clock, sim_s3fifo, sim_2q, sim_arc, sim_belady,
+	sim_default;
 
 /* Zeroed memory, or the end of the program. */
 void *sim_alloc(size_t n, size_t size);

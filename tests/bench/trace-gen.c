@@ -11,39 +11,38 @@
  *               its own; between storms, and beside them, zipf.  Images take turns.
  *   phases      zipf over a set of --chunks chunks; every --period requests another set, half
  *               of which are chunks of the one before
+ *   echo        what is read was read before, some --period +- half of it requests ago, or not
  *   vm          the reads of one virtual machine, see vm()
+ *   weeks, desktop, build, server, batch   weeks of a guest, see trace-gen-guest.c
  *
  * Parameters are fixed here, with the requirements of the policy (compare-policies), and were so
  * before it was tuned.
  */
 #include <getopt.h>
 #include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace-gen.h"
+
 #define SCAN_BASE	1000000000ULL
 #define NR_CLONES	8
 
-static struct options {
-	uint64_t seed, requests, chunks, run, stagger, period, chunk_kib;
-	double exponent, scan;
-} opt = {
+struct options opt = {
 	.seed = 1, .requests = 1000000, .chunks = 50000, .run = 1, .stagger = 200,
 	.period = 200000, .chunk_kib = 256, .exponent = 0.9, .scan = 20,
 };
 
-static uint64_t made;
+uint64_t made;
 
-static void emit(uint64_t chunk)
+void emit(uint64_t chunk)
 {
 	printf("%llu\n", (unsigned long long)chunk);
 	made++;
 }
 
-static void *xcalloc(size_t n, size_t size)
+void *xcalloc(size_t n, size_t size)
 {
 	void *p = calloc(n, size);
 
@@ -59,7 +58,7 @@ static void *xcalloc(size_t n, size_t size)
 static uint64_t random_state;
 
 /* SplitMix64 */
-static uint64_t random_u64(void)
+uint64_t random_u64(void)
 {
 	uint64_t z = random_state += 0x9e3779b97f4a7c15ULL;
 
@@ -68,27 +67,22 @@ static uint64_t random_u64(void)
 	return z ^ z >> 31;
 }
 
-static uint64_t random_below(uint64_t n)
+uint64_t random_below(uint64_t n)
 {
 	return random_u64() % n;
 }
 
-static double random_unit(void)
+double random_unit(void)
 {
 	return (double)(random_u64() >> 11) / (1ULL << 53);
 }
 
-static bool percent(double p)
+bool percent(double p)
 {
 	return random_unit() * 100 < p;
 }
 
-struct zipf {
-	uint64_t n;
-	double *sum;		/* of the weights of ranks 0..i */
-};
-
-static void zipf_init(struct zipf *z, uint64_t n, double exponent)
+void zipf_init(struct zipf *z, uint64_t n, double exponent)
 {
 	double sum = 0;
 
@@ -98,7 +92,7 @@ static void zipf_init(struct zipf *z, uint64_t n, double exponent)
 		z->sum[i] = sum += pow((double)(i + 1), -exponent);
 }
 
-static uint64_t zipf_rank(const struct zipf *z)
+uint64_t zipf_rank(const struct zipf *z)
 {
 	double at = random_unit() * z->sum[z->n - 1];
 	uint64_t low = 0, high = z->n - 1;
@@ -164,6 +158,28 @@ static void phases(void)
 		first += opt.chunks / 2;
 	}
 	free(z.sum);
+}
+
+/*
+ * Most is new and never comes back; what does comes back after about the same time, again and
+ * again; and a little is read all the time.
+ */
+static void echo(void)
+{
+	uint64_t *was = xcalloc(opt.requests, sizeof(*was)), fresh = 0;
+
+	while (made < opt.requests) {
+		uint64_t ago = opt.period / 2 + random_below(opt.period);
+		uint64_t next = percent(opt.scan) && ago <= made ? was[made - ago] : SCAN_BASE + fresh++;
+
+		if (percent(10))
+			next = random_below(100);
+		for (uint64_t n = 1 + random_below(3); n && made < opt.requests; n--) {
+			was[made] = next;
+			emit(next);
+		}
+	}
+	free(was);
 }
 
 /* ---- boot storm ---- */
@@ -343,13 +359,14 @@ static const struct {
 	void (*make)(void);
 } kinds[] = {
 	{ "zipf", zipf }, { "zipf-scan", zipf_scan }, { "loop", loop },
-	{ "boot-storm", boot_storm }, { "phases", phases }, { "vm", vm },
+	{ "boot-storm", boot_storm }, { "phases", phases },
+	{ "echo", echo }, { "vm", vm },
 };
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: trace-gen zipf|zipf-scan|loop|boot-storm|phases|vm [--seed N] "
-		"[--requests N] [--chunks N]\n"
+	fprintf(stderr, "usage: trace-gen zipf|zipf-scan|loop|boot-storm|phases|echo|vm|\n"
+		"       weeks|desktop|build|server|batch [--seed N] [--requests N] [--chunks N]\n"
 		"       [--exponent X] [--scan PERCENT] [--run N] [--stagger N] [--period N] "
 		"[--chunk-kib N]\n");
 	exit(2);
@@ -392,17 +409,24 @@ static void parse(int argc, char **argv)
 	}
 }
 
+static bool make_trace(const char *kind)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (!strcmp(kind, kinds[i].name)) {
+			kinds[i].make();
+			return true;
+		}
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	parse(argc, argv);
 	if (optind != argc - 1)
 		usage();
 	random_state = opt.seed * 0x2545f4914f6cdd1dULL;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (!strcmp(argv[optind], kinds[i].name)) {
-			kinds[i].make();
-			return ferror(stdout) || fflush(stdout);
-		}
-	}
-	usage();
+	if (!make_trace(argv[optind]) && !guest_make(argv[optind]))
+		usage();
+	return ferror(stdout) || fflush(stdout);
 }
