@@ -44,6 +44,8 @@ enum { BY_SMALL, BY_MAIN };
 /* How much longer than in small a chunk may be in main, in 1/256: 1 makes one clock of both. */
 #define MIN_FAVOUR	(1u << 8)
 #define MAX_FAVOUR	(64u << 8)
+/* Many a cache is turned over only a few times in its life, so where it starts matters. */
+#define FIRST_FAVOUR	(8u << 8)
 
 /* ---- lists ---- */
 
@@ -162,19 +164,22 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
 
 /*
  * A chunk came back that small, or main, had dropped: that one should have kept it for longer.
- * What says that main is favoured too much weighs more, as that can cost more.
+ * A little longer helps only who comes back soon, so a ghost counts by how young it is: place 0
+ * of its set, 16 times as much as one in the middle.  What says that main is favoured too
+ * much weighs more, as that can cost more.
  */
-static void adapt(struct cc_policy *p, unsigned int by)
+static void adapt(struct cc_policy *p, unsigned int by, u32 place)
 {
-	/* The fewer ghosts there are of its kind, the more a hit of one says. */
-	u64 weight16 = 16 * (u64)p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u);
-	u64 step = p->favour * clamp(weight16, (u64)16, (u64)256) / 4 / p->nr;
+	/* The fewer ghosts there are of its kind, the more a hit of one says; 1/2 to 16. */
+	u64 weight16 = clamp(16 * (u64)p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u),
+			     (u64)8, (u64)256);
+	u64 step = p->favour * weight16 * nr_ways(p) / (place + 1) / 16 / p->nr;
 
 	if (by == BY_SMALL)
 		p->favour -= min(step + step * 3 / 4, (u64)p->favour);
 	else
-		p->favour += step;
-	p->favour = clamp(p->favour, MIN_FAVOUR << 12, MAX_FAVOUR << 12);
+		p->favour = min(p->favour + step, (u64)MAX_FAVOUR << 12);
+	p->favour = max(p->favour, MIN_FAVOUR << 12);
 }
 
 /* Is there a ghost of this key, and whose?  Favour follows; the ghost goes. */
@@ -188,7 +193,7 @@ static bool ghost_take(struct cc_policy *p, u32 key, unsigned int *ret_by)
 	if (i == ways)
 		return false;
 	*ret_by = set[i] & 1;
-	adapt(p, *ret_by);
+	adapt(p, *ret_by, i);
 	forget(p, set[i]);
 	memmove(set + i, set + i + 1, (ways - 1 - i) * sizeof(*set));
 	set[ways - 1] = 0;
@@ -226,7 +231,7 @@ void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *
 	cc_list_init(&p->small);
 	cc_list_init(&p->main);
 	cc_list_init(&p->ahead);
-	p->favour = MIN_FAVOUR << 12;
+	p->favour = FIRST_FAVOUR << 12;
 	cc_policy_resize(p, nr);
 }
 
