@@ -10,17 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "boot-trace.h"
+#include "clock.h"
 #include "command.h"
-#include "dm.h"
-#include "id-set.h"
-#include "image-arg.h"
-#include "store/lease.h"
+#include "gc-mark.h"
+#include "manifest.h"
 #include "progress.h"
 #include "store-opts.h"
-#include "table.h"
-#include "clock.h"
+#include "store/image.h"
+#include "store/lease.h"
 #include "workers.h"
 
 #define GRACE_DEFAULT (24 * 3600)
@@ -40,23 +41,30 @@ struct garbage {
 	struct tally *tally;
 };
 
+/* Digests, in any order. */
+struct digest_list {
+	uint8_t (*ids)[CC_ID_SIZE];
+	size_t nr, room;
+};
+
 struct gc {
 	struct ctl_store_opts store_opts;
 	struct ctl_store store;
 	struct cc_lease lease;
 	const char *keep[KEEP_MAX];
-	unsigned int nr_keep, jobs;
+	unsigned int nr_keep;
 	bool dry_run, list, json;
 	uint64_t grace;			/* seconds */
 	int64_t now;			/* the store's */
 
-	struct cc_id_set manifests, chunks[2];	/* in use; chunks by encoding */
-	uint64_t nr_images;
+	struct ctl_marks marks;		/* what is in use */
+	struct digest_list young;	/* manifests that nothing names yet */
 
 	struct garbage *garbage;
 	size_t nr_garbage, room;
 	bool failed;			/* out of memory while listing */
 	struct tally manifest, trace, chunk;
+	struct tally leftover;		/* leases of the dead, files of puts that were cut off */
 
 	struct ctl_progress progress;
 	pthread_mutex_t lock;		/* covers what follows, and tallies during the sweep */
@@ -68,120 +76,22 @@ struct gc {
 
 static const char help[] =
 	"Removes manifests, boot traces and chunks that no image of the store uses and\n"
-	"that are older than the grace time.  A running import is never harmed: gc gives\n"
-	"up when there is one, and imports wait for the moment that this takes.  Disks\n"
-	"that were made of a digest whose name is gone need --keep, but for those that\n"
-	"are up on this host.\n"
+	"that are older than the grace time, and what imports left that were cut off.\n"
+	"What a manifest uses that is younger stays.  A running import is never harmed:\n"
+	"gc gives up when there is one, and imports wait for the moment that this takes.\n"
+	"Disks that were made of a digest whose name is gone need --keep, but for those\n"
+	"that are up on this host.\n"
 	"\n"
 	"  --grace TIME         do not touch what is younger: 90s, 30m, 24h, 7d; default\n"
 	"                       24h\n"
 	"  --keep sha256:D      what this manifest uses stays, too; may be repeated\n"
-	"  --dry-run            remove nothing, only say what would be\n"
+	"  --dry-run            remove nothing, only say what would be; needs no right to\n"
+	"                       write\n"
 	"  --list               print the names of the objects, one a line\n"
-	"  --jobs N             removals at once, default 16\n"
+	"  --jobs N             requests at once, default 16\n"
 	"  --json               print a summary as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
-
-/* ---- mark ---- */
-
-static int out_of_memory(void)
-{
-	ctl_err("out of memory");
-	return CTL_FAILED;
-}
-
-static int mark_manifest(struct gc *g, const struct cc_manifest *m)
-{
-	struct cc_id_set *chunks = &g->chunks[m->encoding == CC_ENCODING_ZSTD];
-	uint64_t i;
-
-	if (cc_id_set_add(&g->manifests, m->digest) < 0)
-		return out_of_memory();
-	for (i = 0; i < m->nr_chunks; i++)
-		if (!cc_id_is_hole(cc_manifest_id(m, i)) &&
-		    cc_id_set_add(chunks, cc_manifest_id(m, i)) < 0)
-			return out_of_memory();
-	return 0;
-}
-
-/* NAME or sha256:DIGEST; whatever can't be read ends it: what it uses is not known. */
-static int mark_image(struct gc *g, const char *what)
-{
-	struct cc_manifest m;
-	int r = ctl_image_resolve(g->store.store, what, &m);
-
-	if (r)
-		return r;
-	r = mark_manifest(g, &m);
-	cc_manifest_free(&m);
-	return r;
-}
-
-static int mark_images(struct gc *g)
-{
-	struct cc_image_names names = { 0 };
-	char err[256] = "";
-	size_t i;
-	int r = 0;
-
-	if (cc_image_list(g->store.store, &names, err, sizeof(err))) {
-		ctl_err("%s", err);
-		r = CTL_FAILED;
-	}
-	for (i = 0; i < names.nr && !r; i++)
-		r = mark_image(g, names.names[i]);
-	g->nr_images = names.nr;
-	cc_image_names_free(&names);
-	for (i = 0; i < g->nr_keep && !r; i++)
-		r = mark_image(g, g->keep[i]);
-	return r;
-}
-
-/* A disk of this host, whatever store it is of: its manifest stays if it is in this one. */
-static int mark_disk(void *arg, const char *name)
-{
-	struct gc *g = arg;
-	struct ctl_disk_table t;
-	struct ctl_dm_device d;
-	struct cc_manifest m;
-	uint8_t digest[CC_ID_SIZE];
-	enum cc_store_result res;
-	char err[256] = "";
-	int r = 0;
-
-	r = ctl_dm_get(name, CTL_DM_TABLE, &d);
-	if (r == -ENXIO)
-		return 0;			/* gone meanwhile */
-	if (r) {
-		ctl_err("%s: %s", name, ctl_dm_reason(r));
-		return CTL_FAILED;
-	}
-	if (!strcmp(d.type, CTL_TARGET_DISK) && !ctl_disk_table_parse(d.params, &t) &&
-	    !cc_parse_digest(t.digest, digest)) {
-		res = cc_image_manifest(g->store.store, digest, &m, err, sizeof(err));
-		if (!res) {
-			r = mark_manifest(g, &m);
-			cc_manifest_free(&m);
-		} else if (res != CC_STORE_NOTFOUND) {
-			ctl_err("disk %s: %s", name, err);
-			r = CTL_FAILED;
-		}
-	}
-	ctl_dm_free(&d);
-	return r;
-}
-
-static int mark_disks(struct gc *g)
-{
-	int r = ctl_dm_list(mark_disk, g);
-
-	/* Without the module there is no disk to be spared. */
-	if (r >= 0 || access("/sys/module/dm_chunkcache", F_OK))
-		return r > 0 ? CTL_FAILED : 0;
-	ctl_err("which disks of this host use the store is not known: %s; run it as root", ctl_dm_reason(r));
-	return CTL_FAILED;
-}
 
 /* ---- what is garbage ---- */
 
@@ -219,60 +129,129 @@ static int judge(struct gc *g, struct tally *t, const char *name, uint64_t size,
 	return g->failed;
 }
 
-/* Names of another form are not ours to remove. */
+static int add_young(struct gc *g, const uint8_t id[CC_ID_SIZE])
+{
+	struct digest_list *l = &g->young;
+	void *grown;
+
+	if (l->nr == l->room) {
+		grown = realloc(l->ids, (l->room * 2 + 64) * sizeof(*l->ids));
+		if (!grown)
+			return -1;
+		l->ids = grown;
+		l->room = l->room * 2 + 64;
+	}
+	memcpy(l->ids[l->nr++], id, CC_ID_SIZE);
+	return 0;
+}
+
+/* The digest in the last component of a name; the caller makes the name of it again and compares. */
+static bool digest_of_object(const char *name, uint8_t ret_id[CC_ID_SIZE])
+{
+	char hex[2 * CC_ID_SIZE + 1];
+	const char *last = strrchr(name, '/');
+
+	if (!last || strlen(last + 1) < 2 * CC_ID_SIZE)
+		return false;
+	memcpy(hex, last + 1, 2 * CC_ID_SIZE);
+	hex[2 * CC_ID_SIZE] = 0;
+	return !cc_id_from_hex(hex, ret_id);
+}
+
+/* Names of another form, here and below, are not ours to remove. */
 static int see_manifest(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
+	char object[CC_OBJECT_NAME_MAX];
 	struct gc *g = arg;
 	uint8_t id[CC_ID_SIZE];
+	uint64_t young = g->manifest.young;
+	int r;
 
-	if (cc_id_from_hex(name + strlen("manifests/"), id))
+	if (!digest_of_object(name, id))
 		return 0;
-	return judge(g, &g->manifest, name, size, mtime, cc_id_set_has(&g->manifests, id));
+	cc_manifest_name(id, object);
+	if (strcmp(object, name))
+		return 0;
+	r = judge(g, &g->manifest, name, size, mtime, cc_id_set_has(&g->marks.manifests, id));
+	if (g->manifest.young != young && add_young(g, id))
+		r = g->failed = true;
+	return r;
 }
 
 /* A trace lives as long as the manifest that it is about. */
 static int see_trace(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
+	char object[CC_OBJECT_NAME_MAX];
 	struct gc *g = arg;
 	uint8_t id[CC_ID_SIZE];
 
-	if (cc_id_from_hex(name + strlen("traces/"), id))
+	if (!digest_of_object(name, id))
 		return 0;
-	return judge(g, &g->trace, name, size, mtime, cc_id_set_has(&g->manifests, id));
+	cc_trace_name(id, object);
+	if (strcmp(object, name))
+		return 0;
+	return judge(g, &g->trace, name, size, mtime, cc_id_set_has(&g->marks.manifests, id));
 }
 
 static int see_chunk(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
-	char object[CC_OBJECT_NAME_MAX], hex[2 * CC_ID_SIZE + 1];
-	size_t prefix = strlen("chunks/ab/"), len = strlen(name);
+	char object[CC_OBJECT_NAME_MAX];
+	size_t raw = strlen("chunks/ab/") + 2 * CC_ID_SIZE;
 	struct gc *g = arg;
 	uint8_t id[CC_ID_SIZE];
-	bool zstd;
+	bool zstd = strlen(name) != raw;
 
-	if (len < prefix + 2 * CC_ID_SIZE)
-		return 0;
-	memcpy(hex, name + prefix, 2 * CC_ID_SIZE);
-	hex[2 * CC_ID_SIZE] = 0;
-	zstd = len != prefix + 2 * CC_ID_SIZE;
-	if (cc_id_from_hex(hex, id))
+	if (!digest_of_object(name, id))
 		return 0;
 	cc_chunk_name(id, zstd ? CC_ENCODING_ZSTD : CC_ENCODING_RAW, object);
 	if (strcmp(object, name))
 		return 0;
-	return judge(g, &g->chunk, name, size, mtime, cc_id_set_has(&g->chunks[zstd], id));
+	return judge(g, &g->chunk, name, size, mtime, cc_id_set_has(&g->marks.chunks[zstd], id));
 }
 
-static int find_garbage(struct gc *g)
+/* Nobody is at work there who was not heard of for so long. */
+static int see_leftover(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct gc *g = arg;
+
+	return judge(g, &g->leftover, name, size, mtime, g->now - mtime < CC_LEASE_LIFE);
+}
+
+static int see_lease(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	return cc_lease_is_name(name) ? see_leftover(arg, name, size, mtime) : 0;
+}
+
+/* see: of the objects, NULL: only leftovers are of interest. */
+static int list_objects(struct gc *g, const char *prefix, cc_store_list_fn *see)
 {
 	char err[256] = "";
 
-	if (cc_store_list(g->store.store, "manifests/", see_manifest, g, err, sizeof(err)) ||
-	    cc_store_list(g->store.store, "traces/", see_trace, g, err, sizeof(err)) ||
-	    cc_store_list(g->store.store, "chunks/", see_chunk, g, err, sizeof(err))) {
+	if ((see && cc_store_list(g->store.store, prefix, see, g, err, sizeof(err))) ||
+	    cc_store_list_leftovers(g->store.store, prefix, see_leftover, g, err, sizeof(err))) {
 		ctl_err("%s", err);
 		return CTL_FAILED;
 	}
-	return g->failed ? out_of_memory() : 0;
+	if (!g->failed)
+		return 0;
+	ctl_err("out of memory");
+	return CTL_FAILED;
+}
+
+/* What a manifest uses that is spared for its age is spared as well, however old it is. */
+static int find_garbage(struct gc *g)
+{
+	int r = list_objects(g, "manifests/", see_manifest);
+
+	if (!r)
+		r = ctl_mark_found(&g->marks, g->young.ids, g->young.nr);
+	if (!r)
+		r = list_objects(g, "traces/", see_trace);
+	if (!r)
+		r = list_objects(g, "chunks/", see_chunk);
+	if (!r)
+		r = list_objects(g, "images/", NULL);
+	return r ? r : list_objects(g, "leases/", see_lease);
 }
 
 /* ---- sweep ---- */
@@ -351,6 +330,12 @@ static void *sweeper(void *arg)
 	}
 }
 
+static uint64_t garbage_bytes(const struct gc *g)
+{
+	return g->manifest.garbage_bytes + g->trace.garbage_bytes + g->chunk.garbage_bytes +
+	       g->leftover.garbage_bytes;
+}
+
 /* Manifests first, they come first in the list: nobody finds one whose chunks are going. */
 static int sweep(struct gc *g)
 {
@@ -358,8 +343,8 @@ static int sweep(struct gc *g)
 
 	g->looked_ns = cc_now_ns();
 	ctl_progress_start(&g->progress, "removing",
-			   g->manifest.garbage_bytes + g->trace.garbage_bytes + g->chunk.garbage_bytes);
-	r = ctl_workers_run(g->jobs, sweeper, g);
+			   garbage_bytes(g));
+	r = ctl_workers_run(g->marks.jobs, sweeper, g);
 	ctl_progress_end(&g->progress);
 	if (r) {
 		ctl_err("threads: %s", strerror(-r));
@@ -368,7 +353,8 @@ static int sweep(struct gc *g)
 	if (!g->stop)
 		return 0;
 	ctl_err("%s: stopped after %" PRIu64 " of %zu objects; run it again later", g->error,
-		g->manifest.removed + g->trace.removed + g->chunk.removed, g->nr_garbage);
+		g->manifest.removed + g->trace.removed + g->chunk.removed + g->leftover.removed,
+		g->nr_garbage);
 	return CTL_FAILED;
 }
 
@@ -386,22 +372,22 @@ static json_t *tally_json(const struct tally *t)
 static int report(const struct gc *g)
 {
 	char size[CTL_SIZE_TEXT];
-	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk;
+	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk, *l = &g->leftover;
 
 	if (g->json)
-		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:o, s:o, s:o}", "v", 1, "dry_run",
-						g->dry_run, "images", (json_int_t)g->nr_images,
+		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:o, s:o, s:o, s:o}", "v", 1, "dry_run",
+						g->dry_run, "images", (json_int_t)g->marks.nr_images,
 						"manifests", tally_json(m), "traces", tally_json(t),
-						"chunks", tally_json(c)));
+						"chunks", tally_json(c), "leftovers", tally_json(l)));
 	for (size_t i = 0; i < g->nr_garbage && g->list; i++)
 		puts(g->garbage[i].name);
 	ctl_note("%" PRIu64 " images use %" PRIu64 " chunks; of no use: %" PRIu64 " manifests, %"
-		 PRIu64 " boot traces, %" PRIu64 " chunks (%s)%s; %" PRIu64
+		 PRIu64 " boot traces, %" PRIu64 " chunks, %" PRIu64 " leftovers (%s)%s; %" PRIu64
 		 " more are younger than the grace time",
-		 g->nr_images, c->used, m->garbage, t->garbage, c->garbage,
-		 ctl_size_text(m->garbage_bytes + t->garbage_bytes + c->garbage_bytes, size),
+		 g->marks.nr_images, c->used, m->garbage, t->garbage, c->garbage, l->garbage,
+		 ctl_size_text(garbage_bytes(g), size),
 		 g->dry_run ? ", not removed" : g->nr_garbage ? ", removed" : "",
-		 m->young + t->young + c->young);
+		 m->young + t->young + c->young + l->young);
 	return CTL_OK;
 }
 
@@ -432,16 +418,33 @@ static int take_lease(struct gc *g)
 	return CTL_FAILED;
 }
 
-static int collect(struct gc *g)
+/* Without the right to write: by this host's clock, whoever else is at work. */
+static int begin(struct gc *g)
 {
 	int r = ctl_store_open(&g->store_opts, &g->store);
 
+	g->marks.store = g->store.store;
+	if (r || !g->dry_run)
+		return r ? r : take_lease(g);
+	g->now = time(NULL);
+	return 0;
+}
+
+static int mark(struct gc *g)
+{
+	int r = ctl_mark_images(&g->marks);
+
 	if (!r)
-		r = take_lease(g);
+		r = ctl_mark_digests(&g->marks, g->keep, g->nr_keep);
+	return r ? r : ctl_mark_disks(&g->marks);
+}
+
+static int collect(struct gc *g)
+{
+	int r = begin(g);
+
 	if (!r)
-		r = mark_images(g);
-	if (!r)
-		r = mark_disks(g);
+		r = mark(g);
 	if (!r)
 		r = find_garbage(g);
 	if (!r && !g->dry_run)
@@ -455,9 +458,8 @@ static void release(struct gc *g)
 {
 	cc_lease_drop(&g->lease);
 	ctl_store_close(&g->store);
-	cc_id_set_free(&g->manifests);
-	cc_id_set_free(&g->chunks[0]);
-	cc_id_set_free(&g->chunks[1]);
+	ctl_marks_free(&g->marks);
+	free(g->young.ids);
 	while (g->nr_garbage)
 		free(g->garbage[--g->nr_garbage].name);
 	free(g->garbage);
@@ -495,8 +497,6 @@ static int parse_keep(struct gc *g, const char *s)
 
 static int parse_option(struct gc *g, int c, char **argv)
 {
-	uint64_t n;
-
 	switch (c) {
 	case 'g':
 		return parse_grace(optarg, &g->grace);
@@ -509,10 +509,7 @@ static int parse_option(struct gc *g, int c, char **argv)
 		g->list = true;
 		return 0;
 	case 'j':
-		if (ctl_parse_number("--jobs", optarg, 1, CTL_JOBS_MAX, &n))
-			return CTL_USAGE;
-		g->jobs = n;
-		return 0;
+		return ctl_parse_jobs(optarg, &g->marks.jobs);
 	case CTL_OPT_JSON:
 		g->json = true;
 		return 0;
@@ -534,7 +531,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 		{ 0 }
 	};
 	struct gc g = {
-		.grace = GRACE_DEFAULT, .jobs = CTL_JOBS_DEFAULT,
+		.grace = GRACE_DEFAULT, .marks = { .jobs = CTL_JOBS_DEFAULT, .lock = PTHREAD_MUTEX_INITIALIZER },
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
 	int c, r;

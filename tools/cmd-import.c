@@ -317,10 +317,7 @@ static int parse_option(struct import *m, int c, char **argv)
 		m->pass.level = optarg ? n : CC_ZSTD_LEVEL_DEFAULT;
 		return 0;
 	case 'j':
-		if (ctl_parse_number("--jobs", optarg, 1, CTL_JOBS_MAX, &n))
-			return CTL_USAGE;
-		m->pass.jobs = n;
-		return 0;
+		return ctl_parse_jobs(optarg, &m->pass.jobs);
 	case 'r':
 		m->replace = true;
 		return 0;

@@ -232,7 +232,6 @@ static int run_verify(const struct ctl_command *cmd, int argc, char **argv)
 	};
 	struct verify v = { .jobs = CTL_JOBS_DEFAULT, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct ctl_store_opts opts = { 0 };
-	uint64_t n;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -241,9 +240,8 @@ static int run_verify(const struct ctl_command *cmd, int argc, char **argv)
 		if (c == CTL_OPT_JSON) {
 			v.json = true;
 		} else if (c == 'j') {
-			if (ctl_parse_number("--jobs", optarg, 1, CTL_JOBS_MAX, &n))
+			if (ctl_parse_jobs(optarg, &v.jobs))
 				return CTL_USAGE;
-			v.jobs = n;
 		} else if (!ctl_store_option(&opts, c, optarg)) {
 			return ctl_bad_option(c, argv);
 		}

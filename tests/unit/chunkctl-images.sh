@@ -130,6 +130,38 @@ refuse 2 "--grace: expected" gc --grace -1s --store "$gc"
 refuse 2 "--keep: expected sha256:" gc --keep x --store "$gc"
 refuse 2 "expected no argument" gc x --store "$gc"
 
+# a manifest that nothing names yet keeps its chunks as long as it is spared for its age, however old they are
+run 0 "an image" import a --name fresh --chunk-size 128K --store "$gc"
+before=$(chunks g)
+rm g/images/fresh
+touch -d "2 hours ago" g/chunks/*/*
+run 0 "gc" gc --grace 1h --store "$gc"
+check "takes none of its chunks" [ "$(chunks g)" -eq "$before" ]
+touch -d "2 hours ago" g/manifests/*
+run 0 "gc" gc --grace 1h --store "$gc"
+check "until it goes as well" [ "$(chunks g)" -eq $((before - 8)) ]
+
+# what those left that were killed
+touch "g/chunks/.tmp-0123456789abcdef" "g/leases/.tmp-1" g/leases/README
+touch "g/leases/gc-0000000000000001" "g/leases/name-0000000000000001-0000000000000002"
+touch -d "1 hour ago" g/leases/* g/leases/.tmp-1
+run 0 "gc" gc --grace 0s --store "$gc" --json
+check "takes leases of the dead, and files of puts" \
+	[ -z "$(find g/leases -name '[gn]*')" -a ! -e g/leases/.tmp-1 -a "$(jsonfield leftovers removed)" = 3 ]
+check "nor what is not ours" [ -e g/leases/README ]
+check "and nothing of somebody who may be at work" [ -e g/chunks/.tmp-0123456789abcdef ]
+rm g/chunks/.tmp-* g/leases/README
+
+# without the right to write
+chmod -R a-w g
+before=$(find g -type f | sort)
+unprivileged "mount -t tmpfs none /sys/module && mount --bind $dir/g $dir/g && mount -o remount,bind,ro $dir/g" \
+	gc --grace 0s --dry-run --list --store "$gc"
+check "gc that would only say what is garbage" [ $? -eq 0 ]
+check "says it" grep -q "not removed" err
+chmod -R u+w g
+check "and has changed nothing" [ "$(find g -type f | sort)" = "$before" ]
+
 # what disks of this host use is not known
 hide="mount -t tmpfs none /sys/module"
 unprivileged "$hide" gc --grace 0s --dry-run --store "$gc"
@@ -153,7 +185,7 @@ for which in head tail; do
 	refuse 1 "an import is running on this store" gc --grace 0s --store "$gc"
 	touch -d "1 day ago" "$live"
 done
-rm g/leases/import-*
+rm -f g/leases/import-*
 touch g/leases/gc-0123456789abcdef
 refuse 1 "another gc is running" gc --grace 0s --store "$gc"
 "$ctl" import g12 --name two --chunk-size 64K --store "$gc" >out 2>err &

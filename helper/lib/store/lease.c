@@ -79,6 +79,22 @@ static void make_prefix(const struct cc_lease *l, enum cc_lease_kind kind, char 
 	snprintf(prefix, size, LEASES "%s-%s%s", kinds[kind], of_name ? l->name : "", of_name ? "-" : "");
 }
 
+bool cc_lease_is_name(const char *object)
+{
+	size_t digits, len;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char prefix[LEASE_PREFIX];
+
+		len = snprintf(prefix, sizeof(prefix), LEASES "%s-", kinds[i]);
+		digits = i == CC_LEASE_NAME ? 33 : 16;
+		if (!strncmp(object, prefix, len) && strlen(object) == len + digits &&
+		    strspn(object + len, "0123456789abcdef-") == digits)
+			return true;
+	}
+	return false;
+}
+
 enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
 				   struct cc_lease *l, char *err, size_t errlen)
 {

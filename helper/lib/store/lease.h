@@ -46,6 +46,8 @@ struct cc_lease {
 /* image: NULL, or with CC_LEASE_NAME its name.  On failure a line for people is in err, here and below. */
 enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
 				   struct cc_lease *l, char *err, size_t errlen);
+/* Is an object of this name a lease of ours, of whatever kind? */
+bool cc_lease_is_name(const char *object);
 /* Harmless if it is not held. */
 void cc_lease_drop(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */

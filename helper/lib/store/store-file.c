@@ -405,10 +405,16 @@ struct walk {
 	cc_store_list_fn *fn;
 	void *arg;
 	bool stop;
+	bool leftovers;				/* temporary files in place of all others */
 	char link[CC_STORE_NAME_MAX + 1];	/* that was not followed */
 };
 
 static int walk_dir(struct walk *w, const char *dir);
+
+static bool is_tmp(const char *entry)
+{
+	return !strncmp(entry, TMP_PREFIX, strlen(TMP_PREFIX));
+}
 
 /* name: relative to the root.  Could something at or below it start with the prefix? */
 static bool may_match(const struct walk *w, const char *name)
@@ -424,8 +430,7 @@ static int walk_entry(struct walk *w, const char *dir, const char *entry)
 	struct stat st;
 	int n;
 
-	if (!strcmp(entry, ".") || !strcmp(entry, "..") ||
-	    !strncmp(entry, TMP_PREFIX, strlen(TMP_PREFIX)))
+	if (!strcmp(entry, ".") || !strcmp(entry, ".."))
 		return 0;
 	n = snprintf(name, sizeof(name), "%s%s%s", dir, *dir ? "/" : "", entry);
 	if (n < 0 || (size_t)n >= sizeof(name))
@@ -444,7 +449,7 @@ static int walk_entry(struct walk *w, const char *dir, const char *entry)
 	}
 	if (S_ISDIR(st.st_mode))
 		return walk_dir(w, name);
-	if (S_ISREG(st.st_mode) && strlen(name) >= strlen(w->prefix) &&
+	if (S_ISREG(st.st_mode) && strlen(name) >= strlen(w->prefix) && is_tmp(entry) == w->leftovers &&
 	    w->fn(w->arg, name, st.st_size, st.st_mtim.tv_sec))
 		w->stop = true;
 	return 0;
@@ -475,18 +480,32 @@ static int walk_dir(struct walk *w, const char *dir)
 	return r;
 }
 
+static enum cc_store_result walk_store(struct walk *w, char *err, size_t errlen)
+{
+	int r = walk_dir(w, "");
+
+	if (r && *w->link) {
+		say_error(w->store, "list", w->link, "a symbolic link; only at the top they are followed, if they lead somewhere",
+			  err, errlen);
+		return CC_STORE_ERROR;
+	}
+	return r ? fail_file("list", w->store, w->prefix, -r, err, errlen) : CC_STORE_OK;
+}
+
 static enum cc_store_result file_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
 				      void *arg, char *err, size_t errlen)
 {
 	struct walk w = { .store = s, .prefix = prefix, .fn = fn, .arg = arg };
-	int r = walk_dir(&w, "");
 
-	if (r && *w.link) {
-		say_error(s, "list", w.link, "a symbolic link; only at the top they are followed, if they lead somewhere",
-			  err, errlen);
-		return CC_STORE_ERROR;
-	}
-	return r ? fail_file("list", s, prefix, -r, err, errlen) : CC_STORE_OK;
+	return walk_store(&w, err, errlen);
+}
+
+static enum cc_store_result file_list_leftovers(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+						void *arg, char *err, size_t errlen)
+{
+	struct walk w = { .store = s, .prefix = prefix, .fn = fn, .arg = arg, .leftovers = true };
+
+	return walk_store(&w, err, errlen);
 }
 
 static void file_close(struct cc_store *s)
@@ -501,6 +520,7 @@ static const struct cc_store_ops file_ops = {
 	.head = file_head,
 	.remove = file_delete,
 	.list = file_list,
+	.list_leftovers = file_list_leftovers,
 	.close = file_close,
 };
 

@@ -29,6 +29,9 @@ struct cc_store_ops {
 				       size_t errlen);
 	enum cc_store_result (*list)(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
 				     void *arg, char *err, size_t errlen);
+	/* NULL: puts leave nothing */
+	enum cc_store_result (*list_leftovers)(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+					       void *arg, char *err, size_t errlen);
 	void (*close)(struct cc_store *s);
 };
 

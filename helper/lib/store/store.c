@@ -223,8 +223,7 @@ enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char 
 	return r ? r : s->ops->remove(s, name, err, errlen);
 }
 
-enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
-				   void *arg, char *err, size_t errlen)
+static enum cc_store_result check_prefix(const char *prefix, char *err, size_t errlen)
 {
 	size_t len = strlen(prefix);
 
@@ -244,5 +243,21 @@ enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_st
 		if (check_object_name(parent, err, errlen))
 			return CC_STORE_ERROR;
 	}
-	return s->ops->list(s, prefix, fn, arg, err, errlen);
+	return CC_STORE_OK;
+}
+
+enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+				   void *arg, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_prefix(prefix, err, errlen);
+
+	return r ? r : s->ops->list(s, prefix, fn, arg, err, errlen);
+}
+
+enum cc_store_result cc_store_list_leftovers(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+					     void *arg, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_prefix(prefix, err, errlen);
+
+	return r || !s->ops->list_leftovers ? r : s->ops->list_leftovers(s, prefix, fn, arg, err, errlen);
 }

@@ -64,5 +64,11 @@ enum cc_store_result cc_store_delete(struct cc_store *s, const char *name, char 
 typedef int cc_store_list_fn(void *arg, const char *name, uint64_t size, int64_t mtime);
 enum cc_store_result cc_store_list(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
 				   void *arg, char *err, size_t errlen);
+/*
+ * The same for what puts have left that did not come to their end: no objects, but they can be deleted by
+ * the name.
+ */
+enum cc_store_result cc_store_list_leftovers(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
+					     void *arg, char *err, size_t errlen);
 
 #endif
