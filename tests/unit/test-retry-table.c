@@ -329,14 +329,14 @@ static void test_throttled(void)
 	httpd_script(&h, FIRST "status=503 code=SlowDown");
 	run();
 	before = endpoint();
-	cut = before.limit;
+	cut = before.pace.limit;
 	ok(cut < config.connections && before.throttled_until_ns > cc_now_ns(),
 	   "SlowDown: %.1f at a time in the place of %u", cut, config.connections);
 	ok(!cc_endpoint_hedge_after(&before, cc_now_ns()), "and no second GETs");
 	for (int i = 0; i < 8; i++)
 		run();
 	after = endpoint();
-	ok(!req.result && after.limit > cut, "it grows as all goes well: %.1f", after.limit);
+	ok(!req.result && after.pace.limit > cut, "it grows as all goes well: %.1f", after.pace.limit);
 	close_all();
 }
 
