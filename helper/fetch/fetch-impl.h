@@ -2,11 +2,17 @@
 /*
  * The fetch engine's insides:
  *
- *	fetch.c		states of requests, queue, retries, completions
- *	fetch-route.c	whom a request asks: caches, the store itself, replicas
+ *	fetch.c		the interface, open and close
  *	fetch-net.c	network threads and their loop
  *	fetch-leg.c	their legs: start, second legs, end
  *	fetch-work.c	file threads, hash workers
+ *	fetch-check.c	where bytes go, and whether they are right
+ *	fetch-queue.c	states of requests, queues, retries, time, completions
+ *	fetch-route.c	whom a request asks: caches, the store itself, replicas
+ *	fetch-store.c	what is kept of each store
+ *	fetch-wake.c	wakes network threads
+ *
+ * Each calls those below it only.
  *
  * A request's life:
  *
@@ -99,6 +105,14 @@ struct cc_fetch_priv {
 
 struct cc_fetch_net;
 
+/* What wakes a network thread, and who needs to be. */
+struct cc_fetch_waker {
+	int eventfd;			/* in the thread's epoll; constant */
+	atomic_bool woken;		/* eventfd was written to, or need not be */
+	_Atomic uint64_t sleeps_until_ns;
+	unsigned int nr_used;		/* requests that the thread has; under the engine's lock */
+};
+
 struct cc_fetch {
 	struct cc_fetch_config config;
 	pthread_mutex_t lock;
@@ -117,6 +131,7 @@ struct cc_fetch {
 
 	struct cc_bufpool *bufs;	/* has its own lock */
 	struct cc_fetch_net *net;	/* nr_net of them; constant after open */
+	struct cc_fetch_waker *wakers;	/* the same */
 	unsigned int nr_net;
 	pthread_cond_t file_work, hash_work;
 	pthread_t *workers;		/* file threads, then hash workers */
@@ -125,12 +140,22 @@ struct cc_fetch {
 	struct cc_fetch_stats stats;	/* queued and in_flight are kept up to date, too */
 };
 
-/* ---- fetch.c ---- */
+static inline struct cc_fetch_priv *cc_fetch_priv_of(struct cc_list *node)
+{
+	return cc_list_entry(node, struct cc_fetch_priv, node);
+}
 
-/* Called with the lock held, all of them. */
+/* ---- fetch-queue.c; with the lock held, but for cc_fetch_say() ---- */
+
 void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state);
 void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
 		       const char *reason);
+/* There is something to reap. */
+void cc_fetch_ring(struct cc_fetch *f);
+void cc_fetch_say(struct cc_fetch_req *req, const char *reason);
+/* Did its store not have the object a moment ago? */
+bool cc_fetch_is_known_missing(struct cc_fetch *f, const struct cc_fetch_priv *p);
+void cc_fetch_enqueue(struct cc_fetch *f, struct cc_fetch_priv *p);
 /* No leg is under way any more, the last answer is p->at's: asks others, waits, or completes. */
 void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 			     const struct cc_http_outcome *o);
@@ -186,17 +211,23 @@ enum cc_route_verdict cc_fetch_route_failed(struct cc_fetch *f, struct cc_fetch_
 int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slots);
 /* After f->stop was set: ends the threads; what was ACTIVE is DONE then. */
 void cc_fetch_net_close(struct cc_fetch *f);
+
+/* ---- fetch-wake.c ---- */
+
 /* The first thread keeps time: see to it that it looks then.  Called with the lock held. */
-void cc_fetch_net_alarm(struct cc_fetch *f, uint64_t due_ns);
+void cc_fetch_alarm(struct cc_fetch *f, uint64_t due_ns);
 /* Any thread, the lock may be held. */
-void cc_fetch_net_wake(struct cc_fetch *f, unsigned int index);
+void cc_fetch_wake(struct cc_fetch *f, unsigned int index);
 /* The thread with the fewest requests; called with the lock held. */
-void cc_fetch_net_wake_idlest(struct cc_fetch *f);
+void cc_fetch_wake_idlest(struct cc_fetch *f);
 
 /* ---- fetch-work.c ---- */
 
 int cc_fetch_work_open(struct cc_fetch *f, unsigned int file_threads, unsigned int hash_threads);
 void cc_fetch_work_close(struct cc_fetch *f);
+
+/* ---- fetch-check.c ---- */
+
 void cc_fetch_object_name(const struct cc_fetch_req *req, char ret_name[CC_OBJECT_NAME_MAX]);
 /* Are the object's bytes what the request's buffer is to hold?  Else they go to a staging buffer. */
 static inline bool cc_fetch_is_plain(const struct cc_fetch_req *req)
@@ -210,6 +241,8 @@ size_t cc_fetch_object_max(const struct cc_fetch_req *req);
  * thread has the request; without the lock.  NULL: no memory.
  */
 void *cc_fetch_base(struct cc_fetch *f, struct cc_fetch_priv *p);
+/* The request is CHECKING and this thread's.  Without the lock. */
+void cc_fetch_check(struct cc_fetch *f, struct cc_fetch_priv *p);
 /* landed bytes came: has them checked, here or by a worker.  Without the lock. */
 void cc_fetch_land(struct cc_fetch *f, struct cc_fetch_priv *p);
 

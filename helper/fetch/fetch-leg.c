@@ -20,7 +20,7 @@
 
 /* ---- accounts ---- */
 
-static bool is_sent(const struct cc_fetch_leg *l)
+static bool was_sent(const struct cc_fetch_leg *l)
 {
 	return l->xfer.sent_ns != 0;
 }
@@ -30,7 +30,7 @@ static uint64_t first_byte_us(const struct cc_fetch_leg *l, enum cc_store_result
 {
 	const struct cc_http_xfer *x = &l->xfer;
 
-	if (!is_sent(l))
+	if (!was_sent(l))
 		return 0;
 	if (!x->first_ns)
 		return (now - x->sent_ns) / 1000;
@@ -39,7 +39,7 @@ static uint64_t first_byte_us(const struct cc_fetch_leg *l, enum cc_store_result
 }
 
 /* used: bytes that somebody has use for. */
-static void account(struct cc_fetch *f, struct cc_fetch_leg *l, const struct cc_http_outcome *o,
+static void account_leg(struct cc_fetch *f, struct cc_fetch_leg *l, const struct cc_http_outcome *o,
 		    uint64_t used)
 {
 	const struct cc_http_xfer *x = &l->xfer;
@@ -104,16 +104,16 @@ static bool has_leg_to_spare(struct cc_fetch_net *n)
 	bool has;
 
 	pthread_mutex_lock(&n->fetch->lock);
-	has = n->nr_free > n->nr_slots - n->nr_used;
+	has = n->nr_free > n->nr_slots - n->waker->nr_used;
 	pthread_mutex_unlock(&n->fetch->lock);
 	return has;
 }
 
 /* The request leaves this thread.  Called with the lock held. */
-static void leave(struct cc_fetch_net *n, struct cc_fetch_priv *p)
+static void leave_thread(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 {
 	p->legs[0] = p->legs[1] = NULL;
-	n->nr_used--;
+	n->waker->nr_used--;
 }
 
 static struct cc_fetch_leg *other_leg(const struct cc_fetch_leg *l)
@@ -121,7 +121,7 @@ static struct cc_fetch_leg *other_leg(const struct cc_fetch_leg *l)
 	return l->p->legs[l->p->legs[0] == l];
 }
 
-static void detach(struct cc_fetch_leg *l)
+static void detach_leg(struct cc_fetch_leg *l)
 {
 	l->p->legs[l->p->legs[1] == l] = NULL;
 }
@@ -153,7 +153,7 @@ static uint64_t second_due(struct cc_fetch *f, const struct cc_fetch_leg *l, uin
 		return UINT64_MAX;
 	*ret_after = after;
 	/* A connection that is being made may take as long as an answer. */
-	return is_sent(l) ? x->sent_ns + after : x->start_ns + 2 * after;
+	return was_sent(l) ? x->sent_ns + after : x->start_ns + 2 * after;
 }
 
 static void look_by(struct cc_fetch_net *n, uint64_t due)
@@ -194,7 +194,7 @@ static int make_ready(struct cc_fetch_store *at, const char *avoid, char *ret_ad
 	return r;
 }
 
-static int begin(struct cc_fetch_net *n, struct cc_fetch_leg *l, size_t from, struct cc_http_outcome *o)
+static int begin_transfer(struct cc_fetch_net *n, struct cc_fetch_leg *l, size_t from, struct cc_http_outcome *o)
 {
 	struct cc_fetch_priv *p = l->p;
 	struct cc_http_request req = {
@@ -225,7 +225,7 @@ static void wait_for_target(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 	struct cc_fetch *f = n->fetch;
 
 	pthread_mutex_lock(&f->lock);
-	leave(n, p);
+	leave_thread(n, p);
 	if (p->cancelled)
 		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
 	else
@@ -234,10 +234,10 @@ static void wait_for_target(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 }
 
 /* The request's last leg has failed, at p->at. */
-static void fail(struct cc_fetch_net *n, struct cc_fetch_priv *p, const struct cc_http_outcome *o)
+static void fail_request(struct cc_fetch_net *n, struct cc_fetch_priv *p, const struct cc_http_outcome *o)
 {
 	pthread_mutex_lock(&n->fetch->lock);
-	leave(n, p);
+	leave_thread(n, p);
 	cc_fetch_attempt_failed(n->fetch, p, o);
 	pthread_mutex_unlock(&n->fetch->lock);
 }
@@ -248,8 +248,8 @@ static void fail_to_start(struct cc_fetch_net *n, struct cc_fetch_leg *l, const 
 	l->xfer.received = l->xfer.sent_ns = l->xfer.first_ns = 0;
 	l->xfer.start_ns = cc_now_ns();
 	l->xfer.new_connection = false;
-	account(n->fetch, l, o, 0);
-	detach(l);
+	account_leg(n->fetch, l, o, 0);
+	detach_leg(l);
 	free_leg(n, l);
 }
 
@@ -271,10 +271,10 @@ void cc_leg_start(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 	p->second = 0;
 	count_start(n->fetch, p, p->at);
 	if (!r)
-		r = begin(n, l, 0, &o);
+		r = begin_transfer(n, l, 0, &o);
 	if (r) {
 		fail_to_start(n, l, &o);
-		fail(n, p, &o);
+		fail_request(n, p, &o);
 		return;
 	}
 	look_in_time(n, l);
@@ -292,7 +292,7 @@ static void end_unwanted(struct cc_fetch_net *n, struct cc_fetch_leg *l, CURLcod
 		o.result = CC_STORE_CANCELLED;
 		o.class = CC_RETRY_NONE;
 	}
-	account(n->fetch, l, &o, used);
+	account_leg(n->fetch, l, &o, used);
 	free_leg(n, l);
 }
 
@@ -300,7 +300,7 @@ static bool is_worth_draining(struct cc_fetch_net *n, const struct cc_fetch_leg 
 {
 	uint64_t size = cc_http_xfer_object_size(&l->xfer);
 
-	if (!is_sent(l) || l->xfer.stop || !has_leg_to_spare(n))
+	if (!was_sent(l) || l->xfer.stop || !has_leg_to_spare(n))
 		return false;
 	if (!l->xfer.first_ns)
 		return cc_fetch_object_max(l->p->req) <= DRAIN_MAX_BYTES;
@@ -308,12 +308,12 @@ static bool is_worth_draining(struct cc_fetch_net *n, const struct cc_fetch_leg 
 }
 
 /* The other one was first, or the request is given up. */
-static void drop(struct cc_fetch_net *n, struct cc_fetch_leg *l, bool drain, uint64_t used)
+static void drop_leg(struct cc_fetch_net *n, struct cc_fetch_leg *l, bool drain, uint64_t used)
 {
 	struct cc_fetch_priv *p = l->p;
 
 	drain = drain && is_worth_draining(n, l);
-	detach(l);
+	detach_leg(l);
 	p->bytes += l->xfer.received;
 	if (!drain) {
 		end_unwanted(n, l, CURLE_ABORTED_BY_CALLBACK, used);
@@ -372,7 +372,7 @@ static void count_second(struct cc_fetch *f, const struct cc_fetch_leg *l, enum 
 }
 
 /* The leg has the bytes; they are put where they belong, once nobody else writes there. */
-static void win(struct cc_fetch_net *n, struct cc_fetch_leg *l)
+static void win_request(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 {
 	struct cc_fetch_leg *other = other_leg(l);
 	struct cc_fetch_priv *p = l->p;
@@ -382,7 +382,7 @@ static void win(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 	count_second(f, l, WON);
 	if (other) {
 		count_second(f, other, LOST);
-		drop(n, other, true, from);
+		drop_leg(n, other, true, from);
 	}
 	if (l->buf)
 		memcpy((char *)cc_fetch_base(f, p) + from, (char *)l->buf + from,
@@ -390,13 +390,13 @@ static void win(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 	p->at = l->at;
 	free_leg(n, l);
 	pthread_mutex_lock(&f->lock);
-	leave(n, p);
+	leave_thread(n, p);
 	pthread_mutex_unlock(&f->lock);
 	cc_fetch_land(f, p);
 }
 
 /* The other one may still do it, unless this is the last word. */
-static void lose(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_http_outcome *o)
+static void lose_leg(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_http_outcome *o)
 {
 	struct cc_fetch_leg *other = other_leg(l);
 	enum cc_route_verdict verdict = CC_ROUTE_RETRY;
@@ -405,7 +405,7 @@ static void lose(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_http_
 
 	count_second(f, l, FAILED);
 	p->at = l->at;
-	detach(l);
+	detach_leg(l);
 	free_leg(n, l);
 	if (other) {
 		pthread_mutex_lock(&f->lock);
@@ -417,8 +417,8 @@ static void lose(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct cc_http_
 		return;
 	}
 	if (other)
-		drop(n, other, false, 0);
-	fail(n, p, o);
+		drop_leg(n, other, false, 0);
+	fail_request(n, p, o);
 }
 
 void cc_leg_end(struct cc_fetch_net *n, struct cc_fetch_leg *l, CURLcode code)
@@ -433,21 +433,21 @@ void cc_leg_end(struct cc_fetch_net *n, struct cc_fetch_leg *l, CURLcode code)
 	cc_http_xfer_end(&l->xfer, code, &o);
 	if (o.result)
 		judge_size(l->p->req, &o);
-	account(n->fetch, l, &o, o.result ? 0 : l->xfer.received);
+	account_leg(n->fetch, l, &o, o.result ? 0 : l->xfer.received);
 	take_notes(l->p, l);
 	if (o.result)
-		lose(n, l, &o);
+		lose_leg(n, l, &o);
 	else
-		win(n, l);
+		win_request(n, l);
 }
 
-static void cancel(struct cc_fetch_net *n, struct cc_fetch_priv *p)
+static void cancel_legs(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 {
 	for (int i = 0; i < 2; i++)
 		if (p->legs[i])
-			drop(n, p->legs[i], false, 0);
+			drop_leg(n, p->legs[i], false, 0);
 	pthread_mutex_lock(&n->fetch->lock);
-	leave(n, p);
+	leave_thread(n, p);
 	cc_fetch_complete(n->fetch, p, CC_STORE_CANCELLED, "cancelled");
 	pthread_mutex_unlock(&n->fetch->lock);
 }
@@ -455,7 +455,7 @@ static void cancel(struct cc_fetch_net *n, struct cc_fetch_priv *p)
 void cc_leg_abandon(struct cc_fetch_net *n, struct cc_fetch_leg *l)
 {
 	if (l->p)
-		cancel(n, l->p);
+		cancel_legs(n, l->p);
 	else
 		end_unwanted(n, l, CURLE_ABORTED_BY_CALLBACK, 0);
 }
@@ -515,7 +515,7 @@ static void begin_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, struct 
 	p->legs[1] = second;
 	p->second |= 1u << kind;
 	count_start(n->fetch, p, at);
-	if (second->buf && !begin(n, second, kind == CC_HEDGE_STALL ? l->xfer.body_size : 0, &o)) {
+	if (second->buf && !begin_transfer(n, second, kind == CC_HEDGE_STALL ? l->xfer.body_size : 0, &o)) {
 		look_in_time(n, second);
 		return;
 	}
@@ -574,7 +574,7 @@ uint64_t cc_leg_look(struct cc_fetch_net *n, struct cc_fetch_leg *l, uint64_t no
 	if (!l->p)
 		return look_at_drain(n, l, now_ns);
 	if (l->p->cancelled) {
-		cancel(n, l->p);
+		cancel_legs(n, l->p);
 		return now_ns;
 	}
 	if (cc_http_xfer_expired(&l->xfer, now_ns)) {

@@ -34,9 +34,8 @@ struct cc_fetch_net {
 	unsigned int index;
 	pthread_t thread;
 	CURLM *multi;
-	int epoll, wake;		/* wake: eventfd, in epoll */
-	atomic_bool woken;		/* wake was written to, or need not be */
-	_Atomic uint64_t sleeps_until_ns;
+	struct cc_fetch_waker *waker;	/* all else is the thread's own */
+	int epoll;
 	uint64_t curl_due_ns;		/* curl wants to be called */
 	uint64_t look_due_ns;		/* a leg wants to be looked at */
 	struct cc_fetch_leg *legs;
@@ -45,7 +44,6 @@ struct cc_fetch_net {
 	unsigned int nr_free;
 	unsigned int nr_ended;		/* legs, ever */
 	unsigned int nr_slots;		/* requests at a time */
-	unsigned int nr_used;		/* under the engine's lock; all else is the thread's own */
 };
 
 /* All by the thread itself, without the lock. */

@@ -53,18 +53,18 @@ static int on_timer(CURLM *multi, long ms, void *arg)
 /* ---- requests ---- */
 
 /* Takes the next request; false: there is none for this thread. */
-static bool take(struct cc_fetch_net *n)
+static bool take_next(struct cc_fetch_net *n)
 {
 	struct cc_fetch *f = n->fetch;
 	struct cc_fetch_priv *p = NULL;
 
 	pthread_mutex_lock(&f->lock);
 	if (!f->stop && !cc_list_empty(&f->stores))
-		p = cc_fetch_next(f, CC_STORE_KIND_HTTP, n->nr_slots - n->nr_used, n->nr_slots);
+		p = cc_fetch_next(f, CC_STORE_KIND_HTTP, n->nr_slots - n->waker->nr_used, n->nr_slots);
 	if (p) {
 		cc_fetch_take(f, p);
 		p->net = n->index;
-		n->nr_used++;
+		n->waker->nr_used++;
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (p)
@@ -111,7 +111,7 @@ static void look_at_all(struct cc_fetch_net *n, uint64_t now)
 	}
 }
 
-static uint64_t keep_time(struct cc_fetch_net *n, uint64_t now)
+static uint64_t keep_time_of_all(struct cc_fetch_net *n, uint64_t now)
 {
 	struct cc_fetch *f = n->fetch;
 	uint64_t next = f->next_event_ns;
@@ -143,8 +143,8 @@ static void on_event(struct cc_fetch_net *n, const struct epoll_event *e)
 	uint64_t count;
 	int running, what;
 
-	if (e->data.fd == n->wake) {
-		if (read(n->wake, &count, sizeof(count)) < 0)
+	if (e->data.fd == n->waker->eventfd) {
+		if (read(n->waker->eventfd, &count, sizeof(count)) < 0)
 			count = 0; /* it cannot be: it was written to */
 		return;
 	}
@@ -159,25 +159,25 @@ static void sleep_until(struct cc_fetch_net *n, uint64_t until)
 	int count;
 
 	/*
-	 * cc_fetch_net_alarm() writes the time, then reads this; here it is the other way round.  So one of
+	 * cc_fetch_alarm() writes the time, then reads this; here it is the other way round.  So one of
 	 * the two sees what the other wrote.
 	 */
-	n->sleeps_until_ns = until;
+	n->waker->sleeps_until_ns = until;
 	if (!n->index && n->fetch->next_event_ns < until)
 		until = n->fetch->next_event_ns;
 	count = epoll_wait(n->epoll, events, MAX_EVENTS, sleep_ms(until, cc_now_ns()));
-	n->sleeps_until_ns = 0;
+	n->waker->sleeps_until_ns = 0;
 	for (int i = 0; i < count; i++)
 		on_event(n, &events[i]);
 	/*
 	 * After wake was read: who wakes the thread from now on writes again.  Who did before has queued
 	 * or cancelled something that the thread is going to see.
 	 */
-	if (atomic_exchange(&n->woken, false))
+	if (atomic_exchange(&n->waker->woken, false))
 		n->look_due_ns = 0;
 }
 
-static void *run(void *arg)
+static void *run_network(void *arg)
 {
 	struct cc_fetch_net *n = arg;
 
@@ -185,7 +185,7 @@ static void *run(void *arg)
 		uint64_t now, next;
 		int running;
 
-		while (take(n))
+		while (take_next(n))
 			;
 		if (cc_now_ns() >= n->curl_due_ns) {
 			n->curl_due_ns = UINT64_MAX;
@@ -196,43 +196,13 @@ static void *run(void *arg)
 		now = cc_now_ns();
 		if (now >= n->look_due_ns)
 			look_at_all(n, now);
-		next = keep_time(n, now);
+		next = keep_time_of_all(n, now);
 		sleep_until(n, least(next, least(n->look_due_ns, n->curl_due_ns)));
 		end_finished(n);
 	}
 	while (!cc_list_empty(&n->busy))
 		cc_leg_abandon(n, cc_list_entry(n->busy.next, struct cc_fetch_leg, node));
 	return NULL;
-}
-
-/* ---- from outside ---- */
-
-void cc_fetch_net_wake(struct cc_fetch *f, unsigned int index)
-{
-	struct cc_fetch_net *n = &f->net[index];
-	const uint64_t one = 1;
-
-	if (!atomic_exchange(&n->woken, true) && write(n->wake, &one, sizeof(one)) < 0)
-		n->woken = false;
-}
-
-void cc_fetch_net_wake_idlest(struct cc_fetch *f)
-{
-	unsigned int best = 0;
-
-	for (unsigned int i = 1; i < f->nr_net; i++)
-		if (f->net[i].nr_used < f->net[best].nr_used)
-			best = i;
-	cc_fetch_net_wake(f, best);
-}
-
-void cc_fetch_net_alarm(struct cc_fetch *f, uint64_t due_ns)
-{
-	if (due_ns >= f->next_event_ns)
-		return;
-	f->next_event_ns = due_ns;
-	if (due_ns < f->net[0].sleeps_until_ns)
-		cc_fetch_net_wake(f, 0);
 }
 
 /* ---- life ---- */
@@ -243,8 +213,8 @@ static void close_net(struct cc_fetch_net *n)
 		cc_http_xfer_destroy(&n->legs[i].xfer);
 	curl_multi_cleanup(n->multi);
 	free(n->legs);
-	if (n->wake >= 0)
-		close(n->wake);
+	if (n->waker->eventfd >= 0)
+		close(n->waker->eventfd);
 	if (n->epoll >= 0)
 		close(n->epoll);
 }
@@ -253,10 +223,10 @@ static int open_descriptors(struct cc_fetch_net *n)
 {
 	struct epoll_event e = { .events = EPOLLIN };
 
-	n->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	n->waker->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	n->epoll = epoll_create1(EPOLL_CLOEXEC);
-	e.data.fd = n->wake;
-	if (n->wake < 0 || n->epoll < 0 || epoll_ctl(n->epoll, EPOLL_CTL_ADD, n->wake, &e))
+	e.data.fd = n->waker->eventfd;
+	if (e.data.fd < 0 || n->epoll < 0 || epoll_ctl(n->epoll, EPOLL_CTL_ADD, e.data.fd, &e))
 		return -errno;
 	return 0;
 }
@@ -288,7 +258,8 @@ static int open_net(struct cc_fetch *f, struct cc_fetch_net *n, unsigned int ind
 	n->index = index;
 	n->curl_due_ns = UINT64_MAX;
 	n->nr_slots = slots;
-	n->epoll = n->wake = -1;
+	n->waker = &f->wakers[index];
+	n->waker->eventfd = n->epoll = -1;
 	cc_curl_init();
 	n->multi = curl_multi_init();
 	n->legs = calloc(slots + slots / 4 + 4, sizeof(*n->legs));
@@ -313,8 +284,11 @@ int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slo
 	int r = 0;
 
 	f->net = calloc(threads, sizeof(*f->net));
-	if (!f->net)
-		return -ENOMEM;
+	f->wakers = calloc(threads, sizeof(*f->wakers));
+	if (!f->net || !f->wakers) {
+		r = -ENOMEM;
+		goto free_nets;
+	}
 	for (opened = 0; opened < threads; opened++) {
 		r = open_net(f, &f->net[opened], opened, (slots + opened) / threads);
 		if (r)
@@ -322,7 +296,7 @@ int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slo
 	}
 	f->nr_net = threads;
 	for (started = 0; started < threads; started++) {
-		r = cc_thread_start(run, &f->net[started], false, &f->net[started].thread);
+		r = cc_thread_start(run_network, &f->net[started], false, &f->net[started].thread);
 		if (r)
 			goto join_threads;
 	}
@@ -331,12 +305,14 @@ int cc_fetch_net_open(struct cc_fetch *f, unsigned int threads, unsigned int slo
 join_threads:
 	f->stop = true;
 	while (started--) {
-		cc_fetch_net_wake(f, started);
+		cc_fetch_wake(f, started);
 		pthread_join(f->net[started].thread, NULL);
 	}
 close_nets:
 	while (opened--)
 		close_net(&f->net[opened]);
+free_nets:
+	free(f->wakers);
 	free(f->net);
 	return r;
 }
@@ -348,6 +324,6 @@ void cc_fetch_net_close(struct cc_fetch *f)
 	for (unsigned int i = 0; i < f->nr_net; i++)
 		close_net(&f->net[i]);
 	f->nr_net = 0;
+	free(f->wakers);
 	free(f->net);
-	f->net = NULL;
 }

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The fetch engine: states of requests, queue, retries, deadlines, completions.  How bytes come is
- * not known here, see fetch-impl.h for who does what.
- */
+/* The fetch engine's interface and life; see fetch-impl.h for who does what. */
 #include "fetch-impl.h"
 
 #include <errno.h>
@@ -13,333 +10,6 @@
 #include <unistd.h>
 
 #define FILE_THREADS 2
-
-/* ---- lists ---- */
-
-static struct cc_list *list_of(struct cc_fetch *f, const struct cc_fetch_priv *p)
-{
-	switch (p->state) {
-	case CC_FETCH_QUEUED:
-		return &p->store->queue[p->priority];
-	case CC_FETCH_DELAYED:
-		return &f->delayed;
-	case CC_FETCH_LANDED:
-		return &f->landed;
-	case CC_FETCH_DONE:
-		return &f->done;
-	default:
-		return NULL;
-	}
-}
-
-/* What orders its list; the others are first in, first out. */
-static uint64_t key_of(const struct cc_fetch_priv *p)
-{
-	switch (p->state) {
-	case CC_FETCH_QUEUED:
-		return p->deadline_ns;
-	case CC_FETCH_DELAYED:
-		return p->due_ns;
-	default:
-		return 0;
-	}
-}
-
-static struct cc_fetch_priv *priv_of(struct cc_list *node)
-{
-	return cc_list_entry(node, struct cc_fetch_priv, node);
-}
-
-/* Nearly always at the end: deadlines are the time of the submit and what the store gives. */
-static void insert(struct cc_list *list, struct cc_fetch_priv *p)
-{
-	struct cc_list *next = list;
-
-	while (next->prev != list && key_of(priv_of(next->prev)) > key_of(p))
-		next = next->prev;
-	cc_list_add_tail(next, &p->node);
-}
-
-static void count_queued(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
-{
-	struct cc_fetch_store *s = p->store;
-
-	f->stats.queued[p->priority] += n;
-	s->nr_queued += n;
-	if (!s->nr_queued)
-		cc_list_del(&s->queued);
-	else if (cc_list_empty(&s->queued))
-		cc_list_add_tail(&f->stores, &s->queued);
-}
-
-static void count(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
-{
-	if (p->state == CC_FETCH_QUEUED)
-		count_queued(f, p, n);
-	if (p->state == CC_FETCH_ACTIVE) {
-		f->stats.in_flight += n;
-		if (!cc_fetch_store_is_http(p->store))
-			p->store->active += n;
-	}
-}
-
-void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state)
-{
-	struct cc_list *list;
-
-	count(f, p, -1);
-	cc_list_del(&p->node);
-	p->state = state;
-	count(f, p, 1);
-	list = list_of(f, p);
-	if (list)
-		insert(list, p);
-}
-
-/* ---- completion ---- */
-
-static void ring(struct cc_fetch *f)
-{
-	const uint64_t one = 1;
-
-	if (f->rung)
-		return;
-	f->rung = true;
-	/* It can only fail when the counter is full, and then the descriptor is readable. */
-	if (write(f->eventfd, &one, sizeof(one)) < 0)
-		return;
-}
-
-static void say(struct cc_fetch_req *req, const char *reason)
-{
-	const char *name = req->store->config->name;
-
-	snprintf(req->error, sizeof(req->error), "%s%s%s%s", name ? "store " : "", name ? name : "",
-		 name ? ": " : "", reason);
-}
-
-static struct cc_negative_key negative_key(const struct cc_fetch_req *req)
-{
-	struct cc_negative_key key = { .store = req->store };
-
-	memcpy(key.id, req->id, sizeof(key.id));
-	key.kind = req->kind == CC_FETCH_CHUNK ? req->encoding : UINT32_MAX - req->kind;
-	return key;
-}
-
-/* What the end means for the store that was asked. */
-static void settle(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result)
-{
-	struct cc_fetch_req *req = p->req;
-
-	if (!cc_fetch_store_is_http(p->store))
-		return;
-	if (result == CC_STORE_OK)
-		cc_endpoint_repay(&(p->payer ? p->payer : p->at)->endpoint, p->spent);
-	if (result == CC_STORE_NOTFOUND && req->store->config->negative_ttl_ms) {
-		const struct cc_negative_key key = negative_key(req);
-
-		cc_negative_add(&f->negative, &key,
-				cc_now_ns() + req->store->config->negative_ttl_ms * CC_MS);
-	}
-}
-
-void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
-		       const char *reason)
-{
-	struct cc_fetch_req *req = p->req;
-
-	cc_bufpool_put(f->bufs, p->staging);
-	p->staging = NULL;
-	req->result = result;
-	req->attempts = p->attempts;
-	req->bytes_fetched = p->bytes;
-	req->total_ns = cc_now_ns() - p->submit_ns;
-	if (result) {
-		req->size = 0;
-		say(req, reason);
-	}
-	settle(f, p, result);
-	f->stats.errors[result]++;
-	cc_fetch_set_state(f, p, CC_FETCH_DONE);
-	ring(f);
-}
-
-/* ---- after a failure ---- */
-
-static void enqueue(struct cc_fetch *f, struct cc_fetch_priv *p)
-{
-	cc_fetch_set_state(f, p, CC_FETCH_QUEUED);
-	cc_fetch_net_alarm(f, p->deadline_ns);
-	if (cc_fetch_store_is_http(p->store))
-		cc_fetch_net_wake_idlest(f);
-	else
-		pthread_cond_signal(&f->file_work);
-}
-
-void cc_fetch_delay(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t due_ns)
-{
-	p->due_ns = due_ns;
-	cc_fetch_set_state(f, p, CC_FETCH_DELAYED);
-	cc_fetch_net_alarm(f, due_ns);
-}
-
-static bool pay_retry(struct cc_fetch_priv *p, enum cc_retry_class class)
-{
-	if (!cc_fetch_store_is_http(p->at))
-		return true;
-	if (p->payer != p->at)
-		p->spent = 0;
-	p->payer = p->at;
-	return cc_endpoint_pay_retry(&p->at->endpoint, class, &p->spent);
-}
-
-static void retry(struct cc_fetch *f, struct cc_fetch_priv *p, const struct cc_http_outcome *o)
-{
-	uint64_t now = cc_now_ns();
-	unsigned int delay;
-
-	if (!cc_retry_next(&p->retry, o->class, o->retry_after_ms, &delay, &p->fresh) ||
-	    now + delay * CC_MS >= p->deadline_ns || !pay_retry(p, o->class)) {
-		cc_fetch_complete(f, p, o->result, o->reason);
-		return;
-	}
-	f->stats.retries++;
-	cc_fetch_delay(f, p, now + delay * CC_MS);
-}
-
-void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
-			     const struct cc_http_outcome *failure)
-{
-	enum cc_route_verdict verdict = CC_ROUTE_RETRY;
-	struct cc_http_outcome o = *failure;
-
-	if (p->cancelled) {
-		cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
-		return;
-	}
-	if (cc_fetch_store_is_http(p->at))
-		verdict = cc_fetch_route_failed(f, p, p->at, &o);
-	if (verdict == CC_ROUTE_RETRY) {
-		retry(f, p, &o);
-	} else if (verdict == CC_ROUTE_FINAL || cc_now_ns() >= p->deadline_ns) {
-		cc_fetch_complete(f, p, o.result, o.reason);
-	} else {
-		p->fresh = false;
-		enqueue(f, p);
-	}
-}
-
-/* ---- time ---- */
-
-static void expire(struct cc_fetch *f, struct cc_list *queue, uint64_t now, uint64_t *next)
-{
-	while (!cc_list_empty(queue)) {
-		struct cc_fetch_priv *p = priv_of(queue->next);
-
-		if (now < p->deadline_ns) {
-			if (p->deadline_ns < *next)
-				*next = p->deadline_ns;
-			return;
-		}
-		cc_fetch_complete(f, p, CC_STORE_TIMEOUT, "not begun in time");
-	}
-}
-
-static void expire_all(struct cc_fetch *f, uint64_t now, uint64_t *next)
-{
-	/* A store whose last request this ends leaves the list. */
-	cc_list_each_safe(node, &f->stores) {
-		struct cc_fetch_store *s = cc_list_entry(node, struct cc_fetch_store, queued);
-
-		for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
-			expire(f, &s->queue[i], now, next);
-	}
-}
-
-uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns)
-{
-	uint64_t next = UINT64_MAX;
-
-	while (!cc_list_empty(&f->delayed)) {
-		struct cc_fetch_priv *p = priv_of(f->delayed.next);
-
-		if (now_ns < p->due_ns) {
-			next = p->due_ns;
-			break;
-		}
-		enqueue(f, p);
-	}
-	expire_all(f, now_ns, &next);
-	f->next_event_ns = next;
-	return next;
-}
-
-/* ---- queue ---- */
-
-#define LOOK_MAX 8			/* requests of a store, when the first ones have to wait */
-
-static struct cc_fetch_store *room_for(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now)
-{
-	struct cc_fetch_store *s = p->store;
-
-	if (cc_fetch_store_is_http(s))
-		return cc_fetch_route(f, p, now);
-	return s->active < s->store->config->connections ? s : NULL;
-}
-
-/* Of those of a store, the first that somebody has room for. */
-static struct cc_fetch_priv *next_of(struct cc_fetch *f, struct cc_list *queue, uint64_t now)
-{
-	unsigned int n = 0;
-
-	cc_list_each(node, queue) {
-		struct cc_fetch_priv *p = priv_of(node);
-
-		p->at = room_for(f, p, now);
-		if (p->at)
-			return p;
-		if (++n == LOOK_MAX)
-			break;
-	}
-	return NULL;
-}
-
-struct cc_fetch_priv *cc_fetch_next(struct cc_fetch *f, enum cc_store_kind kind, unsigned int free,
-				    unsigned int slots)
-{
-	uint64_t now = cc_now_ns();
-
-	for (int i = 0; i < CC_FETCH_NR_PRIORITIES && free; i++) {
-		/* What nobody waits for never takes the last quarter: a demand finds a slot at once. */
-		if (i == CC_FETCH_PREFETCH && free <= slots / 4)
-			return NULL;
-		cc_list_each(node, &f->stores) {
-			struct cc_fetch_store *s = cc_list_entry(node, struct cc_fetch_store, queued);
-			struct cc_fetch_priv *p;
-
-			p = s->store->kind == kind ? next_of(f, &s->queue[i], now) : NULL;
-			if (!p)
-				continue;
-			/* Stores take turns. */
-			cc_list_del(&s->queued);
-			cc_list_add_tail(&f->stores, &s->queued);
-			return p;
-		}
-	}
-	return NULL;
-}
-
-void cc_fetch_take(struct cc_fetch *f, struct cc_fetch_priv *p)
-{
-	struct cc_fetch_req *req = p->req;
-
-	if (!req->queued_ns) {
-		req->queued_ns = cc_now_ns() - p->submit_ns;
-		cc_hist_add(&f->stats.queue_time[p->priority], req->queued_ns / 1000);
-	}
-	cc_fetch_set_state(f, p, CC_FETCH_ACTIVE);
-}
 
 /* ---- interface ---- */
 
@@ -360,7 +30,7 @@ static void starve(struct cc_fetch *f, struct cc_fetch_req *req)
 	memcpy(req->error, &f->starved, sizeof(f->starved));
 	f->starved = req;
 	f->stats.errors[CC_STORE_ERROR]++;
-	ring(f);
+	cc_fetch_ring(f);
 }
 
 static struct cc_fetch_req *reap_starved(struct cc_fetch *f)
@@ -369,7 +39,7 @@ static struct cc_fetch_req *reap_starved(struct cc_fetch *f)
 
 	if (req) {
 		memcpy(&f->starved, req->error, sizeof(f->starved));
-		say(req, "out of memory");
+		cc_fetch_say(req, "out of memory");
 		req->priv = NULL;
 	}
 	return req;
@@ -393,7 +63,7 @@ static struct cc_fetch_priv *new_priv(struct cc_fetch_req *req, enum cc_fetch_pr
 	return p;
 }
 
-static bool is_valid(const struct cc_fetch_req *req)
+static bool is_valid_request(const struct cc_fetch_req *req)
 {
 	return req->kind != CC_FETCH_CHUNK || req->encoding == CC_ENCODING_RAW ||
 	       req->encoding == CC_ENCODING_ZSTD;
@@ -405,16 +75,6 @@ static bool find_store(struct cc_fetch *f, struct cc_fetch_priv *p)
 	if (p)
 		p->store = cc_fetch_store_of(f, p->req->store);
 	return p && p->store;
-}
-
-static bool is_known_missing(struct cc_fetch *f, const struct cc_fetch_priv *p)
-{
-	const struct cc_negative_key key = negative_key(p->req);
-
-	if (!cc_negative_has(&f->negative, &key, p->submit_ns))
-		return false;
-	f->stats.negative_hits++;
-	return true;
 }
 
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio)
@@ -429,12 +89,12 @@ void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch
 		goto unlock;
 	}
 	req->priv = p;
-	if (!is_valid(req))
+	if (!is_valid_request(req))
 		cc_fetch_complete(f, p, CC_STORE_ERROR, "encoding: expected 0 or 1");
-	else if (is_known_missing(f, p))
+	else if (cc_fetch_is_known_missing(f, p))
 		cc_fetch_complete(f, p, CC_STORE_NOTFOUND, "no such object, a moment ago");
 	else
-		enqueue(f, p);
+		cc_fetch_enqueue(f, p);
 unlock:
 	pthread_mutex_unlock(&f->lock);
 }
@@ -453,7 +113,7 @@ void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetc
 		p->priority = prio;
 		f->stats.promoted++;
 		if (queued)
-			enqueue(f, p);
+			cc_fetch_enqueue(f, p);
 	}
 	pthread_mutex_unlock(&f->lock);
 }
@@ -475,7 +135,7 @@ void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req)
 		break;
 	case CC_FETCH_ACTIVE:
 		if (cc_fetch_store_is_http(p->store))
-			cc_fetch_net_wake(f, p->net);
+			cc_fetch_wake(f, p->net);
 		break;
 	default:
 		break;
@@ -496,7 +156,7 @@ struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f)
 
 	pthread_mutex_lock(&f->lock);
 	if (!cc_list_empty(&f->done)) {
-		struct cc_fetch_priv *p = cc_list_entry(f->done.next, struct cc_fetch_priv, node);
+		struct cc_fetch_priv *p = cc_fetch_priv_of(f->done.next);
 
 		cc_list_del(&p->node);
 		req = p->req;
@@ -537,7 +197,7 @@ bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *store, struct cc
 
 /* ---- life ---- */
 
-static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
+static void init_engine(struct cc_fetch *f, const struct cc_fetch_config *c)
 {
 	f->config = *c;
 	pthread_mutex_init(&f->lock, NULL);
@@ -552,7 +212,7 @@ static void init(struct cc_fetch *f, const struct cc_fetch_config *c)
 	f->starved_priv.state = CC_FETCH_DONE;
 }
 
-static void destroy(struct cc_fetch *f)
+static void free_engine(struct cc_fetch *f)
 {
 	cc_fetch_store_free_all(f);
 	cc_bufpool_free(f->bufs);
@@ -562,12 +222,12 @@ static void destroy(struct cc_fetch *f)
 	free(f);
 }
 
-static void stop(struct cc_fetch *f)
+static void stop_threads(struct cc_fetch *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->stop = true;
 	for (unsigned int i = 0; i < f->nr_net; i++)
-		cc_fetch_net_wake(f, i);
+		cc_fetch_wake(f, i);
 	pthread_cond_broadcast(&f->file_work);
 	pthread_cond_broadcast(&f->hash_work);
 	pthread_mutex_unlock(&f->lock);
@@ -586,7 +246,7 @@ int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch)
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	init(f, c);
+	init_engine(f, c);
 	f->bufs = cc_bufpool_new(c->max_in_flight);
 	if (!f->bufs) {
 		r = -ENOMEM;
@@ -607,19 +267,19 @@ int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch)
 	return 0;
 
 close_net:
-	stop(f);
+	stop_threads(f);
 	cc_fetch_net_close(f);
 close_eventfd:
 	close(f->eventfd);
 destroy:
-	destroy(f);
+	free_engine(f);
 	return r;
 }
 
 static void drop_all(struct cc_fetch *f, struct cc_list *list)
 {
 	cc_list_each_safe(node, list) {
-		struct cc_fetch_priv *p = priv_of(node);
+		struct cc_fetch_priv *p = cc_fetch_priv_of(node);
 
 		cc_fetch_set_state(f, p, CC_FETCH_NEW);
 		p->req->priv = NULL;
@@ -642,7 +302,7 @@ void cc_fetch_close(struct cc_fetch *f)
 {
 	if (!f)
 		return;
-	stop(f);
+	stop_threads(f);
 	/* Who finds that bytes are wrong has them asked for again, and wakes a network thread for that. */
 	cc_fetch_work_close(f);
 	cc_fetch_net_close(f);
@@ -653,5 +313,5 @@ void cc_fetch_close(struct cc_fetch *f)
 	drop_all(f, &f->landed);
 	drop_all(f, &f->done);
 	close(f->eventfd);
-	destroy(f);
+	free_engine(f);
 }
