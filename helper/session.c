@@ -200,14 +200,9 @@ static void on_ring(struct cc_watch *w, uint32_t events)
 static void on_fetch(struct cc_watch *w, uint32_t events)
 {
 	struct cc_session *s = cc_list_entry(w, struct cc_session, fetch_watch);
-	struct cc_fetch_req *req;
 
-	while ((req = cc_fetch_reap(s->fetch))) {
-		if (req->kind == CC_FETCH_MANIFEST)
-			cc_disks_fetched(s->disks, req);
-		else
-			cc_fills_fetched(s->fills, req);
-	}
+	while (cc_fetch_reap(s->fetch))
+		;
 }
 
 static int watch(struct cc_session *s, struct cc_watch *w, int fd,

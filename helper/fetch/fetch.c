@@ -149,7 +149,8 @@ int cc_fetch_fd(const struct cc_fetch *f)
 	return f->eventfd;
 }
 
-struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f)
+/* The next completed request, or NULL: what the eventfd has told is taken back then. */
+static struct cc_fetch_req *take_done(struct cc_fetch *f)
 {
 	struct cc_fetch_req *req = NULL;
 	uint64_t rings;
@@ -171,6 +172,15 @@ struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f)
 			rings = 0; /* it cannot be: it was written to */
 	}
 	pthread_mutex_unlock(&f->lock);
+	return req;
+}
+
+bool cc_fetch_reap(struct cc_fetch *f)
+{
+	struct cc_fetch_req *req = take_done(f);
+
+	if (req)
+		req->done(req);
 	return req;
 }
 

@@ -7,8 +7,8 @@
  *
  * The caller owns buffers: a request names a buffer, the engine writes into it from submit until
  * completion (or until cancel's completion), and the caller touches it only afterwards.
- * Completions are collected by the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes
- * readable when there are some.  A store that was asked for lives as long as the engine does.
+ * Completions come in the thread that calls cc_fetch_reap(); cc_fetch_fd() becomes readable when there
+ * are some.  A store that was asked for lives as long as the engine does.
  * All functions may be called from that one thread only (the control loop).
  */
 #ifndef CC_FETCH_H
@@ -44,7 +44,7 @@ struct cc_fetch_req {
 	void *buf;
 	size_t buf_size;
 	uint64_t deadline_ns;		/* CLOCK_MONOTONIC; 0: the store's total timeout rules */
-	void *arg;			/* the caller's */
+	void (*done)(struct cc_fetch_req *req); /* called by cc_fetch_reap(); req is the caller's again */
 	/* out, valid at completion */
 	enum cc_store_result result;	/* OK: buf holds bytes whose SHA-256 is id, or a trace */
 	size_t size;			/* bytes in buf */
@@ -82,8 +82,8 @@ void cc_fetch_promote(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetc
 void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req);
 
 int cc_fetch_fd(const struct cc_fetch *f);
-/* The next completed request, or NULL. */
-struct cc_fetch_req *cc_fetch_reap(struct cc_fetch *f);
+/* Ends the next completed request, with its done(); false: there is none. */
+bool cc_fetch_reap(struct cc_fetch *f);
 void cc_fetch_get_stats(struct cc_fetch *f, struct cc_fetch_stats *ret_stats);
 /* Of a store over HTTP: false for others, and without memory.  The copy's config is the store's. */
 bool cc_fetch_get_endpoint(struct cc_fetch *f, struct cc_store *store, struct cc_endpoint *ret_endpoint);

@@ -15,25 +15,6 @@
 #define PROBES_MAX	8		/* of them at a time: older ones may hang long after it is back */
 #define MAX_FAILURES	4096		/* chunks in that memory */
 
-/* The chunk has a buffer. */
-void cc_fill_start_fetch(struct cc_fill *fill)
-{
-	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
-
-	cc_index_set_state(f->c.index, k, CC_CHUNK_FETCHING);
-	fill->due = 0;
-	cc_fill_prefetch_started(fill);
-	fill->req = (struct cc_fetch_req) {
-		.store = fill->source->store, .encoding = fill->encoding, .buf = k->buf->data,
-		.buf_size = cc_fills_chunk_size(f), .arg = fill,
-	};
-	memcpy(fill->req.id, k->id, CC_ID_SIZE);
-	f->in_flight++;
-	fill->source->in_flight++;
-	cc_fetch_submit(f->c.fetch, &fill->req, fill->prio);
-}
-
 /* ---- out of the store ---- */
 
 /* No store may hold all buffers: one that does not answer would take the others with it. */
@@ -199,14 +180,11 @@ static void charge(struct cc_fill *fill)
 			   fill->req.attempts, fill->req.bytes_fetched);
 }
 
-void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
+static void chunk_fetched(struct cc_fetch_req *req)
 {
-	struct cc_fill *fill = req->arg;
+	struct cc_fill *fill = cc_list_entry(req, struct cc_fill, req);
+	struct cc_fills *f = fill->f;
 
-	if (req->kind == CC_FETCH_TRACE) {
-		cc_fills_trace_fetched(f, req);
-		return;
-	}
 	charge(fill);
 	cc_source_note(fill->source, req, cc_now_ns());
 	f->in_flight--;
@@ -239,6 +217,25 @@ void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 		source_failed(f, fill->source);
 		fetch_again(fill);
 	}
+}
+
+/* The chunk has a buffer. */
+void cc_fill_start_fetch(struct cc_fill *fill)
+{
+	struct cc_fills *f = fill->f;
+	struct cc_chunk *k = fill->chunk;
+
+	cc_index_set_state(f->c.index, k, CC_CHUNK_FETCHING);
+	fill->due = 0;
+	cc_fill_prefetch_started(fill);
+	fill->req = (struct cc_fetch_req) {
+		.store = fill->source->store, .encoding = fill->encoding, .buf = k->buf->data,
+		.buf_size = cc_fills_chunk_size(f), .done = chunk_fetched,
+	};
+	memcpy(fill->req.id, k->id, CC_ID_SIZE);
+	f->in_flight++;
+	fill->source->in_flight++;
+	cc_fetch_submit(f->c.fetch, &fill->req, fill->prio);
 }
 
 /* ---- scheduling ---- */

@@ -154,8 +154,6 @@ void cc_fills_unread(void *fills, struct cc_chunk *k);
 
 /* ---- fill-replay.c ---- */
 
-/* A trace's request has completed. */
-void cc_fills_trace_fetched(struct cc_fills *f, struct cc_fetch_req *req);
 /* Ask for traces, give what there is room for. */
 void cc_fills_step_replays(struct cc_fills *f);
 /* disk reads chunk, for the first time in a while.  True if its trace says so. */

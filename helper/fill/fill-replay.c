@@ -15,6 +15,7 @@
 /* A GET of a trace; outlives its disk. */
 struct cc_trace_load {
 	struct cc_list node;
+	struct cc_fills *fills;
 	uint64_t disk;
 	struct cc_source *source;
 	struct cc_fetch_req req;
@@ -27,40 +28,6 @@ void cc_fills_replay(struct cc_fills *f, struct cc_disk *disk)
 {
 	disk->replay.state = CC_REPLAY_WAITING;
 	cc_list_add_tail(&f->traces_wanted, &disk->replay.node);
-}
-
-static struct cc_trace_load *load_new(struct cc_disk *disk)
-{
-	uint64_t nr = disk->manifest->nr_chunks;
-	size_t size = sizeof(struct cc_trace_header) +
-		      (nr < CC_TRACE_CHUNKS_MAX ? nr : CC_TRACE_CHUNKS_MAX) * sizeof(struct cc_trace_entry);
-	struct cc_trace_load *l = malloc(sizeof(*l) + size);
-
-	if (!l)
-		return NULL;
-	l->disk = disk->info.id;
-	l->source = disk->source;
-	l->req = (struct cc_fetch_req) {
-		.store = disk->source->store, .kind = CC_FETCH_TRACE, .buf = l->buf, .buf_size = size, .arg = l,
-	};
-	memcpy(l->req.id, disk->info.digest, CC_ID_SIZE);
-	return l;
-}
-
-static void load_start(struct cc_fills *f, struct cc_disk *disk)
-{
-	struct cc_trace_load *l = load_new(disk);
-
-	if (!l) {
-		cc_replay_free(&disk->replay);
-		return;
-	}
-	cc_list_del(&disk->replay.node);
-	disk->replay.state = CC_REPLAY_LOADING;
-	cc_list_add_tail(&f->trace_loads, &l->node);
-	f->nr_trace_loads++;
-	f->in_flight++;
-	cc_fetch_submit(f->c.fetch, &l->req, CC_FETCH_AHEAD);
 }
 
 static bool not_worth_it(void *arg, uint64_t chunk)
@@ -115,9 +82,10 @@ static void load_ended(struct cc_fills *f, struct cc_disk *disk, const struct cc
 	cc_replay_free(&disk->replay);
 }
 
-void cc_fills_trace_fetched(struct cc_fills *f, struct cc_fetch_req *req)
+static void trace_fetched(struct cc_fetch_req *req)
 {
-	struct cc_trace_load *l = req->arg;
+	struct cc_trace_load *l = cc_list_entry(req, struct cc_trace_load, req);
+	struct cc_fills *f = l->fills;
 	struct cc_disk *disk = cc_disks_find(f->c.disks, l->disk);
 
 	cc_accounts_charge(&f->c.sources->accounts, disk ? disk->account : NULL, req->attempts, req->bytes_fetched);
@@ -128,6 +96,42 @@ void cc_fills_trace_fetched(struct cc_fills *f, struct cc_fetch_req *req)
 		load_ended(f, disk, l);
 	cc_list_del(&l->node);
 	free(l);
+}
+
+static struct cc_trace_load *load_new(struct cc_fills *f, struct cc_disk *disk)
+{
+	uint64_t nr = disk->manifest->nr_chunks;
+	size_t size = sizeof(struct cc_trace_header) +
+		      (nr < CC_TRACE_CHUNKS_MAX ? nr : CC_TRACE_CHUNKS_MAX) * sizeof(struct cc_trace_entry);
+	struct cc_trace_load *l = malloc(sizeof(*l) + size);
+
+	if (!l)
+		return NULL;
+	l->fills = f;
+	l->disk = disk->info.id;
+	l->source = disk->source;
+	l->req = (struct cc_fetch_req) {
+		.store = disk->source->store, .kind = CC_FETCH_TRACE, .buf = l->buf, .buf_size = size,
+		.done = trace_fetched,
+	};
+	memcpy(l->req.id, disk->info.digest, CC_ID_SIZE);
+	return l;
+}
+
+static void load_start(struct cc_fills *f, struct cc_disk *disk)
+{
+	struct cc_trace_load *l = load_new(f, disk);
+
+	if (!l) {
+		cc_replay_free(&disk->replay);
+		return;
+	}
+	cc_list_del(&disk->replay.node);
+	disk->replay.state = CC_REPLAY_LOADING;
+	cc_list_add_tail(&f->trace_loads, &l->node);
+	f->nr_trace_loads++;
+	f->in_flight++;
+	cc_fetch_submit(f->c.fetch, &l->req, CC_FETCH_AHEAD);
 }
 
 /* ---- replaying ---- */

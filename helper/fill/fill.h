@@ -84,8 +84,6 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 					  bool by_hand);
 /* Replay the boot trace of disk, which is LOADED, if its store has one. */
 void cc_fills_replay(struct cc_fills *f, struct cc_disk *disk);
-/* The request of a chunk or a trace has completed. */
-void cc_fills_fetched(struct cc_fills *f, struct cc_fetch_req *req);
 /* Is slot one that a fill works on at this generation? */
 bool cc_fills_holds(struct cc_fills *f, uint32_t slot, uint32_t gen);
 /* Start nothing any more, cancel what can be.  lost: the session is gone, say nothing to the kernel either. */

@@ -302,11 +302,14 @@ err_manifest:
 	return r;
 }
 
+static void manifest_fetched(struct cc_fetch_req *req);
+
 static void image_fetch(struct cc_disks *d, struct cc_image *g)
 {
 	g->state = IMAGE_FETCHING;
 	g->req = (struct cc_fetch_req) {
-		.store = g->source->store, .kind = CC_FETCH_MANIFEST, .buf = g->buf, .buf_size = g->buf_size, .arg = g,
+		.store = g->source->store, .kind = CC_FETCH_MANIFEST, .buf = g->buf, .buf_size = g->buf_size,
+		.done = manifest_fetched,
 	};
 	memcpy(g->req.id, g->digest, CC_ID_SIZE);
 	cc_fetch_submit(d->c.fetch, &g->req, CC_FETCH_DEMAND);
@@ -432,9 +435,10 @@ static void charge(struct cc_disks *d, const struct cc_image *g, const struct cc
 	cc_accounts_charge(&d->c.sources->accounts, account, req->attempts, req->bytes_fetched);
 }
 
-void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req)
+static void manifest_fetched(struct cc_fetch_req *req)
 {
-	struct cc_image *g = req->arg;
+	struct cc_image *g = cc_list_entry(req, struct cc_image, req);
+	struct cc_disks *d = g->disks;
 	char err[160];
 	int r;
 

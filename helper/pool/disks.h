@@ -91,8 +91,6 @@ void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg);
  * is set if a disk was LOADED: misses that came before could not be resolved.
  */
 uint64_t cc_disks_step(struct cc_disks *d, uint64_t now_ns, bool *ret_loaded, int *ret_error);
-/* A manifest's request has completed. */
-void cc_disks_fetched(struct cc_disks *d, struct cc_fetch_req *req);
 /* Give up all loading; completions still come. */
 void cc_disks_cancel(struct cc_disks *d);
 unsigned int cc_disks_in_flight(const struct cc_disks *d);

@@ -105,6 +105,15 @@ struct job {
 	uint8_t buf[CHUNK];
 };
 
+static struct job *ended;		/* the last one */
+
+static inline void on_done(struct cc_fetch_req *req)
+{
+	ended = (struct job *)((char *)req - offsetof(struct job, req));
+	if (ended->done++)
+		ok(false, "chunk %u completes twice", ended->n);
+}
+
 static inline void prepare(struct job *j, struct cc_store *s, unsigned int n, uint32_t encoding)
 {
 	memset(j, 0, sizeof(*j));
@@ -114,7 +123,7 @@ static inline void prepare(struct job *j, struct cc_store *s, unsigned int n, ui
 	j->req.encoding = encoding;
 	j->req.buf = j->buf;
 	j->req.buf_size = CHUNK;
-	j->req.arg = j;
+	j->req.done = on_done;
 }
 
 /* A manifest of 8 bytes, in the store as well; its digest is j's ID. */
@@ -144,16 +153,11 @@ static inline struct job *wait_one(struct cc_fetch *f, int ms)
 
 	for (;;) {
 		struct pollfd p = { .fd = cc_fetch_fd(f), .events = POLLIN };
-		struct cc_fetch_req *req = cc_fetch_reap(f);
-		uint64_t now = cc_now_ns();
+		uint64_t now;
 
-		if (req) {
-			struct job *j = req->arg;
-
-			if (j->done++)
-				ok(false, "chunk %u completes twice", j->n);
-			return j;
-		}
+		if (cc_fetch_reap(f))
+			return ended;
+		now = cc_now_ns();
 		if (now >= until)
 			return NULL;
 		poll(&p, 1, (until - now) / MS + 1);

@@ -536,7 +536,8 @@ static void test_close_while_checking(void)
 	child = fork();
 	if (!child)
 		_exit(!close_while_checking(&req));
-	ok(waitpid(child, &status, 0) == child && !status, "close while bytes are checked: status %d", status);
+	waitpid(child, &status, 0);
+	ok(child > 0 && !status, "close while bytes are checked: status %d", status);
 }
 
 /* In the place of the library's: a name server that thinks for a while about one name. */

@@ -413,7 +413,7 @@ static void complete_trace(struct cc_fills *f, struct cc_fetch_req *req)
 	req->size -= rnd(3) ? 0 : 1;
 	req->result = rnd(4) ? CC_STORE_OK : rnd(2) ? CC_STORE_NOTFOUND : CC_STORE_ERROR;
 	nr_traces++;
-	cc_fills_fetched(f, req);
+	req->done(req);
 }
 
 static void complete_fetch(struct cc_fills *f)
@@ -443,7 +443,7 @@ static void complete_fetch(struct cc_fills *f)
 		if (first_fetched_ns == NO_TIME)
 			first_fetched_ns = clock_ns;
 	}
-	cc_fills_fetched(f, req);
+	req->done(req);
 }
 
 /* ---- the device ---- */

@@ -66,13 +66,19 @@ void freeaddrinfo(struct addrinfo *list)
 
 static struct cc_fetch_req req;
 
+static void on_done(struct cc_fetch_req *ended)
+{
+	if (ended != &req)
+		httpd_fatal("another request completes");
+}
+
 static void run(void)
 {
 	struct pollfd p = { .fd = cc_fetch_fd(fetch), .events = POLLIN };
 	uint64_t until = cc_now_ns() + 20000 * MS;
 
 	memset(buf, 0, sizeof(buf));
-	req = (struct cc_fetch_req){ .store = store, .buf = buf, .buf_size = CHUNK };
+	req = (struct cc_fetch_req){ .store = store, .buf = buf, .buf_size = CHUNK, .done = on_done };
 	memcpy(req.id, id, 32);
 	cc_fetch_submit(fetch, &req, CC_FETCH_DEMAND);
 	while (!cc_fetch_reap(fetch)) {
