@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The disks of the pool and their manifests.  A disk is announced by the kernel; its manifest is
- * fetched, checked, and shared with the other disks of the same image; then the kernel is told of its
- * holes and of all its chunks that are cached already.
+ * The disks of the pool.  A disk is announced by the kernel; when its image has a manifest, the kernel is
+ * told of its holes and of all its chunks that are cached already.
  */
 #ifndef CC_DISKS_H
 #define CC_DISKS_H
 
 #include "channel.h"
-#include "fetch/fetch.h"
+#include "images.h"
 #include "index.h"
-#include "manifest.h"
-#include "manifest-area.h"
 #include "ahead/prefetch.h"
 #include "ahead/recording.h"
 #include "ahead/replay.h"
 #include "sources.h"
 
 struct cc_disks;
-struct cc_image;
 
 /* The last chunk of a disk that was answered with an error. */
 struct cc_disk_failure {

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Images and the loading of their manifests; see images.h.
+ */
+#include "images.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define MAX_LOADING	8		/* manifests at a time: each has a buffer of its own */
+#define LOAD_BUF_MIN	(16u << 20)	/* so that one for smaller chunks can be named as such */
+#define BACKOFF_MIN	(1 * CC_SECOND)
+#define BACKOFF_MAX	(30 * CC_SECOND)
+
+struct cc_images {
+	struct cc_images_config c;
+	struct cc_list list;
+	unsigned int nr_loading;
+	bool cancelled;
+};
+
+struct cc_image *cc_image_get(struct cc_images *all, const struct cc_disk_info *info,
+			      struct cc_source *source)
+{
+	struct cc_image *image;
+
+	cc_list_each(n, &all->list) {
+		image = cc_list_entry(n, struct cc_image, node);
+		if (image->source == source && image->sectors == info->sectors && image->refs &&
+		    !memcmp(image->digest, info->digest, CC_ID_SIZE)) {
+			image->refs++;
+			return image;
+		}
+	}
+	image = calloc(1, sizeof(*image));
+	if (!image)
+		return NULL;
+	image->images = all;
+	image->source = source;
+	image->sectors = info->sectors;
+	memcpy(image->digest, info->digest, CC_ID_SIZE);
+	image->refs = 1;
+	image->backoff = BACKOFF_MIN;
+	cc_list_add_tail(&all->list, &image->node);
+	return image;
+}
+
+static bool image_in_flight(const struct cc_image *image)
+{
+	return image->state == CC_IMAGE_READING || image->state == CC_IMAGE_FETCHING;
+}
+
+static void image_free(struct cc_image *image)
+{
+	cc_list_del(&image->node);
+	cc_places_free(image->places);
+	cc_manifest_free(&image->manifest);
+	free(image->buf);
+	free(image);
+}
+
+void cc_image_put(struct cc_image *image)
+{
+	if (!image || --image->refs)
+		return;
+	if (!image_in_flight(image))
+		image_free(image);
+	else if (image->state == CC_IMAGE_FETCHING)
+		cc_fetch_cancel(image->images->c.fetch, &image->req);
+}
+
+static void image_release_buf(struct cc_image *image)
+{
+	free(image->buf);
+	image->buf = NULL;
+}
+
+static void image_refuse(struct cc_images *all, struct cc_image *image, uint64_t retry_ns, const char *reason)
+{
+	image->state = CC_IMAGE_REFUSED;
+	image->due = retry_ns == UINT64_MAX ? UINT64_MAX : cc_now_ns() + retry_ns;
+	snprintf(image->reason, sizeof(image->reason), "%.*s", CHUNKCACHE_REASON_MAX, reason);
+	image_release_buf(image);
+	all->c.changed(all->c.arg, image);
+}
+
+static void image_retry(struct cc_image *image, const char *why)
+{
+	image->state = CC_IMAGE_QUEUED;
+	image->due = cc_now_ns() + image->backoff;
+	cc_log(LOG_WARNING, "manifest: %s; next try in %llu s", why,
+	       (unsigned long long)(image->backoff / CC_SECOND));
+	image->backoff = image->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : image->backoff * 2;
+	image_release_buf(image);
+}
+
+/* Does the manifest fit the pool and the disk?  0, or -EINVAL with a line. */
+static int image_check(struct cc_images *all, const struct cc_image *image, const struct cc_manifest *m,
+		       char *err, size_t errlen)
+{
+	if (m->chunk_shift != all->c.slot_shift) {
+		snprintf(err, errlen, "manifest: chunk size is %llu, expected the pool's slot size %llu",
+			 1ULL << m->chunk_shift, 1ULL << all->c.slot_shift);
+		return -EINVAL;
+	}
+	if (m->image_size != image->sectors * 512) {
+		snprintf(err, errlen, "manifest: image has %llu sectors, but the table line says %llu",
+			 (unsigned long long)(m->image_size / 512), (unsigned long long)image->sectors);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * size bytes are in buf.  0: READY.  -EILSEQ: not what the digest says.  -ENOMEM: worth another try.
+ * Else refused for good.  With a line in err.
+ */
+static int image_take(struct cc_images *all, struct cc_image *image, size_t size, char *err, size_t errlen)
+{
+	struct cc_manifest m;
+	void *shrunk;
+	int r;
+
+	shrunk = size ? realloc(image->buf, size) : NULL;
+	if (shrunk)
+		image->buf = shrunk;
+	r = cc_manifest_parse(image->buf, size, image->digest, &m, err, errlen);
+	if (r)
+		return r;
+	image->buf = NULL;
+	r = image_check(all, image, &m, err, errlen);
+	if (r)
+		goto err_manifest;
+	image->manifest = m;
+	r = cc_places_build(&image->manifest, &image->places);
+	if (r) {
+		snprintf(err, errlen, "%s", r == -ENOMEM ? "out of memory" : "manifest: too many chunks");
+		memset(&image->manifest, 0, sizeof(image->manifest));
+		goto err_manifest;
+	}
+	image->state = CC_IMAGE_READY;
+	all->c.changed(all->c.arg, image);
+	return 0;
+err_manifest:
+	cc_manifest_free(&m);
+	return r;
+}
+
+/* A read or a fetch of image came back.  False: nobody wants it any more, and image may be gone. */
+static bool image_step_ended(struct cc_images *all, struct cc_image *image)
+{
+	all->nr_loading--;
+	image->state = CC_IMAGE_QUEUED;
+	if (image->refs && !all->cancelled)
+		return true;
+	image_release_buf(image);
+	if (!image->refs)
+		image_free(image);
+	return false;
+}
+
+/* The store answered, but not with a manifest. */
+static void image_failed(struct cc_images *all, struct cc_image *image, const struct cc_fetch_req *req)
+{
+	char reason[200];
+
+	switch (req->result) {
+	case CC_STORE_NOTFOUND:
+		snprintf(reason, sizeof(reason), "manifest not found in store %s", image->source->config->name);
+		image_refuse(all, image, BACKOFF_MAX, reason);
+		break;
+	case CC_STORE_CORRUPT:
+		snprintf(reason, sizeof(reason), "manifest in store %s is not what its digest says",
+			 image->source->config->name);
+		image_refuse(all, image, BACKOFF_MAX, reason);
+		break;
+	case CC_STORE_TOOBIG:
+		snprintf(reason, sizeof(reason),
+			 "manifest is larger than a disk of %llu sectors and slots of %llu bytes can need",
+			 (unsigned long long)image->sectors, 1ULL << all->c.slot_shift);
+		image_refuse(all, image, UINT64_MAX, reason);
+		break;
+	default:
+		image_retry(image, req->error[0] ? req->error : cc_store_result_name(req->result));
+	}
+}
+
+static void manifest_fetched(struct cc_fetch_req *req)
+{
+	struct cc_image *image = cc_list_entry(req, struct cc_image, req);
+	struct cc_images *all = image->images;
+	char err[160];
+	int r;
+
+	all->c.charge(all->c.arg, image, req);
+	cc_source_note(image->source, req, cc_now_ns());
+	if (!image_step_ended(all, image))
+		return;
+	if (req->result != CC_STORE_OK) {
+		image_failed(all, image, req);
+		return;
+	}
+	r = image_take(all, image, req->size, err, sizeof(err));
+	if (r == -ENOMEM)
+		image_retry(image, err);
+	else if (r)
+		image_refuse(all, image, UINT64_MAX, err);
+	else
+		cc_manifest_area_store(all->c.area, image->source->domain, image->digest, image->manifest.data,
+				       (uint32_t)image->manifest.size);
+}
+
+static void image_fetch(struct cc_images *all, struct cc_image *image)
+{
+	image->state = CC_IMAGE_FETCHING;
+	image->req = (struct cc_fetch_req) {
+		.store = image->source->store, .kind = CC_FETCH_MANIFEST, .buf = image->buf, .buf_size = image->buf_size,
+		.done = manifest_fetched,
+	};
+	memcpy(image->req.id, image->digest, CC_ID_SIZE);
+	cc_fetch_submit(all->c.fetch, &image->req, CC_FETCH_DEMAND);
+}
+
+static void image_was_read(struct cc_io *io, int error)
+{
+	struct cc_image *image = cc_list_entry(io, struct cc_image, io);
+	struct cc_images *all = image->images;
+	char err[160];
+	void *whole;
+	int r;
+
+	if (!image_step_ended(all, image))
+		return;
+	r = error ? -EIO : image_take(all, image, image->req.size, err, sizeof(err));
+	if (!r)
+		return;
+	if (r == -ENOMEM) {
+		image_retry(image, err);
+		return;
+	}
+	/* What the area had is of no use; the store's copy decides. */
+	cc_manifest_area_forget(all->c.area, image->source->domain, image->digest);
+	whole = realloc(image->buf, image->buf_size);
+	if (!whole) {
+		image_retry(image, "out of memory");
+		return;
+	}
+	image->buf = whole;
+	all->nr_loading++;
+	image_fetch(all, image);
+}
+
+static bool image_read(struct cc_images *all, struct cc_image *image)
+{
+	uint64_t offset;
+	uint32_t size;
+
+	if (cc_manifest_area_find(all->c.area, image->source->domain, image->digest, &offset, &size) ||
+	    size > image->buf_size)
+		return false;
+	image->state = CC_IMAGE_READING;
+	image->req.size = size;
+	image->io = (struct cc_io) {
+		.buf = image->buf, .len = (size + 4095) & ~4095u, .offset = offset, .done = image_was_read,
+	};
+	cc_pooldev_submit(all->c.pooldev, &image->io);
+	return true;
+}
+
+static void image_start(struct cc_images *all, struct cc_image *image)
+{
+	uint64_t chunk_sectors = (1ULL << all->c.slot_shift) / 512;
+	uint64_t nr = image->sectors / chunk_sectors + !!(image->sectors % chunk_sectors);
+
+	if (!image->sectors || nr > CC_MANIFEST_CHUNKS_MAX) {
+		image_refuse(all, image, UINT64_MAX, "disk is larger than a manifest may describe");
+		return;
+	}
+	image->buf_size = sizeof(struct cc_manifest_header) + nr * CC_ID_SIZE;
+	if (image->buf_size < LOAD_BUF_MIN)
+		image->buf_size = LOAD_BUF_MIN;
+	image->buf_size = (image->buf_size + 4095) & ~4095ULL;
+	if (posix_memalign(&image->buf, 4096, image->buf_size)) {
+		image->buf = NULL;
+		image_retry(image, "out of memory");
+		return;
+	}
+	all->nr_loading++;
+	if (!image_read(all, image))
+		image_fetch(all, image);
+}
+
+/* ---- all of them ---- */
+
+uint64_t cc_images_step(struct cc_images *all, uint64_t now_ns)
+{
+	uint64_t due = UINT64_MAX;
+
+	cc_list_each(n, &all->list) {
+		struct cc_image *image = cc_list_entry(n, struct cc_image, node);
+
+		if (all->cancelled || (image->state != CC_IMAGE_QUEUED && image->state != CC_IMAGE_REFUSED))
+			continue;
+		if (now_ns < image->due)
+			due = image->due < due ? image->due : due;
+		else if (all->nr_loading < MAX_LOADING)
+			image_start(all, image);
+	}
+	return due;
+}
+
+void cc_images_cancel(struct cc_images *all)
+{
+	all->cancelled = true;
+	cc_list_each(n, &all->list) {
+		struct cc_image *image = cc_list_entry(n, struct cc_image, node);
+
+		if (image->state == CC_IMAGE_FETCHING)
+			cc_fetch_cancel(all->c.fetch, &image->req);
+	}
+}
+
+unsigned int cc_images_loading(const struct cc_images *all)
+{
+	return all->nr_loading;
+}
+
+int cc_images_open(const struct cc_images_config *c, struct cc_images **ret_images)
+{
+	struct cc_images *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	all->c = *c;
+	cc_list_init(&all->list);
+	*ret_images = all;
+	return 0;
+}
+
+void cc_images_close(struct cc_images *all)
+{
+	free(all);
+}
