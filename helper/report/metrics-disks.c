@@ -14,49 +14,49 @@ struct list {
 
 /* ---- values ---- */
 
-static uint64_t size_bytes(const struct cc_disk *k)
+static uint64_t size_bytes(const struct cc_disk *disk)
 {
-	return k->info.sectors * 512;
+	return disk->info.sectors * 512;
 }
 
-static uint64_t nr_chunks(const struct cc_disk *k)
+static uint64_t nr_chunks(const struct cc_disk *disk)
 {
-	return k->manifest ? k->manifest->nr_chunks : 0;
+	return disk->manifest ? disk->manifest->nr_chunks : 0;
 }
 
-static uint64_t is_refused(const struct cc_disk *k)
+static uint64_t is_refused(const struct cc_disk *disk)
 {
-	return k->state == CHUNKCACHE_DISK_REFUSED;
+	return disk->state == CHUNKCACHE_DISK_REFUSED;
 }
 
-static uint64_t gets(const struct cc_disk *k)
+static uint64_t gets(const struct cc_disk *disk)
 {
-	return k->account ? k->account->gets : 0;
+	return disk->account ? disk->account->gets : 0;
 }
 
-static uint64_t get_bytes(const struct cc_disk *k)
+static uint64_t get_bytes(const struct cc_disk *disk)
 {
-	return k->account ? k->account->bytes : 0;
+	return disk->account ? disk->account->bytes : 0;
 }
 
-static uint64_t prefetches(const struct cc_disk *k)
+static uint64_t prefetches(const struct cc_disk *disk)
 {
-	return k->prefetch.fetched;
+	return disk->prefetch.fetched;
 }
 
-static uint64_t pending(const struct cc_disk *k)
+static uint64_t pending(const struct cc_disk *disk)
 {
-	return k->prefetch.pending;
+	return disk->prefetch.pending;
 }
 
-static uint64_t saved_ms(const struct cc_disk *k)
+static uint64_t saved_ms(const struct cc_disk *disk)
 {
-	return k->prefetch.saved_ns / CC_MS;
+	return disk->prefetch.saved_ns / CC_MS;
 }
 
 static const struct {
 	struct cc_metric m;
-	uint64_t (*value)(const struct cc_disk *k);
+	uint64_t (*value)(const struct cc_disk *disk);
 	unsigned int decimals;
 } families[] = {
 	{ GAUGE("disk_size_bytes", "Length of the disk."), size_bytes, 0 },
@@ -79,7 +79,7 @@ static const struct cc_metric
 
 /* ---- the disks ---- */
 
-static void on_disk(void *arg, const struct cc_disk *k)
+static void on_disk(void *arg, const struct cc_disk *disk)
 {
 	struct list *l = arg;
 	size_t room = l->room ? 2 * l->room : 64;
@@ -94,7 +94,7 @@ static void on_disk(void *arg, const struct cc_disk *k)
 		l->disks = disks;
 		l->room = room;
 	}
-	l->disks[l->nr++] = k;
+	l->disks[l->nr++] = disk;
 }
 
 /* A reload makes two of a name for a moment: the newest comes first. */
@@ -163,7 +163,7 @@ void cc_metrics_disks(struct cc_session *s, const struct cc_labels *pool, struct
 {
 	struct list l = { .nr = 0 };
 
-	cc_metrics_one(t, pool, &rest, s->sources->accounts.rest.gets, 0);
+	cc_text_one(t, pool, &rest, s->sources->accounts.rest.gets, 0);
 	if (s->disks && make_list(s, pool, &l)) {
 		put_info(&l, t);
 		for (size_t f = 0; f < NR(families); f++) {

@@ -140,11 +140,11 @@ static void put_engine(const struct cc_session *s, const struct cc_labels *pool,
 	cc_text_family(t, &queue_time);
 	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
 		put_histogram(t, pool, priorities[i], &st->queue_time[i]);
-	cc_metrics_one(t, pool, &under_way, st->in_flight, 0);
-	cc_metrics_one(t, pool, &most, s->config->fetch.max_in_flight, 0);
-	cc_metrics_one(t, pool, &negative, st->negative_hits, 0);
-	cc_metrics_one(t, pool, &promoted, st->promoted, 0);
-	cc_metrics_one(t, pool, &mismatches, st->hash_mismatches, 0);
+	cc_text_one(t, pool, &under_way, st->in_flight, 0);
+	cc_text_one(t, pool, &most, s->config->fetch.max_in_flight, 0);
+	cc_text_one(t, pool, &negative, st->negative_hits, 0);
+	cc_text_one(t, pool, &promoted, st->promoted, 0);
+	cc_text_one(t, pool, &mismatches, st->hash_mismatches, 0);
 }
 
 typedef void put_fn(struct cc_text *t, const struct cc_labels *l, const struct cc_endpoint *e);
@@ -152,14 +152,14 @@ typedef void put_fn(struct cc_text *t, const struct cc_labels *l, const struct c
 static void put_results(struct cc_text *t, const struct cc_labels *l, const struct cc_endpoint *e)
 {
 	for (int i = 0; i <= CC_STORE_ERROR; i++)
-		cc_text_sample(t, l, cc_metrics_label("result",
+		cc_text_sample(t, l, cc_text_label("result",
 				cc_store_result_name((enum cc_store_result)i)), e->stats.results[i], 0);
 }
 
 static void put_retries(struct cc_text *t, const struct cc_labels *l, const struct cc_endpoint *e)
 {
 	for (int i = CC_RETRY_TRANSIENT; i < CC_RETRY_FATAL; i++)
-		cc_text_sample(t, l, cc_metrics_label("reason",
+		cc_text_sample(t, l, cc_text_label("reason",
 				cc_retry_class_name((enum cc_retry_class)i)), e->stats.retries[i], 0);
 	cc_text_sample(t, l, "reason=\"fallback\"", e->stats.fallbacks, 0);
 }
@@ -188,7 +188,7 @@ static void put_hedge_ends(struct cc_text *t, const struct cc_labels *l, const s
 static void put_breaker(struct cc_text *t, const struct cc_labels *l, const struct cc_endpoint *e)
 {
 	for (int i = CC_BREAKER_CLOSED; i <= CC_BREAKER_HALF_OPEN; i++)
-		cc_text_sample(t, l, cc_metrics_label("state", cc_breaker_name((enum cc_breaker)i)),
+		cc_text_sample(t, l, cc_text_label("state", cc_breaker_name((enum cc_breaker)i)),
 			       e->breaker == (enum cc_breaker)i, 0);
 }
 

@@ -20,10 +20,4 @@ void cc_metrics_session(struct cc_session *s, const struct cc_labels *pool, stru
 void cc_metrics_disks(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 void cc_metrics_fetch(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 
-/* A family of one sample. */
-void cc_metrics_one(struct cc_text *t, const struct cc_labels *l, const struct cc_metric *m,
-		    uint64_t value, unsigned int decimals);
-/* label="name", for cc_text_sample()'s more; blanks of the name become _.  Of static storage. */
-const char *cc_metrics_label(const char *label, const char *name);
-
 #endif

@@ -194,13 +194,13 @@ void cc_metrics_module(struct cc_session *s, const struct cc_labels *pool, struc
 	struct dump d = { .nr = 0 };
 	bool up = take_dump(s, pool, &d);
 
-	cc_metrics_one(t, pool, &module_up, up, 0);
+	cc_text_one(t, pool, &module_up, up, 0);
 	for (size_t f = 0; up && f < NR(pool_families); f++) {
 		cc_text_family(t, &pool_families[f].m);
 		put_row(t, &pool_families[f], pool, d.pool.n);
 	}
 	if (up)
-		cc_metrics_one(t, pool, &undrained, d.pool.undrained, 0);
+		cc_text_one(t, pool, &undrained, d.pool.undrained, 0);
 	for (size_t f = 0; up && f < NR(disk_families); f++) {
 		cc_text_family(t, &disk_families[f].m);
 		for (size_t i = 0; i < d.nr; i++)

@@ -74,11 +74,11 @@ static void put_process(struct cc_session *s, const struct cc_labels *pool, stru
 	struct timespec ts;
 
 	cc_labels_add(&version, "version", CHUNKCACHE_VERSION);
-	cc_metrics_one(t, &version, &info, 1, 0);
+	cc_text_one(t, &version, &info, 1, 0);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	cc_metrics_one(t, pool, &start_time, since_1970_ms(s->started_ns), 3);
-	cc_metrics_one(t, pool, &cpu, (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / CC_MS, 3);
-	cc_metrics_one(t, pool, &resident, resident_bytes(), 0);
+	cc_text_one(t, pool, &start_time, since_1970_ms(s->started_ns), 3);
+	cc_text_one(t, pool, &cpu, (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / CC_MS, 3);
+	cc_text_one(t, pool, &resident, resident_bytes(), 0);
 }
 
 /* ---- session ---- */
@@ -86,24 +86,24 @@ static void put_process(struct cc_session *s, const struct cc_labels *pool, stru
 static void put_fills(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
 	for (size_t i = 0; i < NR(fill_families); i++)
-		cc_metrics_one(t, pool, &fill_families[i].m,
+		cc_text_one(t, pool, &fill_families[i].m,
 			       *(const uint64_t *)((const char *)&s->stats + fill_families[i].offset), 0);
 	cc_text_family(t, &fetch_errors);
 	for (int i = CC_STORE_NOTFOUND; i <= CC_STORE_ERROR; i++)
-		cc_text_sample(t, pool, cc_metrics_label("result",
+		cc_text_sample(t, pool, cc_text_label("result",
 				cc_store_result_name((enum cc_store_result)i)), s->stats.errors[i], 0);
 }
 
 static void put_attachment(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
-	cc_metrics_one(t, pool, &slot_bytes, s->attachment.slot_size, 0);
-	cc_metrics_one(t, pool, &waiting, cc_fills_waiting(s->fills), 0);
-	cc_metrics_one(t, pool, &in_flight, cc_fills_in_flight(s->fills), 0);
-	cc_metrics_one(t, pool, &busy, cc_ramcache_nr_busy(s->ramcache), 0);
-	cc_metrics_one(t, pool, &ram, cc_ramcache_nr_idle(s->ramcache), 0);
+	cc_text_one(t, pool, &slot_bytes, s->attachment.slot_size, 0);
+	cc_text_one(t, pool, &waiting, cc_fills_waiting(s->fills), 0);
+	cc_text_one(t, pool, &in_flight, cc_fills_in_flight(s->fills), 0);
+	cc_text_one(t, pool, &busy, cc_ramcache_nr_busy(s->ramcache), 0);
+	cc_text_one(t, pool, &ram, cc_ramcache_nr_idle(s->ramcache), 0);
 	cc_text_family(t, &chunks);
 	for (int i = CC_CHUNK_CANDIDATE; i < CC_CHUNK_NR_STATES; i++)
-		cc_text_sample(t, pool, cc_metrics_label("state",
+		cc_text_sample(t, pool, cc_text_label("state",
 				cc_chunk_state_name((enum cc_chunk_state)i)),
 			       cc_index_count(s->index, (enum cc_chunk_state)i), 0);
 }
@@ -141,7 +141,7 @@ static void put_stores(struct cc_session *s, const struct cc_labels *pool, struc
 void cc_metrics_session(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
 	put_process(s, pool, t);
-	cc_metrics_one(t, pool, &attached, s->state == CC_SESSION_ATTACHED, 0);
+	cc_text_one(t, pool, &attached, s->state == CC_SESSION_ATTACHED, 0);
 	put_fills(s, pool, t);
 	if (s->state != CC_SESSION_NONE)
 		put_attachment(s, pool, t);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The text of metrics; see metrics-text.h. */
+#include "metrics-text.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics-text.h"
 #include "utf8.h"
 
 #define FIRST_SIZE	(64 * 1024)
@@ -241,4 +243,22 @@ void cc_text_histogram(struct cc_text *t, const struct cc_labels *l, const char 
 	put_head(t, "_count", l, more);
 	put_number(t, count, 0);
 	put(t, "\n", 1);
+}
+
+void cc_text_one(struct cc_text *t, const struct cc_labels *l, const struct cc_metric *m,
+		 uint64_t value, unsigned int decimals)
+{
+	cc_text_family(t, m);
+	cc_text_sample(t, l, NULL, value, decimals);
+}
+
+const char *cc_text_label(const char *label, const char *name)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%s=\"%s\"", label, name);
+	for (char *p = text; *p; p++)
+		if (*p == ' ' || *p == '-')
+			*p = '_';
+	return text;
 }

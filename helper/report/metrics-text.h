@@ -71,4 +71,10 @@ struct cc_buckets {
 void cc_text_histogram(struct cc_text *t, const struct cc_labels *l, const char *more,
 		       const struct cc_buckets *b);
 
+/* A family of one sample. */
+void cc_text_one(struct cc_text *t, const struct cc_labels *l, const struct cc_metric *m,
+		 uint64_t value, unsigned int decimals);
+/* label="name", for cc_text_sample()'s more; blanks of the name become _.  Of static storage. */
+const char *cc_text_label(const char *label, const char *name);
+
 #endif

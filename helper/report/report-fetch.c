@@ -21,8 +21,8 @@ static json_t *buckets(const struct cc_hist *h)
 	for (unsigned int i = 0; i < CC_HIST_SIZE; i += STEP) {
 		uint64_t n = 0;
 
-		for (unsigned int k = i; k < i + STEP; k++)
-			n += h->n[k];
+		for (unsigned int j = i; j < i + STEP; j++)
+			n += h->n[j];
 		if (n)
 			json_array_append_new(a, json_pack("[I, I]", (json_int_t)cc_hist_upper(i + STEP - 1),
 							   (json_int_t)n));

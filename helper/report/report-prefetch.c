@@ -28,16 +28,17 @@ json_t *cc_replay_counters(const struct cc_replay *r)
 }
 
 /* The next range of the request; false with a line in err if it is none of the disk's. */
-static bool request_range(const json_t *v, const struct cc_disk *k, uint64_t *ret_from, uint64_t *ret_count,
+static bool request_range(const json_t *v, const struct cc_disk *disk, uint64_t *ret_from, uint64_t *ret_count,
 			  char *err, size_t errlen)
 {
 	const json_t *a = json_array_get(v, 0), *b = json_array_get(v, 1);
 	json_int_t from = json_integer_value(a), count = json_integer_value(b);
+	uint64_t nr = disk->manifest->nr_chunks;
 
 	if (json_array_size(v) != 2 || !json_is_integer(a) || !json_is_integer(b) || from < 0 || count < 1 ||
-	    (uint64_t)from >= k->manifest->nr_chunks || (uint64_t)count > k->manifest->nr_chunks - (uint64_t)from) {
+	    (uint64_t)from >= nr || (uint64_t)count > nr - (uint64_t)from) {
 		snprintf(err, errlen, "ranges: expected pairs [FROM, COUNT] inside of the disk's %llu chunks",
-			 (unsigned long long)k->manifest->nr_chunks);
+			 (unsigned long long)nr);
 		return false;
 	}
 	*ret_from = (uint64_t)from;
@@ -46,7 +47,7 @@ static bool request_range(const json_t *v, const struct cc_disk *k, uint64_t *re
 }
 
 /* All must be good before the first one is begun. */
-static bool check_ranges(const json_t *ranges, const struct cc_disk *k, char *err, size_t errlen)
+static bool check_ranges(const json_t *ranges, const struct cc_disk *disk, char *err, size_t errlen)
 {
 	uint64_t from, count, all = 0;
 	const json_t *v;
@@ -57,7 +58,7 @@ static bool check_ranges(const json_t *ranges, const struct cc_disk *k, char *er
 		return false;
 	}
 	json_array_foreach(ranges, i, v) {
-		if (!request_range(v, k, &from, &count, err, errlen))
+		if (!request_range(v, disk, &from, &count, err, errlen))
 			return false;
 		all += count;
 		if (count > PREFETCH_MAX || all > PREFETCH_MAX) {
@@ -70,24 +71,24 @@ static bool check_ranges(const json_t *ranges, const struct cc_disk *k, char *er
 
 json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
-	struct cc_disk *k = cc_request_disk(s, request, err, errlen);
+	struct cc_disk *disk = cc_request_disk(s, request, err, errlen);
 	const json_t *ranges = json_object_get(request, "ranges"), *v;
 	uint64_t from, count, taken = 0, result[3] = { 0 };
 	size_t i;
 
-	if (!k || !check_ranges(ranges, k, err, errlen))
+	if (!disk || !check_ranges(ranges, disk, err, errlen))
 		return NULL;
 	json_array_foreach(ranges, i, v) {
-		request_range(v, k, &from, &count, err, errlen);
-		for (; count && k->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
-			result[cc_fills_prefetch(s->fills, k, from++, true)]++;
+		request_range(v, disk, &from, &count, err, errlen);
+		for (; count && disk->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
+			result[cc_fills_prefetch(s->fills, disk, from++, true)]++;
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(k->info.name),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(disk->info.name),
 			 "taken", cc_json_number(taken),
 			 "queued", cc_json_number(result[CC_PREFETCH_QUEUED]),
 			 "there", cc_json_number(result[CC_PREFETCH_THERE]),
 			 "failed", cc_json_number(result[CC_PREFETCH_NOT]),
-			 "prefetch", cc_prefetch_counters(&k->prefetch));
+			 "prefetch", cc_prefetch_counters(&disk->prefetch));
 }
 
 /* ---- recordings ---- */
@@ -107,23 +108,23 @@ static json_t *touches(const struct cc_recording *r, uint64_t from, uint64_t cou
 json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	static const char *const states[] = { "none", "on", "over" };
-	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
+	const struct cc_disk *disk = cc_request_disk(s, request, err, errlen);
 	const struct cc_recording *r;
 	char digest[2 * CC_ID_SIZE + 1];
 	int64_t from, count;
 
-	if (!k)
+	if (!disk)
 		return NULL;
-	r = &k->recording;
+	r = &disk->recording;
 	from = cc_request_number(request, "from", 0, 0, r->nr, err, errlen);
 	count = cc_request_number(request, "count", CC_TRACE_CHUNKS_MAX, 0, CC_TRACE_CHUNKS_MAX, err, errlen);
 	if (from < 0 || count < 0)
 		return NULL;
-	cc_id_to_hex(k->info.digest, digest);
+	cc_id_to_hex(disk->info.digest, digest);
 	return json_pack("{s:o, s:s, s:s, s:o, s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "disk",
-			 cc_json_text(k->info.name),
-			 "store", k->info.store, "digest", digest, "chunks", cc_json_number(k->manifest->nr_chunks),
-			 "chunk_shift", (int)k->manifest->chunk_shift, "state", states[r->state],
+			 cc_json_text(disk->info.name),
+			 "store", disk->info.store, "digest", digest, "chunks", cc_json_number(disk->manifest->nr_chunks),
+			 "chunk_shift", (int)disk->manifest->chunk_shift, "state", states[r->state],
 			 "age_ms", cc_json_number(r->started_ns ? (cc_now_ns() - r->started_ns) / CC_MS : 0),
 			 "limit_s", CC_RECORDING_SECONDS, "lost", cc_json_number(r->lost), "recorded", cc_json_number(r->nr),
 			 "touches", touches(r, (uint64_t)from, (uint64_t)count));

@@ -153,27 +153,27 @@ static const char *class_name(uint32_t class)
 }
 
 /* The last chunk that could not be had, by number and name. */
-static json_t *failure(const struct cc_disk *k)
+static json_t *failure(const struct cc_disk *disk)
 {
-	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", cc_json_number(k->failure.count),
-			      "chunk", cc_json_number(k->failure.chunk),
-			      "age_ms", cc_json_number((cc_now_ns() - k->failure.at_ns) / CC_MS),
-			      "result", class_name(k->failure.class));
+	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", cc_json_number(disk->failure.count),
+			      "chunk", cc_json_number(disk->failure.chunk),
+			      "age_ms", cc_json_number((cc_now_ns() - disk->failure.at_ns) / CC_MS),
+			      "result", class_name(disk->failure.class));
 	char id[2 * CC_ID_SIZE + 1];
 
-	if (k->manifest && k->failure.chunk < k->manifest->nr_chunks) {
-		cc_id_to_hex(cc_manifest_id(k->manifest, k->failure.chunk), id);
+	if (disk->manifest && disk->failure.chunk < disk->manifest->nr_chunks) {
+		cc_id_to_hex(cc_manifest_id(disk->manifest, disk->failure.chunk), id);
 		json_object_set_new(o, "id", json_string(id));
 	}
 	return o;
 }
 
-static json_t *waiting(const struct cc_fills *f, const struct cc_disk *k)
+static json_t *waiting(const struct cc_fills *f, const struct cc_disk *disk)
 {
 	uint64_t count[CC_CHUNK_NR_STATES];
 	json_t *o = json_object();
 
-	cc_fills_waiting_of(f, k->info.id, count);
+	cc_fills_waiting_of(f, disk->info.id, count);
 	for (int i = 0; i < CC_CHUNK_NR_STATES; i++)
 		if (count[i])
 			json_object_set_new(o, cc_chunk_state_name((enum cc_chunk_state)i),
@@ -186,30 +186,30 @@ struct disk_list {
 	const struct cc_fills *fills;
 };
 
-static void add_disk(void *arg, const struct cc_disk *k)
+static void add_disk(void *arg, const struct cc_disk *disk)
 {
 	struct disk_list *list = arg;
 	static const char *const states[] = { "new", "loaded", "refused" };
 	char digest[2 * CC_ID_SIZE + 1];
 	json_t *o = json_object();
 
-	cc_id_to_hex(k->info.digest, digest);
-	json_object_set_new(o, "id", cc_json_number(k->info.id));
-	json_object_set_new(o, "name", cc_json_text(k->info.name));
-	json_object_set_new(o, "store", json_string(k->info.store));
+	cc_id_to_hex(disk->info.digest, digest);
+	json_object_set_new(o, "id", cc_json_number(disk->info.id));
+	json_object_set_new(o, "name", cc_json_text(disk->info.name));
+	json_object_set_new(o, "store", json_string(disk->info.store));
 	json_object_set_new(o, "digest", json_string(digest));
-	json_object_set_new(o, "sectors", cc_json_number(k->info.sectors));
-	json_object_set_new(o, "state", json_string(states[k->state]));
-	if (k->reason[0])
-		json_object_set_new(o, "reason", cc_json_text(k->reason));
-	if (k->manifest)
-		json_object_set_new(o, "chunks", cc_json_number(k->manifest->nr_chunks));
-	if (k->failure.count)
-		json_object_set_new(o, "failure", failure(k));
-	json_object_set_new(o, "waiting", waiting(list->fills, k));
-	json_object_set_new(o, "prefetch", cc_prefetch_counters(&k->prefetch));
-	json_object_set_new(o, "replay", cc_replay_counters(&k->replay));
-	json_object_set_new(o, "recorded", cc_json_number(k->recording.nr));
+	json_object_set_new(o, "sectors", cc_json_number(disk->info.sectors));
+	json_object_set_new(o, "state", json_string(states[disk->state]));
+	if (disk->reason[0])
+		json_object_set_new(o, "reason", cc_json_text(disk->reason));
+	if (disk->manifest)
+		json_object_set_new(o, "chunks", cc_json_number(disk->manifest->nr_chunks));
+	if (disk->failure.count)
+		json_object_set_new(o, "failure", failure(disk));
+	json_object_set_new(o, "waiting", waiting(list->fills, disk));
+	json_object_set_new(o, "prefetch", cc_prefetch_counters(&disk->prefetch));
+	json_object_set_new(o, "replay", cc_replay_counters(&disk->replay));
+	json_object_set_new(o, "recorded", cc_json_number(disk->recording.nr));
 	json_array_append_new(list->array, o);
 }
 
@@ -251,13 +251,13 @@ json_t *cc_report_costs(struct cc_session *s)
 
 #define MAP_MAX 16384			/* chunks in one reply: the loop waits while it is made */
 
-static char map_letter(const struct cc_chunk *k, bool hole)
+static char map_letter(const struct cc_chunk *chunk, bool hole)
 {
 	if (hole)
 		return 'h';
-	if (!k)
+	if (!chunk)
 		return '-';
-	switch (k->state) {
+	switch (chunk->state) {
 	case CC_CHUNK_CACHED:
 		return 'c';
 	case CC_CHUNK_CANDIDATE:
@@ -274,13 +274,13 @@ static char map_letter(const struct cc_chunk *k, bool hole)
 	}
 }
 
-static void fill_map(struct cc_session *s, const struct cc_disk *k, uint64_t from, uint64_t count,
+static void fill_map(struct cc_session *s, const struct cc_disk *disk, uint64_t from, uint64_t count,
 		     char *letters, json_t *slots)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		const uint8_t *id = cc_manifest_id(k->manifest, from + i);
+		const uint8_t *id = cc_manifest_id(disk->manifest, from + i);
 		bool hole = cc_id_is_hole(id);
-		const struct cc_chunk *c = hole ? NULL : cc_index_find(s->index, k->source->domain, id);
+		const struct cc_chunk *c = hole ? NULL : cc_index_find(s->index, disk->source->domain, id);
 
 		letters[i] = map_letter(c, hole);
 		if (letters[i] == 'c') {
@@ -293,19 +293,19 @@ static void fill_map(struct cc_session *s, const struct cc_disk *k, uint64_t fro
 
 json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
-	const struct cc_disk *k = cc_request_disk(s, request, err, errlen);
+	const struct cc_disk *disk = cc_request_disk(s, request, err, errlen);
 	json_t *slots, *o;
 	int64_t from, count;
 	char *letters;
 
-	if (!k)
+	if (!disk)
 		return NULL;
-	from = cc_request_number(request, "from", 0, 0, (int64_t)k->manifest->nr_chunks - 1, err, errlen);
+	from = cc_request_number(request, "from", 0, 0, (int64_t)disk->manifest->nr_chunks - 1, err, errlen);
 	count = cc_request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
 	if (from < 0 || count < 0)
 		return NULL;
-	if ((uint64_t)count > k->manifest->nr_chunks - (uint64_t)from)
-		count = (int64_t)(k->manifest->nr_chunks - (uint64_t)from);
+	if ((uint64_t)count > disk->manifest->nr_chunks - (uint64_t)from)
+		count = (int64_t)(disk->manifest->nr_chunks - (uint64_t)from);
 	letters = malloc((size_t)count + 1);
 	slots = json_array();
 	if (!letters || !slots) {
@@ -314,10 +314,10 @@ json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, si
 		json_decref(slots);
 		return NULL;
 	}
-	fill_map(s, k, (uint64_t)from, (uint64_t)count, letters, slots);
-	o = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "disk", cc_json_text(k->info.name),
-		      "chunks", cc_json_number(k->manifest->nr_chunks),
-		      "chunk_bytes", cc_json_number(1ULL << k->manifest->chunk_shift),
+	fill_map(s, disk, (uint64_t)from, (uint64_t)count, letters, slots);
+	o = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "disk", cc_json_text(disk->info.name),
+		      "chunks", cc_json_number(disk->manifest->nr_chunks),
+		      "chunk_bytes", cc_json_number(1ULL << disk->manifest->chunk_shift),
 		      "from", cc_json_number((uint64_t)from), "states", letters, "slots", slots);
 	free(letters);
 	return o;

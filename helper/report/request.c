@@ -22,11 +22,11 @@ int64_t cc_request_number(const json_t *request, const char *key, int64_t def, i
 struct cc_disk *cc_request_disk(struct cc_session *s, const json_t *request, char *err, size_t errlen)
 {
 	const char *name = json_string_value(json_object_get(request, "disk"));
-	struct cc_disk *k = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
+	struct cc_disk *disk = s->disks && name ? cc_disks_find_name(s->disks, name) : NULL;
 
-	if (k && k->manifest)
-		return k;
-	snprintf(err, errlen, k ? "disk: its manifest is not loaded" :
+	if (disk && disk->manifest)
+		return disk;
+	snprintf(err, errlen, disk ? "disk: its manifest is not loaded" :
 		 "disk: expected the name of a disk of this pool");
 	return NULL;
 }
