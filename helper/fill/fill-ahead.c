@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Chunks that are fetched though nobody waits for them: from the first touches of a disk to what
- * should be fetched next (which is prefetch.c's to say), and what becomes of each.
+ * should be fetched next (which is prefetch.c's to say).
  *
  * A fill for nobody has for_disk set until somebody waits for it; it takes only what is left over, buffers,
  * requests and slots, and is dropped rather than tried again.  All mappings of its chunk are marked, so
  * that the first hit is heard of.
  */
-#include <errno.h>
-
 #include "fill-impl.h"
 
 struct disk_arg {
@@ -21,12 +19,12 @@ static bool there(void *arg, uint64_t chunk)
 {
 	const struct disk_arg *a = arg;
 	const uint8_t *id = cc_manifest_id(a->disk->manifest, chunk);
-	const struct cc_chunk *k;
+	const struct cc_chunk *c;
 
 	if (cc_id_is_hole(id))
 		return true;
-	k = cc_index_find(a->f->c.index, a->disk->source->domain, id);
-	return k && k->state != CC_CHUNK_ABSENT;
+	c = cc_index_find(a->f->c.index, a->disk->source->domain, id);
+	return c && c->state != CC_CHUNK_ABSENT;
 }
 
 /* ---- begin ---- */
@@ -35,20 +33,20 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 {
 	struct disk_arg a = { f, disk };
 	struct cc_fill *fill;
-	struct cc_chunk *k;
+	struct cc_chunk *c;
 
 	if (there(&a, chunk))
 		return CC_PREFETCH_THERE;
 	if (f->draining || f->lost || disk->source->down)
 		return CC_PREFETCH_NOT;
-	k = cc_index_get(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
-	fill = k ? cc_fill_new(f, k) : NULL;
+	c = cc_index_get(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
+	fill = c ? cc_fill_new(f, c) : NULL;
 	if (!fill) {
-		if (k)
-			cc_index_forget(f->c.index, k);
+		if (c)
+			cc_index_forget(f->c.index, c);
 		return CC_PREFETCH_NOT;
 	}
-	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+	cc_index_set_state(f->c.index, c, CC_CHUNK_WANTED);
 	fill->prio = CC_FETCH_PREFETCH;
 	fill->for_disk = disk->info.id;
 	fill->by_hand = by_hand;
@@ -60,127 +58,47 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 	return CC_PREFETCH_QUEUED;
 }
 
+/* disk reads chunk, for the first time in a while.  True if its trace says so. */
+static bool touch_replay(struct cc_disk *disk, uint64_t chunk)
+{
+	struct cc_replay *r = &disk->replay;
+	enum cc_replay_state before = r->state;
+	bool match = cc_replay_touch(r, chunk);
+
+	if (r->state == CC_REPLAY_LEFT && before != r->state)
+		cc_log(LOG_INFO, "disk %s: does not read what its boot trace says; left after %u of %u chunks",
+		       disk->info.name, r->given, r->nr);
+	return match;
+}
+
 void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 {
 	struct disk_arg a = { f, disk };
-	uint64_t c, beside[2];
+	uint64_t next, beside[2];
 	struct cc_stream *s;
 	unsigned int nr;
 
 	cc_recording_touch(&disk->recording, chunk, cc_now_ns());
-	if (cc_fills_replay_touch(disk, chunk))
+	if (touch_replay(disk, chunk))
 		return;
 	s = cc_streams_touch(&disk->streams, chunk, there, &a);
-	while (s && (c = cc_stream_next(&disk->streams, s, there, &a)) != CC_NO_CHUNK)
-		if (cc_fills_prefetch(f, disk, c, false) == CC_PREFETCH_NOT)
+	while (s && (next = cc_stream_next(&disk->streams, s, there, &a)) != CC_NO_CHUNK)
+		if (cc_fills_prefetch(f, disk, next, false) == CC_PREFETCH_NOT)
 			return;
 	nr = cc_streams_beside(&disk->streams, chunk, there, &a, beside);
 	for (unsigned int i = 0; i < nr; i++)
 		cc_fills_prefetch(f, disk, beside[i], false);
 }
 
-/* ---- what becomes of it ---- */
-
-void cc_fill_prefetch_started(struct cc_fill *fill)
-{
-	struct cc_disk *disk;
-
-	if (!fill->for_disk)
-		return;
-	fill->started_ns = cc_now_ns();
-	fill->f->prefetching++;
-	fill->source->prefetching++;
-	disk = cc_disks_find(fill->f->c.disks, fill->for_disk);
-	if (disk)
-		disk->prefetch.fetched++;
-}
-
-/* From now on the fill is like any other.  Returns its disk if that is still there. */
-static struct cc_disk *leave(struct cc_fill *fill)
-{
-	struct cc_disk *disk = cc_disks_find(fill->f->c.disks, fill->for_disk);
-
-	if (fill->started_ns) {
-		fill->f->prefetching--;
-		fill->source->prefetching--;
-	}
-	fill->for_disk = 0;
-	if (disk) {
-		disk->prefetch.pending--;
-		disk->prefetch.by_hand -= fill->by_hand;
-	}
-	return disk;
-}
-
-void cc_fill_prefetch_joined(struct cc_fill *fill)
-{
-	struct cc_disk *disk;
-
-	if (!fill->for_disk)
-		return;
-	disk = leave(fill);
-	if (!disk || !fill->started_ns)
-		return;
-	disk->prefetch.late++;
-	disk->prefetch.saved_ns += cc_now_ns() - fill->started_ns;
-}
-
-void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
-{
-	uint64_t id = fill->for_disk;
-	struct cc_disk *disk;
-
-	if (!id)
-		return;
-	disk = leave(fill);
-	if (cached && disk) {
-		disk->prefetch.ready++;
-		fill->chunk->unread_of = id;
-		fill->chunk->fetch_ns = fill->req.total_ns - fill->req.queued_ns;
-	} else if (disk) {
-		disk->prefetch.dropped++;
-		if (!fill->by_hand)
-			cc_streams_died(&disk->streams);
-	}
-}
-
-void cc_fills_read(struct cc_fills *f, struct cc_chunk *k)
-{
-	struct cc_disk *disk;
-
-	if (!k->unread_of)
-		return;
-	disk = cc_disks_find(f->c.disks, k->unread_of);
-	k->unread_of = 0;
-	if (!disk)
-		return;
-	disk->prefetch.ready--;
-	disk->prefetch.used++;
-	disk->prefetch.saved_ns += k->fetch_ns;
-	cc_streams_used(&disk->streams);
-}
-
 void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 {
-	struct cc_chunk *k;
+	struct cc_chunk *c;
 
 	if (chunk >= disk->manifest->nr_chunks)
 		return;
-	k = cc_index_find(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
-	if (k)
-		cc_fills_read(f, k);
+	c = cc_index_find(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
+	if (c)
+		cc_fills_read(f, c);
 	cc_fills_touch(f, disk, chunk);
 }
 
-void cc_fills_unread(void *fills, struct cc_chunk *k)
-{
-	struct cc_fills *f = fills;
-	struct cc_disk *disk = cc_disks_find(f->c.disks, k->unread_of);
-
-	k->unread_of = 0;
-	if (!disk)
-		return;
-	disk->prefetch.ready--;
-	disk->prefetch.unread++;
-	cc_streams_died(&disk->streams);
-}

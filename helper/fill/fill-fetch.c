@@ -3,11 +3,11 @@
  * Fetches of chunks: which is started when, so that no store and no readahead takes all buffers; and what
  * becomes of what a fetch brings.
  */
+#include "fill-impl.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "fill-impl.h"
 
 #define DOWN_FAILURES	4		/* in a row: the store is down */
 #define PROBES		2		/* requests at a time that a store always gets */
@@ -91,20 +91,20 @@ static void insert_failure(struct cc_fills *f, struct cc_failure *x)
 	cc_list_add_tail(next, &x->node);
 }
 
-static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_source *source,
+static void remember_failure(struct cc_fills *f, struct cc_chunk *chunk, struct cc_source *source,
 			     uint32_t encoding, uint32_t class)
 {
 	struct cc_failure *x = calloc(1, sizeof(*x));
 
 	if (!x) {
-		cc_index_forget(f->c.index, k);
+		cc_index_forget(f->c.index, chunk);
 		return;
 	}
 	*x = (struct cc_failure) {
-		.chunk = k, .source = source, .encoding = encoding, .class = class,
+		.chunk = chunk, .source = source, .encoding = encoding, .class = class,
 		.until = cc_now_ns() + source->config->negative_ttl_ms * CC_MS,
 	};
-	k->failure = x;
+	chunk->failure = x;
 	insert_failure(f, x);
 	f->nr_failures++;
 }
@@ -113,7 +113,7 @@ static void remember_failure(struct cc_fills *f, struct cc_chunk *k, struct cc_s
 static void fetch_refused(struct cc_fill *fill, uint32_t class)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
+	struct cc_chunk *chunk = fill->chunk;
 	struct cc_source *source = fill->source;
 	uint32_t encoding = fill->encoding;
 
@@ -127,32 +127,32 @@ static void fetch_refused(struct cc_fill *fill, uint32_t class)
 		cc_fill_answer_error(f, &w->m, class);
 		cc_waiters_free(f->waiters, w);
 	}
-	cc_ramcache_put(f->c.ramcache, k->buf);
-	k->buf = NULL;
+	cc_ramcache_put(f->c.ramcache, chunk->buf);
+	chunk->buf = NULL;
 	if (cc_fill_choose_source(fill)) {
-		cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+		cc_index_set_state(f->c.index, chunk, CC_CHUNK_WANTED);
 		fill->due = 0;
 		cc_fill_queue(fill);
 		return;
 	}
 	cc_fill_free(fill);
-	cc_index_set_state(f->c.index, k, CC_CHUNK_FAILED);
-	remember_failure(f, k, source, encoding, class);
+	cc_index_set_state(f->c.index, chunk, CC_CHUNK_FAILED);
+	remember_failure(f, chunk, source, encoding, class);
 }
 
 /* Trouble that may pass: the kernel holds the readers under their own rule, and here it is tried again. */
 static void fetch_again(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
+	struct cc_chunk *chunk = fill->chunk;
 
-	cc_ramcache_put(f->c.ramcache, k->buf);
-	k->buf = NULL;
+	cc_ramcache_put(f->c.ramcache, chunk->buf);
+	chunk->buf = NULL;
 	if (!cc_fill_choose_source(fill)) {
 		cc_fill_drop(fill);
 		return;
 	}
-	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+	cc_index_set_state(f->c.index, chunk, CC_CHUNK_WANTED);
 	fill_retry(fill, cc_now_ns());
 }
 
@@ -219,20 +219,19 @@ static void chunk_fetched(struct cc_fetch_req *req)
 	}
 }
 
-/* The chunk has a buffer. */
 void cc_fill_start_fetch(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
+	struct cc_chunk *chunk = fill->chunk;
 
-	cc_index_set_state(f->c.index, k, CC_CHUNK_FETCHING);
+	cc_index_set_state(f->c.index, chunk, CC_CHUNK_FETCHING);
 	fill->due = 0;
 	cc_fill_prefetch_started(fill);
 	fill->req = (struct cc_fetch_req) {
-		.store = fill->source->store, .encoding = fill->encoding, .buf = k->buf->data,
+		.store = fill->source->store, .encoding = fill->encoding, .buf = chunk->buf->data,
 		.buf_size = cc_fills_chunk_size(f), .done = chunk_fetched,
 	};
-	memcpy(fill->req.id, k->id, CC_ID_SIZE);
+	memcpy(fill->req.id, chunk->id, CC_ID_SIZE);
 	f->in_flight++;
 	fill->source->in_flight++;
 	cc_fetch_submit(f->c.fetch, &fill->req, fill->prio);
@@ -340,7 +339,6 @@ uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns)
 		if (probes(s) && s->probe_due < due)
 			due = s->probe_due;
 	}
-	cc_fills_start_adoptable(f);
 	while (started && !f->error) {
 		started = false;
 		for (unsigned int i = 0; i < f->c.sources->nr; i++)
@@ -353,11 +351,11 @@ void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns)
 {
 	while (f->nr_failures) {
 		struct cc_failure *x = cc_list_entry(f->failures.next, struct cc_failure, node);
-		struct cc_chunk *k = x->chunk;
+		struct cc_chunk *chunk = x->chunk;
 
 		if (now_ns < x->until && f->nr_failures <= MAX_FAILURES)
 			return;
 		cc_failure_free(f, x);
-		cc_index_forget(f->c.index, k);
+		cc_index_forget(f->c.index, chunk);
 	}
 }

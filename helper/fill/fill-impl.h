@@ -2,12 +2,18 @@
 /*
  * The fill engine's inside: what its files share.
  *
- *	fill.c		the life of fills and of the engine
- *	fill-miss.c	misses come in; answers by mapping, bytes, error
- *	fill-fetch.c	which chunk is fetched when, and what a fetch brings
- *	fill-ahead.c	chunks that nobody waits for: begun, joined, read or lost unread
+ *	fills.c		the engine's start, steps and end
+ *	fill-miss.c	misses come in; answers by mapping
  *	fill-replay.c	boot traces: asked for, and replayed
- *	fill-slot.c	into a slot, and out of slots that an earlier instance filled
+ *	fill-ahead.c	chunks that nobody waits for: begun
+ *	fill-adopt.c	out of slots that an earlier instance filled
+ *	fill-fetch.c	which chunk is fetched when, and what a fetch brings
+ *	fill-slot.c	into a slot
+ *	fill.c		the life of a fill
+ *	fill-spare.c	what becomes of chunks that nobody waited for
+ *	fill-answer.c	answers by bytes and by error
+ *
+ * Each calls those below it only.
  */
 #ifndef CC_FILL_IMPL_H
 #define CC_FILL_IMPL_H
@@ -97,14 +103,53 @@ static inline size_t cc_fills_chunk_size(const struct cc_fills *f)
 	return (size_t)1 << f->c.slot_shift;
 }
 
+/* ---- fill-replay.c ---- */
+
+/* Ask for traces, give what there is room for. */
+void cc_fills_step_replays(struct cc_fills *f);
+/* No disk is in a list any more; requests under way still complete. */
+void cc_fills_drain_replays(struct cc_fills *f);
+
+/* ---- fill-ahead.c ---- */
+
+/* disk reads chunk, for the first time in a while: whoever reads in order will be served. */
+void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
+/* m says that a marked chunk was read. */
+void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
+
+/* ---- fill-adopt.c ---- */
+
+/* What is in the queue of those that may be in a slot, as far as there are buffers. */
+void cc_fills_start_adoptable(struct cc_fills *f);
+/* Returns when to be called again. */
+uint64_t cc_fills_step_adopt(struct cc_fills *f, uint64_t now_ns);
+
+/* ---- fill-fetch.c ---- */
+
+/* The chunk has a buffer. */
+void cc_fill_start_fetch(struct cc_fill *fill);
+/* Returns when to be called again. */
+uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns);
+void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns);
+
+/* ---- fill-slot.c ---- */
+
+/* FETCHED: which queue for slots it is in has to do with who waits. */
+void cc_fill_queue_slot(struct cc_fill *fill);
+void cc_fill_unqueue_slot(struct cc_fill *fill);
+
+/* Bytes are in the buffer and right: a slot is wanted. */
+void cc_fill_verified(struct cc_fill *fill);
+/* Returns when to be called again. */
+uint64_t cc_fills_step_slots(struct cc_fills *f, uint64_t now_ns);
+/* The bytes are in the slot: tell the kernel. */
+void cc_fill_slot_done(struct cc_fill *fill, bool adopted);
+void cc_fill_release_slot(struct cc_fills *f, struct chunkcache_slot slot, bool bad);
+
 /* ---- fill.c ---- */
 
-/* Keep what matters of a channel's error; that a disk or miss has gone does not. */
-void cc_fills_channel_result(struct cc_fills *f, int r);
-/* Misses were left undone for want of memory: the session asks for them again. */
-void cc_fills_short_of_memory(struct cc_fills *f);
-/* A fill for k, which has none.  NULL: no memory. */
-struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *k);
+/* A fill for chunk, which has none.  NULL: no memory. */
+struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *chunk);
 /* The work is over; what becomes of the chunk is the caller's. */
 void cc_fill_free(struct cc_fill *fill);
 /* Drop the fill and all that is known of its chunk. */
@@ -119,60 +164,29 @@ void cc_fill_queue(struct cc_fill *fill);
 void cc_fills_drop_list(struct cc_list *list);
 void cc_failure_free(struct cc_fills *f, struct cc_failure *x);
 
-/* ---- fill-miss.c ---- */
+/* ---- fill-spare.c ---- */
 
+/* Somebody reads chunk, which is in a slot. */
+void cc_fills_read(struct cc_fills *f, struct cc_chunk *chunk);
+/* A fill for nobody is given to the fetch engine. */
+void cc_fill_prefetch_started(struct cc_fill *fill);
+/* Somebody waits for it from now on, or it ends.  No effect if it was not for nobody. */
+void cc_fill_prefetch_joined(struct cc_fill *fill);
+void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached);
+/* The index's: chunk lost its slot and nobody has read it. */
+void cc_fills_unread(void *fills, struct cc_chunk *chunk);
+
+/* ---- fill-answer.c ---- */
+
+/* Keep what matters of a channel's error; that a disk or miss has gone does not. */
+void cc_fills_channel_result(struct cc_fills *f, int r);
+/* Misses were left undone for want of memory: the session asks for them again. */
+void cc_fills_short_of_memory(struct cc_fills *f);
 /* The bytes that m asks for, out of the whole chunk in data. */
 void cc_fill_answer(struct cc_fills *f, const struct chunkcache_miss *m, const void *data);
 void cc_fill_answer_error(struct cc_fills *f, const struct chunkcache_miss *m, uint32_t class);
 /* Everybody who waits gets bytes and leaves; or only those who must have bytes. */
 void cc_fill_answer_all(struct cc_fill *fill);
 void cc_fill_answer_must(struct cc_fill *fill);
-
-/* ---- fill-fetch.c ---- */
-
-/* The chunk has a buffer. */
-void cc_fill_start_fetch(struct cc_fill *fill);
-/* Returns when to be called again. */
-uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns);
-void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns);
-
-/* ---- fill-ahead.c ---- */
-
-/* disk reads chunk, for the first time in a while: whoever reads in order will be served. */
-void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
-/* m says that a marked chunk was read. */
-void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
-/* Somebody reads k, which is in a slot. */
-void cc_fills_read(struct cc_fills *f, struct cc_chunk *k);
-/* A fill for nobody is given to the fetch engine. */
-void cc_fill_prefetch_started(struct cc_fill *fill);
-/* Somebody waits for it from now on, or it ends.  No effect if it was not for nobody. */
-void cc_fill_prefetch_joined(struct cc_fill *fill);
-void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached);
-/* The index's: k lost its slot and nobody has read it. */
-void cc_fills_unread(void *fills, struct cc_chunk *k);
-
-/* ---- fill-replay.c ---- */
-
-/* Ask for traces, give what there is room for. */
-void cc_fills_step_replays(struct cc_fills *f);
-/* disk reads chunk, for the first time in a while.  True if its trace says so. */
-bool cc_fills_replay_touch(struct cc_disk *disk, uint64_t chunk);
-/* No disk is in a list any more; requests under way still complete. */
-void cc_fills_drain_replays(struct cc_fills *f);
-
-/* ---- fill-slot.c ---- */
-
-/* FETCHED: which queue for slots it is in has to do with who waits. */
-void cc_fill_queue_slot(struct cc_fill *fill);
-void cc_fill_unqueue_slot(struct cc_fill *fill);
-
-/* Bytes are in the buffer and right: a slot is wanted. */
-void cc_fill_verified(struct cc_fill *fill);
-/* Return when to be called again. */
-uint64_t cc_fills_step_slots(struct cc_fills *f, uint64_t now_ns);
-uint64_t cc_fills_step_adopt(struct cc_fills *f, uint64_t now_ns);
-/* What is in the queue of those that may be in a slot, as far as there are buffers. */
-void cc_fills_start_adoptable(struct cc_fills *f);
 
 #endif

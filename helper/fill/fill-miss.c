@@ -2,84 +2,17 @@
 /*
  * Misses: taken from the kernel, looked up, answered at once or hung on a fill.
  */
+#include "fill-impl.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "fill-impl.h"
 
 #define PULL_BATCHES	32		/* of one pull, before others have their turn */
 
 static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m);
 
-/* ---- answers ---- */
-
-/* The bytes that m asks for, out of the whole chunk in data. */
-void cc_fill_answer(struct cc_fills *f, const struct chunkcache_miss *m, const void *data)
-{
-	uint64_t pos = m->offset & ~511u;
-	uint64_t end = (uint64_t)m->offset + (m->len ? m->len : 512);
-	int r = 0;
-
-	if (end > cc_fills_chunk_size(f))
-		end = cc_fills_chunk_size(f);
-	end = (end + 511) & ~511ULL;
-	f->stats->data++;
-	while (!r && !f->lost && pos < end) {
-		uint32_t n = end - pos < CHUNKCACHE_DATA_MAX ? (uint32_t)(end - pos) : CHUNKCACHE_DATA_MAX;
-
-		r = cc_channel_miss_data(f->c.channel, m, (uint32_t)pos, (const char *)data + pos, n,
-					 pos + n == end);
-		pos += n;
-	}
-	cc_fills_channel_result(f, r);
-}
-
-void cc_fill_answer_error(struct cc_fills *f, const struct chunkcache_miss *m, uint32_t class)
-{
-	struct chunkcache_fail fail = {
-		.disk = m->disk, .chunk = m->chunk, .cookie = m->cookie, .class = class,
-	};
-
-	struct cc_disk *disk = cc_disks_find(f->c.disks, m->disk);
-
-	f->stats->failed++;
-	if (disk)
-		disk->failure = (struct cc_disk_failure) {
-			.count = disk->failure.count + 1, .chunk = m->chunk, .at_ns = cc_now_ns(),
-			.class = class,
-		};
-	if (!f->lost)
-		cc_fills_channel_result(f, cc_channel_miss_fail(f->c.channel, &fail, 1, &f->refusals));
-}
-
-/* Everybody who waits for fill gets bytes and leaves. */
-void cc_fill_answer_all(struct cc_fill *fill)
-{
-	struct cc_fills *f = fill->f;
-
-	cc_list_each_safe(n, &fill->waiters) {
-		struct cc_waiter *w = cc_list_entry(n, struct cc_waiter, node);
-
-		cc_fill_answer(f, &w->m, fill->chunk->buf->data);
-		cc_waiters_free(f->waiters, w);
-	}
-}
-
-/* Those who must have bytes get them as soon as there are some. */
-void cc_fill_answer_must(struct cc_fill *fill)
-{
-	struct cc_fills *f = fill->f;
-
-	cc_list_each_safe(n, &fill->waiters) {
-		struct cc_waiter *w = cc_list_entry(n, struct cc_waiter, node);
-
-		if (!(w->m.flags & CHUNKCACHE_MISS_DATA))
-			continue;
-		cc_fill_answer(f, &w->m, fill->chunk->buf->data);
-		cc_waiters_free(f->waiters, w);
-	}
-}
+/* ---- answers by mapping ---- */
 
 static void queue_map(struct cc_fills *f, const struct chunkcache_miss *m, uint32_t slot, uint32_t gen,
 		      uint32_t flags)
@@ -173,17 +106,17 @@ static void join(struct cc_fills *f, struct cc_fill *fill, const struct chunkcac
 		promote(f, fill, priority(m));
 }
 
-/* The first who asks for k, which is in no slot and in no buffer. */
-static void want(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m)
+/* The first who asks for chunk, which is in no slot and in no buffer. */
+static void want(struct cc_fills *f, struct cc_chunk *chunk, const struct chunkcache_miss *m)
 {
-	struct cc_fill *fill = cc_fill_new(f, k);
+	struct cc_fill *fill = cc_fill_new(f, chunk);
 
 	if (!fill) {
-		cc_index_forget(f->c.index, k);
+		cc_index_forget(f->c.index, chunk);
 		cc_fills_short_of_memory(f);
 		return;
 	}
-	cc_index_set_state(f->c.index, k, CC_CHUNK_WANTED);
+	cc_index_set_state(f->c.index, chunk, CC_CHUNK_WANTED);
 	fill->prio = priority(m);
 	join(f, fill, m);
 	if (cc_fill_choose_source(fill))
@@ -192,44 +125,44 @@ static void want(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache
 		cc_fill_drop(fill);
 }
 
-/* k is only in the RAM cache: answer from there, and try again to get it into a slot. */
-static void hit_memory(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m)
+/* chunk is only in the RAM cache: answer from there, and try again to get it into a slot. */
+static void hit_memory(struct cc_fills *f, struct cc_chunk *chunk, const struct chunkcache_miss *m)
 {
 	struct cc_fill *fill;
 
 	f->stats->ram_hits++;
-	cc_fill_answer(f, m, k->buf->data);
+	cc_fill_answer(f, m, chunk->buf->data);
 	if (m->flags & CHUNKCACHE_MISS_DATA)
 		return;
-	fill = cc_fill_new(f, k);
+	fill = cc_fill_new(f, chunk);
 	if (!fill)
 		return;
-	cc_ramcache_take(f->c.ramcache, k->buf);
+	cc_ramcache_take(f->c.ramcache, chunk->buf);
 	cc_fill_verified(fill);
 }
 
-static void hit_cached(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m)
+static void hit_cached(struct cc_fills *f, struct cc_chunk *chunk, const struct chunkcache_miss *m)
 {
-	cc_fills_read(f, k);
+	cc_fills_read(f, chunk);
 	if (!(m->flags & CHUNKCACHE_MISS_DATA)) {
-		queue_map(f, m, k->slot, k->gen, 0);
+		queue_map(f, m, chunk->slot, chunk->gen, 0);
 		return;
 	}
-	if (k->buf) {
+	if (chunk->buf) {
 		f->stats->ram_hits++;
-		cc_fill_answer(f, m, k->buf->data);
+		cc_fill_answer(f, m, chunk->buf->data);
 		return;
 	}
 	/* Its slot could not be read, or it would have been a hit. */
-	cc_index_unbind(f->c.index, k);
-	want(f, k, m);
+	cc_index_unbind(f->c.index, chunk);
+	want(f, chunk, m);
 }
 
 /* True if m was answered from the memory of failures. */
-static bool hit_failed(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m,
+static bool hit_failed(struct cc_fills *f, struct cc_chunk *chunk, const struct chunkcache_miss *m,
 		       const struct cc_disk *disk)
 {
-	struct cc_failure *x = k->failure;
+	struct cc_failure *x = chunk->failure;
 
 	if (cc_now_ns() < x->until && x->source == disk->source && x->encoding == disk->manifest->encoding) {
 		cc_fill_answer_error(f, m, x->class);
@@ -239,29 +172,29 @@ static bool hit_failed(struct cc_fills *f, struct cc_chunk *k, const struct chun
 	return false;
 }
 
-static void take_chunk(struct cc_fills *f, struct cc_chunk *k, const struct chunkcache_miss *m,
+static void take_chunk(struct cc_fills *f, struct cc_chunk *chunk, const struct chunkcache_miss *m,
 		       const struct cc_disk *disk)
 {
-	switch (k->state) {
+	switch (chunk->state) {
 	case CC_CHUNK_CACHED:
-		hit_cached(f, k, m);
+		hit_cached(f, chunk, m);
 		break;
 	case CC_CHUNK_MEMORY:
-		hit_memory(f, k, m);
+		hit_memory(f, chunk, m);
 		break;
 	case CC_CHUNK_FAILED:
-		if (!hit_failed(f, k, m, disk))
-			want(f, k, m);
+		if (!hit_failed(f, chunk, m, disk))
+			want(f, chunk, m);
 		break;
 	case CC_CHUNK_ABSENT:
 	case CC_CHUNK_CANDIDATE:
-		want(f, k, m);
+		want(f, chunk, m);
 		break;
 	default:
 		f->stats->coalesced++;
-		join(f, k->fill, m);
-		if (k->state == CC_CHUNK_FETCHED || k->state == CC_CHUNK_WRITING)
-			cc_fill_answer_must(k->fill);
+		join(f, chunk->fill, m);
+		if (chunk->state == CC_CHUNK_FETCHED || chunk->state == CC_CHUNK_WRITING)
+			cc_fill_answer_must(chunk->fill);
 	}
 }
 
@@ -269,7 +202,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 {
 	struct cc_disk *disk = cc_disks_find(f->c.disks, m->disk);
 	struct cc_waiter *w;
-	struct cc_chunk *k;
+	struct cc_chunk *chunk;
 	const uint8_t *id;
 
 	if (!disk)
@@ -304,9 +237,9 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 		queue_map(f, m, 0, 0, CHUNKCACHE_MAP_HOLE);
 		return;
 	}
-	k = cc_index_get(f->c.index, disk->source->domain, id);
-	if (k)
-		take_chunk(f, k, m, disk);
+	chunk = cc_index_get(f->c.index, disk->source->domain, id);
+	if (chunk)
+		take_chunk(f, chunk, m, disk);
 	else
 		cc_fills_short_of_memory(f);
 	cc_fills_touch(f, disk, m->chunk);

@@ -4,11 +4,12 @@
  * Whether the disk does what its trace says is replay.h's to judge.  A trace is a hint: without one, or with a bad
  * one, the disk is as well as any other.
  */
+#include "fill-impl.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "boot-trace.h"
-#include "fill-impl.h"
 
 #define MAX_LOADING	8		/* traces at a time: each has a buffer of its own */
 
@@ -184,18 +185,6 @@ void cc_fills_step_replays(struct cc_fills *f)
 		cc_list_each_safe(n, &f->replays)
 			more |= give_one(f, cc_list_entry(n, struct cc_disk, replay.node), nr);
 	}
-}
-
-bool cc_fills_replay_touch(struct cc_disk *disk, uint64_t chunk)
-{
-	struct cc_replay *r = &disk->replay;
-	enum cc_replay_state before = r->state;
-	bool match = cc_replay_touch(r, chunk);
-
-	if (r->state == CC_REPLAY_LEFT && before != r->state)
-		cc_log(LOG_INFO, "disk %s: does not read what its boot trace says; left after %u of %u chunks",
-		       disk->info.name, r->given, r->nr);
-	return match;
 }
 
 /* ---- the end ---- */

@@ -1,46 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The fill engine: the life of fills and of the engine itself; see fill.h, fill-impl.h and the
- * states in index.h.  Knows no attributes, no HTTP and no disk format.
- */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* The life of a fill: made, queued, ended; see the states in index.h. */
 #include "fill-impl.h"
 
-/* Keep what matters of a channel's error; that a disk or miss has gone does not. */
-void cc_fills_channel_result(struct cc_fills *f, int r)
-{
-	if (r && r != -ENOENT && r != -ESTALE)
-		f->error = r;
-	if (r == -ENOTCONN)
-		f->lost = true;
-}
+#include <stdlib.h>
 
-void cc_fills_short_of_memory(struct cc_fills *f)
-{
-	if (!f->error)
-		f->error = -ENOMEM;
-}
-
-struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *k)
+struct cc_fill *cc_fill_new(struct cc_fills *f, struct cc_chunk *chunk)
 {
 	struct cc_fill *fill = calloc(1, sizeof(*fill));
 
 	if (!fill)
 		return NULL;
 	fill->f = f;
-	fill->chunk = k;
+	fill->chunk = chunk;
 	fill->backoff = CC_FILL_BACKOFF_MIN;
 	cc_list_init(&fill->node);
 	cc_list_init(&fill->waiters);
-	k->fill = fill;
+	chunk->fill = fill;
 	f->nr_fills++;
 	return fill;
 }
 
-/* The work is over; what becomes of the chunk is the caller's. */
 void cc_fill_free(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
@@ -54,33 +33,30 @@ void cc_fill_free(struct cc_fill *fill)
 	free(fill);
 }
 
-/* Drop the fill and all that is known of its chunk. */
 void cc_fill_drop(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
+	struct cc_chunk *chunk = fill->chunk;
 
-	if (k->buf)
-		cc_ramcache_put(f->c.ramcache, k->buf);
-	k->buf = NULL;
+	if (chunk->buf)
+		cc_ramcache_put(f->c.ramcache, chunk->buf);
+	chunk->buf = NULL;
 	cc_fill_free(fill);
-	cc_index_forget(f->c.index, k);
+	cc_index_forget(f->c.index, chunk);
 }
 
-/* The fill's bytes are in no slot: they stay in the RAM cache as long as that has room. */
 void cc_fill_to_memory(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
-	struct cc_chunk *k = fill->chunk;
+	struct cc_chunk *chunk = fill->chunk;
 
 	cc_fill_answer_all(fill);
 	cc_fill_free(fill);
-	cc_index_unbind(f->c.index, k);
-	cc_index_set_state(f->c.index, k, CC_CHUNK_MEMORY);
-	cc_ramcache_keep(f->c.ramcache, k->buf, k, false);
+	cc_index_unbind(f->c.index, chunk);
+	cc_index_set_state(f->c.index, chunk, CC_CHUNK_MEMORY);
+	cc_ramcache_keep(f->c.ramcache, chunk->buf, chunk, false);
 }
 
-/* Where the next waiter's disk has the chunk; false if nobody waits any more. */
 bool cc_fill_choose_source(struct cc_fill *fill)
 {
 	struct cc_fills *f = fill->f;
@@ -127,148 +103,8 @@ void cc_failure_free(struct cc_fills *f, struct cc_failure *x)
 	free(x);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error)
-{
-	uint64_t due = UINT64_MAX;
-
-	cc_fills_expire_failures(f, now_ns);
-	if (!f->draining && !f->error) {
-		cc_fills_step_replays(f);
-		due = cc_fills_step_slots(f, now_ns);
-		due = earlier(due, cc_fills_step_sources(f, now_ns));
-		due = earlier(due, cc_fills_step_adopt(f, now_ns));
-	}
-	*ret_error = f->error;
-	f->error = 0;
-	return due;
-}
-
-/* ---- life ---- */
-
-int cc_fills_open(const struct cc_fills_config *c, struct cc_fill_stats *stats, struct cc_fills **ret_fills)
-{
-	struct cc_fills *f = calloc(1, sizeof(*f));
-	int r;
-
-	if (!f)
-		return -ENOMEM;
-	r = cc_waiters_open(&f->waiters);
-	if (r) {
-		free(f);
-		return r;
-	}
-	f->c = *c;
-	f->stats = stats;
-	cc_list_init(&f->adoptable);
-	cc_list_init(&f->fetched);
-	cc_list_init(&f->spare);
-	cc_list_init(&f->failures);
-	cc_list_init(&f->traces_wanted);
-	cc_list_init(&f->replays);
-	cc_list_init(&f->trace_loads);
-	cc_index_on_unread(f->c.index, cc_fills_unread, f);
-	*ret_fills = f;
-	return 0;
-}
-
 void cc_fills_drop_list(struct cc_list *list)
 {
 	while (!cc_list_empty(list))
 		cc_fill_drop(cc_list_entry(list->next, struct cc_fill, node));
-}
-
-void cc_fills_close(struct cc_fills *f)
-{
-	if (!f)
-		return;
-	cc_fills_drain_replays(f);
-	while (f->nr_failures)
-		cc_failure_free(f, cc_list_entry(f->failures.next, struct cc_failure, node));
-	cc_index_on_unread(f->c.index, NULL, NULL);
-	cc_waiters_close(f->waiters);
-	free(f);
-}
-
-static void cancel_fetch(void *arg, struct cc_chunk *k)
-{
-	struct cc_fills *f = arg;
-
-	if (k->state == CC_CHUNK_FETCHING)
-		cc_fetch_cancel(f->c.fetch, &k->fill->req);
-}
-
-void cc_fills_drain(struct cc_fills *f, bool lost)
-{
-	f->lost |= lost;
-	if (f->draining)
-		return;
-	f->draining = true;
-	for (unsigned int i = 0; i < f->c.sources->nr; i++) {
-		struct cc_source *s = &f->c.sources->s[i];
-
-		cc_fills_drop_list(&s->wanted);
-		cc_fills_drop_list(&s->ahead);
-		cc_fills_drop_list(&s->prefetch);
-		cc_fills_drop_list(&s->by_hand);
-		cc_fills_drop_list(&s->retry);
-	}
-	cc_fills_drop_list(&f->adoptable);
-	cc_fills_drop_list(&f->fetched);
-	cc_fills_drop_list(&f->spare);
-	f->nr_fetched = 0;
-	f->nr_spare = 0;
-	cc_index_each(f->c.index, cancel_fetch, f);
-	cc_fills_drain_replays(f);
-}
-
-bool cc_fills_holds(struct cc_fills *f, uint32_t slot, uint32_t gen)
-{
-	const struct cc_chunk *k = cc_index_at(f->c.index, slot);
-
-	return k && k->gen == gen && (k->state == CC_CHUNK_WRITING || k->state == CC_CHUNK_ADOPTING);
-}
-
-unsigned int cc_fills_in_flight(const struct cc_fills *f)
-{
-	return f->in_flight;
-}
-
-struct waiting_of {
-	uint64_t disk, *count;
-};
-
-static void count_waiter(void *arg, const struct cc_waiter *w)
-{
-	struct waiting_of *x = arg;
-	const struct cc_fill *fill = w->fill;
-
-	if (w->m.disk == x->disk)
-		x->count[fill->chunk->state]++;
-}
-
-void cc_fills_waiting_of(const struct cc_fills *f, uint64_t disk, uint64_t ret_count[CC_CHUNK_NR_STATES])
-{
-	struct waiting_of x = { disk, ret_count };
-
-	memset(ret_count, 0, CC_CHUNK_NR_STATES * sizeof(ret_count[0]));
-	cc_waiters_each(f->waiters, count_waiter, &x);
-}
-
-uint64_t cc_fills_waiting(const struct cc_fills *f)
-{
-	return cc_waiters_count(f->waiters);
-}
-
-void cc_fills_evicted(void *index, void *chunk)
-{
-	struct cc_chunk *k = chunk;
-
-	k->buf = NULL;
-	if (k->state == CC_CHUNK_MEMORY)
-		cc_index_forget(index, k);
 }

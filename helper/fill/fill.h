@@ -93,7 +93,7 @@ unsigned int cc_fills_in_flight(const struct cc_fills *f);
 uint64_t cc_fills_waiting(const struct cc_fills *f);
 /* How many chunks of disk are waited for, by the state that the chunk is in. */
 void cc_fills_waiting_of(const struct cc_fills *f, uint64_t disk, uint64_t ret_count[CC_CHUNK_NR_STATES]);
-/* The ramcache's evict function: a chunk of index loses its buffer. */
-void cc_fills_evicted(void *index, void *chunk);
+/* The ramcache's evict function: arg, a chunk of index, loses its buffer. */
+void cc_fills_evicted(void *index, void *arg);
 
 #endif

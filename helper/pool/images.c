@@ -220,8 +220,8 @@ static void image_fetch(struct cc_images *all, struct cc_image *image)
 {
 	image->state = CC_IMAGE_FETCHING;
 	image->req = (struct cc_fetch_req) {
-		.store = image->source->store, .kind = CC_FETCH_MANIFEST, .buf = image->buf, .buf_size = image->buf_size,
-		.done = manifest_fetched,
+		.store = image->source->store, .kind = CC_FETCH_MANIFEST, .buf = image->buf,
+		.buf_size = image->buf_size, .done = manifest_fetched,
 	};
 	memcpy(image->req.id, image->digest, CC_ID_SIZE);
 	cc_fetch_submit(all->c.fetch, &image->req, CC_FETCH_DEMAND);
