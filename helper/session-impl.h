@@ -14,6 +14,7 @@ struct cc_session {
 	struct cc_loop *loop;
 	struct cc_fetch *fetch;
 	struct cc_sources *sources;
+	struct cc_supplies supplies;
 	enum cc_session_state state;
 	struct cc_fill_stats stats;
 	uint64_t started_ns;

@@ -302,7 +302,7 @@ static int open_fills(struct cc_session *s, uint32_t slot_shift)
 {
 	struct cc_fills_config c = {
 		.channel = s->channel, .disks = s->disks, .fetch = s->fetch, .index = s->index,
-		.ramcache = s->ramcache, .table = s->table, .sources = s->sources, .writer = s->writer,
+		.ramcache = s->ramcache, .table = s->table, .supplies = &s->supplies, .writer = s->writer,
 		.nr_slots = s->attachment.nr_slots, .max_slots = max_slots(s), .slot_shift = slot_shift,
 		.nr_buffers = s->nr_buffers, .slot_wait_ms = s->config->slot_wait_ms,
 		.prefetch_max = prefetch_max(s),
@@ -632,6 +632,7 @@ int cc_session_open(const struct cc_config *c, struct cc_loop *loop, struct cc_f
 	s->loop = loop;
 	s->fetch = fetch;
 	s->sources = sources;
+	cc_supplies_init(&s->supplies, sources);
 	s->started_ns = cc_now_ns();
 	*ret_session = s;
 	return 0;

@@ -37,7 +37,7 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 
 	if (there(&a, chunk))
 		return CC_PREFETCH_THERE;
-	if (f->draining || f->lost || disk->source->down)
+	if (f->draining || f->lost || cc_supply_of(f->c.supplies, disk->source)->down)
 		return CC_PREFETCH_NOT;
 	c = cc_index_get(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
 	fill = c ? cc_fill_new(f, c) : NULL;
@@ -50,7 +50,7 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 	fill->prio = CC_FETCH_PREFETCH;
 	fill->for_disk = disk->info.id;
 	fill->by_hand = by_hand;
-	fill->source = disk->source;
+	fill->supply = cc_supply_of(f->c.supplies, disk->source);
 	fill->encoding = disk->manifest->encoding;
 	disk->prefetch.pending++;
 	disk->prefetch.by_hand += by_hand;

@@ -20,17 +20,17 @@
 /* No store may hold all buffers: one that does not answer would take the others with it. */
 static unsigned int share(const struct cc_fills *f)
 {
-	unsigned int nr = f->c.sources->nr > 1 ? f->c.nr_buffers * 3 / 4 : f->c.nr_buffers;
+	unsigned int nr = f->c.supplies->nr > 1 ? f->c.nr_buffers * 3 / 4 : f->c.nr_buffers;
 
 	return nr ? nr : 1;
 }
 
-static unsigned int in_flight_max(const struct cc_fills *f, const struct cc_source *s)
+static unsigned int in_flight_max(const struct cc_fills *f, const struct cc_supply *s)
 {
 	return s->allowed < share(f) ? s->allowed : share(f);
 }
 
-static void source_answered(struct cc_fills *f, struct cc_source *s)
+static void supply_answered(struct cc_fills *f, struct cc_supply *s)
 {
 	s->failures = 0;
 	if (s->allowed < share(f))
@@ -47,10 +47,10 @@ static void source_answered(struct cc_fills *f, struct cc_source *s)
 		fill->backoff = CC_FILL_BACKOFF_MIN;
 	}
 	if (cc_ratelimit_pass(&f->store_limit))
-		cc_log(LOG_NOTICE, "store %s answers again", s->config->name);
+		cc_log(LOG_NOTICE, "store %s answers again", s->source->config->name);
 }
 
-static void source_failed(struct cc_fills *f, struct cc_source *s)
+static void supply_failed(struct cc_fills *f, struct cc_supply *s)
 {
 	s->allowed = in_flight_max(f, s) / 2;
 	if (s->allowed < PROBES)
@@ -62,12 +62,12 @@ static void source_failed(struct cc_fills *f, struct cc_source *s)
 	cc_fills_drop_list(&s->by_hand);
 	s->probe_due = cc_now_ns() + PROBE_PERIOD;
 	if (cc_ratelimit_pass(&f->store_limit))
-		cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->config->name);
+		cc_log(LOG_WARNING, "store %s does not answer; reads wait for it", s->source->config->name);
 }
 
 static void fill_retry(struct cc_fill *fill, uint64_t now_ns)
 {
-	struct cc_source *s = fill->source;
+	struct cc_supply *s = fill->supply;
 
 	/* Only an outage is waited out: an answer ends it for all.  Else nothing would end a long wait. */
 	if (!s->down)
@@ -114,7 +114,7 @@ static void fetch_refused(struct cc_fill *fill, uint32_t class)
 {
 	struct cc_fills *f = fill->f;
 	struct cc_chunk *chunk = fill->chunk;
-	struct cc_source *source = fill->source;
+	struct cc_source *source = fill->supply->source;
 	uint32_t encoding = fill->encoding;
 
 	cc_list_each_safe(n, &fill->waiters) {
@@ -176,7 +176,7 @@ static void charge(struct cc_fill *fill)
 	if (!cc_list_empty(&fill->waiters))
 		disk = cc_disks_find(f->c.disks, cc_list_entry(fill->waiters.next, struct cc_waiter,
 							       node)->m.disk);
-	cc_accounts_charge(&f->c.sources->accounts, disk ? disk->account : NULL,
+	cc_accounts_charge(&f->c.supplies->sources->accounts, disk ? disk->account : NULL,
 			   fill->req.attempts, fill->req.bytes_fetched);
 }
 
@@ -186,9 +186,9 @@ static void chunk_fetched(struct cc_fetch_req *req)
 	struct cc_fills *f = fill->f;
 
 	charge(fill);
-	cc_source_note(fill->source, req, cc_now_ns());
+	cc_source_note(fill->supply->source, req, cc_now_ns());
 	f->in_flight--;
-	fill->source->in_flight--;
+	fill->supply->in_flight--;
 	f->stats->bytes += req->bytes_fetched;
 	if (f->draining) {
 		cc_fill_drop(fill);
@@ -201,20 +201,20 @@ static void chunk_fetched(struct cc_fetch_req *req)
 	switch (req->result) {
 	case CC_STORE_OK:
 		f->stats->fetched++;
-		source_answered(f, fill->source);
+		supply_answered(f, fill->supply);
 		cc_fill_verified(fill);
 		break;
 	case CC_STORE_NOTFOUND:
-		source_answered(f, fill->source);
+		supply_answered(f, fill->supply);
 		fetch_refused(fill, CHUNKCACHE_FAIL_NOTFOUND);
 		break;
 	case CC_STORE_CORRUPT:
 	case CC_STORE_TOOBIG:
-		source_answered(f, fill->source);
+		supply_answered(f, fill->supply);
 		fetch_refused(fill, CHUNKCACHE_FAIL_CORRUPT);
 		break;
 	default:
-		source_failed(f, fill->source);
+		supply_failed(f, fill->supply);
 		fetch_again(fill);
 	}
 }
@@ -228,12 +228,12 @@ void cc_fill_start_fetch(struct cc_fill *fill)
 	fill->due = 0;
 	cc_fill_prefetch_started(fill);
 	fill->req = (struct cc_fetch_req) {
-		.store = fill->source->store, .encoding = fill->encoding, .buf = chunk->buf->data,
+		.store = fill->supply->source->store, .encoding = fill->encoding, .buf = chunk->buf->data,
 		.buf_size = cc_fills_chunk_size(f), .done = chunk_fetched,
 	};
 	memcpy(fill->req.id, chunk->id, CC_ID_SIZE);
 	f->in_flight++;
-	fill->source->in_flight++;
+	fill->supply->in_flight++;
 	cc_fetch_submit(f->c.fetch, &fill->req, fill->prio);
 }
 
@@ -243,13 +243,13 @@ void cc_fill_start_fetch(struct cc_fill *fill)
  * Backoffs have grown long by now, and what is in flight may hang or wait in the engine: one more fill a
  * second finds out that the store is back.
  */
-static bool probes(const struct cc_source *s)
+static bool probes(const struct cc_supply *s)
 {
 	return s->down && s->in_flight < PROBES_MAX &&
 	       !(cc_list_empty(&s->retry) && cc_list_empty(&s->wanted) && cc_list_empty(&s->ahead));
 }
 
-static void probe(struct cc_source *s, uint64_t now_ns)
+static void probe(struct cc_supply *s, uint64_t now_ns)
 {
 	struct cc_fill *fill;
 
@@ -265,7 +265,7 @@ static void probe(struct cc_source *s, uint64_t now_ns)
 	cc_fill_queue(fill);
 }
 
-static void retry_due(struct cc_source *s, uint64_t now_ns)
+static void retry_due(struct cc_supply *s, uint64_t now_ns)
 {
 	if (now_ns < s->next_retry)
 		return;
@@ -286,15 +286,15 @@ static void retry_due(struct cc_source *s, uint64_t now_ns)
  * For nobody only so much at a time that who comes then finds a request free, of all and of its store's.
  * A store that is down is not found to be up again in this way.
  */
-static bool may_prefetch(const struct cc_fills *f, const struct cc_source *s)
+static bool may_prefetch(const struct cc_fills *f, const struct cc_supply *s)
 {
-	unsigned int all = s->config->connections, spare = all < 8 ? all > 1 : all / 8;
+	unsigned int all = s->source->config->connections, spare = all < 8 ? all > 1 : all / 8;
 
 	return !s->down && f->prefetching < f->c.prefetch_max && s->prefetching < all - spare;
 }
 
 /* Whose turn it is, or NULL. */
-static struct cc_list *next_queue(struct cc_fills *f, struct cc_source *s)
+static struct cc_list *next_queue(struct cc_fills *f, struct cc_supply *s)
 {
 	if (!cc_list_empty(&s->wanted))
 		return &s->wanted;
@@ -308,7 +308,7 @@ static struct cc_list *next_queue(struct cc_fills *f, struct cc_source *s)
 }
 
 /* Start one fill of s; false if there is none, or nothing to start it with. */
-static bool start_one(struct cc_fills *f, struct cc_source *s)
+static bool start_one(struct cc_fills *f, struct cc_supply *s)
 {
 	struct cc_list *queue = next_queue(f, s);
 	struct cc_fill *fill;
@@ -324,13 +324,13 @@ static bool start_one(struct cc_fills *f, struct cc_source *s)
 	return true;
 }
 
-uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns)
+uint64_t cc_fills_step_supplies(struct cc_fills *f, uint64_t now_ns)
 {
 	uint64_t due = UINT64_MAX;
 	bool started = true;
 
-	for (unsigned int i = 0; i < f->c.sources->nr; i++) {
-		struct cc_source *s = &f->c.sources->s[i];
+	for (unsigned int i = 0; i < f->c.supplies->nr; i++) {
+		struct cc_supply *s = &f->c.supplies->s[i];
 
 		retry_due(s, now_ns);
 		probe(s, now_ns);
@@ -341,8 +341,8 @@ uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns)
 	}
 	while (started && !f->error) {
 		started = false;
-		for (unsigned int i = 0; i < f->c.sources->nr; i++)
-			started |= start_one(f, &f->c.sources->s[i]);
+		for (unsigned int i = 0; i < f->c.supplies->nr; i++)
+			started |= start_one(f, &f->c.supplies->s[i]);
 	}
 	return due;
 }

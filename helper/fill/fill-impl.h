@@ -28,10 +28,10 @@
 
 /* The work on one chunk.  The chunk's state says where it is. */
 struct cc_fill {
-	struct cc_list node;		/* a queue of the source; or adoptable, fetched or spare */
+	struct cc_list node;		/* a queue of the supply; or adoptable, fetched or spare */
 	struct cc_fills *f;
 	struct cc_chunk *chunk;
-	struct cc_source *source;	/* where to fetch it; NULL while nobody waits (adoption) */
+	struct cc_supply *supply;	/* where to fetch it; NULL while nobody waits (adoption) */
 	uint32_t encoding;
 	enum cc_fetch_priority prio;	/* of the most urgent who waits; PREFETCH: nobody, yet */
 	uint64_t for_disk;		/* with PREFETCH: who it is for, else 0 */
@@ -129,7 +129,7 @@ uint64_t cc_fills_step_adopt(struct cc_fills *f, uint64_t now_ns);
 /* The chunk has a buffer. */
 void cc_fill_start_fetch(struct cc_fill *fill);
 /* Returns when to be called again. */
-uint64_t cc_fills_step_sources(struct cc_fills *f, uint64_t now_ns);
+uint64_t cc_fills_step_supplies(struct cc_fills *f, uint64_t now_ns);
 void cc_fills_expire_failures(struct cc_fills *f, uint64_t now_ns);
 
 /* ---- fill-slot.c ---- */

@@ -89,7 +89,7 @@ static void promote(struct cc_fills *f, struct cc_fill *fill, enum cc_fetch_prio
 		cc_fill_queue_slot(fill);
 	else if (state == CC_CHUNK_FETCHING)
 		cc_fetch_promote(f->c.fetch, &fill->req, prio);
-	else if (state == CC_CHUNK_WANTED && fill->source && !fill->due)
+	else if (state == CC_CHUNK_WANTED && fill->supply && !fill->due)
 		cc_fill_queue(fill);
 }
 

@@ -89,7 +89,7 @@ static void trace_fetched(struct cc_fetch_req *req)
 	struct cc_fills *f = l->fills;
 	struct cc_disk *disk = cc_disks_find(f->c.disks, l->disk);
 
-	cc_accounts_charge(&f->c.sources->accounts, disk ? disk->account : NULL, req->attempts, req->bytes_fetched);
+	cc_accounts_charge(&f->c.supplies->sources->accounts, disk ? disk->account : NULL, req->attempts, req->bytes_fetched);
 	cc_source_note(l->source, req, cc_now_ns());
 	f->in_flight--;
 	f->nr_trace_loads--;

@@ -13,7 +13,7 @@ void cc_fill_prefetch_started(struct cc_fill *fill)
 		return;
 	fill->started_ns = cc_now_ns();
 	fill->f->prefetching++;
-	fill->source->prefetching++;
+	fill->supply->prefetching++;
 	disk = cc_disks_find(fill->f->c.disks, fill->for_disk);
 	if (disk)
 		disk->prefetch.fetched++;
@@ -26,7 +26,7 @@ static struct cc_disk *leave(struct cc_fill *fill)
 
 	if (fill->started_ns) {
 		fill->f->prefetching--;
-		fill->source->prefetching--;
+		fill->supply->prefetching--;
 	}
 	fill->for_disk = 0;
 	if (disk) {

@@ -69,7 +69,7 @@ bool cc_fill_choose_source(struct cc_fill *fill)
 			cc_waiters_free(f->waiters, w);
 			continue;
 		}
-		fill->source = disk->source;
+		fill->supply = cc_supply_of(f->c.supplies, disk->source);
 		fill->encoding = disk->manifest->encoding;
 		/* The next time it is another one's turn. */
 		cc_list_del(&w->node);
@@ -82,10 +82,10 @@ bool cc_fill_choose_source(struct cc_fill *fill)
 static struct cc_list *queue_of(const struct cc_fill *fill)
 {
 	if (fill->prio == CC_FETCH_DEMAND)
-		return &fill->source->wanted;
+		return &fill->supply->wanted;
 	if (fill->prio == CC_FETCH_AHEAD)
-		return &fill->source->ahead;
-	return fill->by_hand ? &fill->source->by_hand : &fill->source->prefetch;
+		return &fill->supply->ahead;
+	return fill->by_hand ? &fill->supply->by_hand : &fill->supply->prefetch;
 }
 
 /* What may be in a slot already does not wait behind others for its store. */

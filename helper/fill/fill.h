@@ -12,8 +12,8 @@
 #include "fetch/fetch.h"
 #include "pool/index.h"
 #include "ramcache.h"
+#include "supply.h"
 #include "pool/slot-table.h"
-#include "pool/sources.h"
 #include "pool/writer.h"
 
 struct cc_fills;
@@ -25,7 +25,7 @@ struct cc_fills_config {
 	struct cc_index *index;
 	struct cc_ramcache *ramcache;
 	struct cc_slot_table *table;
-	struct cc_sources *sources;
+	struct cc_supplies *supplies;
 	struct cc_writer *writer;
 	uint64_t nr_slots;		/* of the pool when the session began */
 	uint64_t max_slots;		/* slots that the kernel may ever hand out */

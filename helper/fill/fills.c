@@ -23,7 +23,7 @@ uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error)
 		cc_fills_step_replays(f);
 		due = cc_fills_step_slots(f, now_ns);
 		cc_fills_start_adoptable(f);
-		due = earlier(due, cc_fills_step_sources(f, now_ns));
+		due = earlier(due, cc_fills_step_supplies(f, now_ns));
 		due = earlier(due, cc_fills_step_adopt(f, now_ns));
 	}
 	*ret_error = f->error;
@@ -85,8 +85,8 @@ void cc_fills_drain(struct cc_fills *f, bool lost)
 	if (f->draining)
 		return;
 	f->draining = true;
-	for (unsigned int i = 0; i < f->c.sources->nr; i++) {
-		struct cc_source *s = &f->c.sources->s[i];
+	for (unsigned int i = 0; i < f->c.supplies->nr; i++) {
+		struct cc_supply *s = &f->c.supplies->s[i];
 
 		cc_fills_drop_list(&s->wanted);
 		cc_fills_drop_list(&s->ahead);

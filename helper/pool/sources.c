@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sources; see sources.h.  Opens and closes stores; the fill engine does the rest.
+ * Sources; see sources.h.  Opens and closes stores.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,13 +14,6 @@ static void init_source(struct cc_source *s, const struct cc_store_config *c)
 {
 	s->config = c;
 	s->domain = cc_domain_key(c->domain ? c->domain : c->name);
-	s->next_retry = UINT64_MAX;
-	s->allowed = CC_SOURCE_ALLOWED_MAX;
-	cc_list_init(&s->wanted);
-	cc_list_init(&s->ahead);
-	cc_list_init(&s->prefetch);
-	cc_list_init(&s->by_hand);
-	cc_list_init(&s->retry);
 }
 
 static int link_stores(struct cc_sources *s, char *err, size_t errlen)

@@ -110,31 +110,31 @@ static void put_attachment(struct cc_session *s, const struct cc_labels *pool, s
 
 /* ---- stores ---- */
 
-static uint64_t is_down(const struct cc_source *x)
+static uint64_t is_down(const struct cc_supply *x)
 {
 	return x->down;
 }
 
-static uint64_t nr_in_flight(const struct cc_source *x)
+static uint64_t nr_in_flight(const struct cc_supply *x)
 {
 	return x->in_flight;
 }
 
-static uint64_t answered_ms(const struct cc_source *x)
+static uint64_t answered_ms(const struct cc_supply *x)
 {
-	return since_1970_ms(x->answered_ns);
+	return since_1970_ms(x->source->answered_ns);
 }
 
 static void put_stores(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t,
-		       const struct cc_metric *m, uint64_t (*value)(const struct cc_source *x),
+		       const struct cc_metric *m, uint64_t (*value)(const struct cc_supply *x),
 		       unsigned int decimals)
 {
 	cc_text_family(t, m);
-	for (unsigned int i = 0; i < s->sources->nr; i++) {
+	for (unsigned int i = 0; i < s->supplies.nr; i++) {
 		struct cc_labels l = *pool;
 
-		cc_labels_add(&l, "store", s->sources->s[i].config->name);
-		cc_text_sample(t, &l, NULL, value(&s->sources->s[i]), decimals);
+		cc_labels_add(&l, "store", s->supplies.s[i].source->config->name);
+		cc_text_sample(t, &l, NULL, value(&s->supplies.s[i]), decimals);
 	}
 }
 

@@ -89,11 +89,12 @@ static json_t *stores(struct cc_session *s)
 	json_t *a = json_array();
 	uint64_t now = cc_now_ns();
 
-	for (unsigned int i = 0; i < s->sources->nr; i++) {
-		const struct cc_source *x = &s->sources->s[i];
+	for (unsigned int i = 0; i < s->supplies.nr; i++) {
+		const struct cc_supply *supply = &s->supplies.s[i];
+		const struct cc_source *x = supply->source;
 		json_t *o = json_pack("{s:s, s:s, s:b, s:i, s:f, s:f}", "name", x->config->name,
-				      "url", x->config->url, "down", (int)x->down,
-				      "in_flight", (int)x->in_flight,
+				      "url", x->config->url, "down", (int)supply->down,
+				      "in_flight", (int)supply->in_flight,
 				      "price_1000_gets", x->config->price_1000_gets,
 				      "price_gib", x->config->price_gib);
 

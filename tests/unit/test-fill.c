@@ -63,6 +63,7 @@ static int faults;			/* in 100 */
 static bool stores_down;
 static uint8_t ids[NR_IDS][CC_ID_SIZE];
 static struct cc_sources sources;
+static struct cc_supplies supplies;
 static struct cc_disk disks[NR_DISKS];
 static struct cc_manifest manifests[NR_DISKS];
 static uint8_t disk_ids[NR_DISKS][NR_CHUNKS][CC_ID_SIZE];
@@ -526,14 +527,9 @@ static void set_up_images(void)
 		configs[i].connections = 4;
 		sources.s[i] = (struct cc_source) {
 			.store = (void *)&configs[i], .config = &configs[i], .domain = 100 + i,
-			.next_retry = UINT64_MAX, .allowed = CC_SOURCE_ALLOWED_MAX,
 		};
-		cc_list_init(&sources.s[i].wanted);
-		cc_list_init(&sources.s[i].ahead);
-		cc_list_init(&sources.s[i].prefetch);
-		cc_list_init(&sources.s[i].by_hand);
-		cc_list_init(&sources.s[i].retry);
 	}
+	cc_supplies_init(&supplies, &sources);
 	for (unsigned int k = 0; k < NR_DISKS; k++) {
 		for (unsigned int c = 0; c < NR_CHUNKS; c++)
 			memcpy(disk_ids[k][c], ids[rnd(NR_IDS)], CC_ID_SIZE);
@@ -587,8 +583,8 @@ static void new_prefetch(struct cc_fills *f)
 
 	cc_fills_prefetch(f, &disks[rnd(NR_DISKS)], rnd(NR_CHUNKS), rnd(2));
 	for (unsigned int i = 0; i < sources.nr; i++) {
-		must(sources.s[i].prefetching <= 3, "a store's connections are taken by prefetch");
-		prefetching += sources.s[i].prefetching;
+		must(supplies.s[i].prefetching <= 3, "a store's connections are taken by prefetch");
+		prefetching += supplies.s[i].prefetching;
 	}
 	must(prefetching <= PREFETCH_MAX, "too many fetches that nobody waits for");
 }
@@ -640,7 +636,7 @@ static void check_prefetch(void)
 		cc_recording_free(&disks[i].recording);
 		cc_replay_free(&disks[i].replay);
 	}
-	must(!sources.s[0].prefetching && !sources.s[1].prefetching, "a prefetch is still counted as under way");
+	must(!supplies.s[0].prefetching && !supplies.s[1].prefetching, "a prefetch is still counted as under way");
 }
 
 static bool pull_all;
@@ -691,7 +687,7 @@ static struct cc_fills *begin(uint32_t s, unsigned int nr_fill, unsigned int nr_
 	};
 	static struct cc_fill_stats stats;
 	struct cc_fills_config c = {
-		.sources = &sources, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT,
+		.supplies = &supplies, .nr_slots = NR_SLOTS, .max_slots = NR_SLOTS, .slot_shift = SHIFT,
 		.nr_buffers = nr_fill, .slot_wait_ms = 200, .prefetch_max = PREFETCH_MAX,
 	};
 	struct cc_fills *f;
@@ -799,7 +795,7 @@ static void play_hang(uint32_t s)
 		miss_own(c, 0);
 	while (clock_ns < back)
 		one_round(f);
-	must(sources.s[1].down, "a store that hangs is down");
+	must(supplies.s[1].down, "a store that hangs is down");
 	first_fetched_ns = NO_TIME;
 	while (first_fetched_ns == NO_TIME && clock_ns < back + 2 * HANG)
 		one_round(f);
@@ -825,7 +821,7 @@ static void play_flaky(void)
 	while (clock_ns < until) {
 		miss_own(rnd(NR_IDS - NR_MISSING), 0);
 		one_round(f);
-		must(!sources.s[1].down, "a store that answers is up");
+		must(!supplies.s[1].down, "a store that answers is up");
 	}
 	bad_id = NR_IDS;
 	while (somebody_waits() && clock_ns < until + 10 * CC_SECOND)
