@@ -270,6 +270,7 @@ static void on_loaded(void *arg, struct cc_disk *disk, bool fresh)
 {
 	struct cc_session *s = arg;
 
+	cc_disk_reads_start(disk, fresh, s->config->prefetch ? s->config->prefetch_window : 0);
 	if (s->config->replay && fresh)
 		cc_fills_replay(s->fills, disk);
 }
@@ -279,8 +280,8 @@ static int open_disks(struct cc_session *s, uint32_t slot_shift)
 	struct cc_disks_config c = {
 		.channel = s->channel, .fetch = s->fetch, .index = s->index, .sources = s->sources,
 		.area = s->area, .pooldev = s->pooldev, .slot_shift = slot_shift,
-		.prefetch_window = s->config->prefetch ? s->config->prefetch_window : 0,
-		.loaded = on_loaded, .arg = s,
+		.added = cc_disk_reads_new, .loaded = on_loaded, .listens = cc_disk_reads_listen,
+		.gone = cc_disk_reads_free, .arg = s,
 	};
 
 	return cc_disks_open(&c, &s->disks);

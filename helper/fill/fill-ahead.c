@@ -52,8 +52,8 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 	fill->by_hand = by_hand;
 	fill->supply = cc_supply_of(f->c.supplies, disk->source);
 	fill->encoding = disk->manifest->encoding;
-	disk->prefetch.pending++;
-	disk->prefetch.by_hand += by_hand;
+	disk->reads->prefetch.pending++;
+	disk->reads->prefetch.by_hand += by_hand;
 	cc_fill_queue(fill);
 	return CC_PREFETCH_QUEUED;
 }
@@ -61,7 +61,7 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 /* disk reads chunk, for the first time in a while.  True if its trace says so. */
 static bool touch_replay(struct cc_disk *disk, uint64_t chunk)
 {
-	struct cc_replay *r = &disk->replay;
+	struct cc_replay *r = &disk->reads->replay;
 	enum cc_replay_state before = r->state;
 	bool match = cc_replay_touch(r, chunk);
 
@@ -78,14 +78,14 @@ void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
 	struct cc_stream *s;
 	unsigned int nr;
 
-	cc_recording_touch(&disk->recording, chunk, cc_now_ns());
+	cc_recording_touch(&disk->reads->recording, chunk, cc_now_ns());
 	if (touch_replay(disk, chunk))
 		return;
-	s = cc_streams_touch(&disk->streams, chunk, there, &a);
-	while (s && (next = cc_stream_next(&disk->streams, s, there, &a)) != CC_NO_CHUNK)
+	s = cc_streams_touch(&disk->reads->streams, chunk, there, &a);
+	while (s && (next = cc_stream_next(&disk->reads->streams, s, there, &a)) != CC_NO_CHUNK)
 		if (cc_fills_prefetch(f, disk, next, false) == CC_PREFETCH_NOT)
 			return;
-	nr = cc_streams_beside(&disk->streams, chunk, there, &a, beside);
+	nr = cc_streams_beside(&disk->reads->streams, chunk, there, &a, beside);
 	for (unsigned int i = 0; i < nr; i++)
 		cc_fills_prefetch(f, disk, beside[i], false);
 }

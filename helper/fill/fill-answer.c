@@ -48,8 +48,8 @@ void cc_fill_answer_error(struct cc_fills *f, const struct chunkcache_miss *m, u
 
 	f->stats->failed++;
 	if (disk)
-		disk->failure = (struct cc_disk_failure) {
-			.count = disk->failure.count + 1, .chunk = m->chunk, .at_ns = cc_now_ns(),
+		disk->reads->failure = (struct cc_disk_failure) {
+			.count = disk->reads->failure.count + 1, .chunk = m->chunk, .at_ns = cc_now_ns(),
 			.class = class,
 		};
 	if (!f->lost)

@@ -211,7 +211,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 	if (!disk || !disk->manifest)
 		return;
 	if (m->flags & CHUNKCACHE_MISS_HINT) {
-		disk->recording.lost += m->len;
+		disk->reads->recording.lost += m->len;
 		cc_fills_take_hint(f, disk, m->chunk);
 		return;
 	}

@@ -27,8 +27,8 @@ struct cc_trace_load {
 
 void cc_fills_replay(struct cc_fills *f, struct cc_disk *disk)
 {
-	disk->replay.state = CC_REPLAY_WAITING;
-	cc_list_add_tail(&f->traces_wanted, &disk->replay.node);
+	disk->reads->replay.state = CC_REPLAY_WAITING;
+	cc_list_add_tail(&f->traces_wanted, &disk->reads->replay.node);
 }
 
 static bool not_worth_it(void *arg, uint64_t chunk)
@@ -36,7 +36,7 @@ static bool not_worth_it(void *arg, uint64_t chunk)
 	const struct cc_disk *disk = arg;
 
 	return cc_id_is_hole(cc_manifest_id(disk->manifest, chunk)) ||
-	       !cc_recording_listens(&disk->recording, chunk);
+	       !cc_recording_listens(&disk->reads->recording, chunk);
 }
 
 /* The store's bytes are in l. 0, or -errno with a line in err. */
@@ -49,15 +49,15 @@ static int replay_start(struct cc_fills *f, struct cc_disk *disk, const struct c
 
 	if (r)
 		return r;
-	r = cc_replay_start(&disk->replay, &t, nr_chunks, not_worth_it, disk);
+	r = cc_replay_start(&disk->reads->replay, &t, nr_chunks, not_worth_it, disk);
 	cc_trace_free(&t);
 	if (r) {
 		snprintf(err, errlen, "%s", strerror(-r));
 		return r;
 	}
-	cc_list_add_tail(&f->replays, &disk->replay.node);
+	cc_list_add_tail(&f->replays, &disk->reads->replay.node);
 	cc_log(LOG_INFO, "disk %s: boot trace of %u runs: %u chunks are fetched ahead", disk->info.name,
-	       disk->replay.runs, disk->replay.nr);
+	       disk->reads->replay.runs, disk->reads->replay.nr);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static void load_ended(struct cc_fills *f, struct cc_disk *disk, const struct cc
 	}
 	if (err[0])
 		log_limited(f, LOG_WARNING, "disk %s: boot trace not used: %s", disk->info.name, err);
-	cc_replay_free(&disk->replay);
+	cc_replay_free(&disk->reads->replay);
 }
 
 static void trace_fetched(struct cc_fetch_req *req)
@@ -89,11 +89,12 @@ static void trace_fetched(struct cc_fetch_req *req)
 	struct cc_fills *f = l->fills;
 	struct cc_disk *disk = cc_disks_find(f->c.disks, l->disk);
 
-	cc_accounts_charge(&f->c.supplies->sources->accounts, disk ? disk->account : NULL, req->attempts, req->bytes_fetched);
+	cc_accounts_charge(&f->c.supplies->sources->accounts, disk ? disk->account : NULL,
+			   req->attempts, req->bytes_fetched);
 	cc_source_note(l->source, req, cc_now_ns());
 	f->in_flight--;
 	f->nr_trace_loads--;
-	if (disk && disk->replay.state == CC_REPLAY_LOADING && !f->draining)
+	if (disk && disk->reads->replay.state == CC_REPLAY_LOADING && !f->draining)
 		load_ended(f, disk, l);
 	cc_list_del(&l->node);
 	free(l);
@@ -124,11 +125,11 @@ static void load_start(struct cc_fills *f, struct cc_disk *disk)
 	struct cc_trace_load *l = load_new(f, disk);
 
 	if (!l) {
-		cc_replay_free(&disk->replay);
+		cc_replay_free(&disk->reads->replay);
 		return;
 	}
-	cc_list_del(&disk->replay.node);
-	disk->replay.state = CC_REPLAY_LOADING;
+	cc_list_del(&disk->reads->replay.node);
+	disk->reads->replay.state = CC_REPLAY_LOADING;
 	cc_list_add_tail(&f->trace_loads, &l->node);
 	f->nr_trace_loads++;
 	f->in_flight++;
@@ -143,7 +144,7 @@ static void load_start(struct cc_fills *f, struct cc_disk *disk)
  */
 static bool has_room(const struct cc_fills *f, const struct cc_disk *disk, unsigned int nr_replays)
 {
-	const struct cc_prefetch_stats *st = &disk->prefetch;
+	const struct cc_prefetch_stats *st = &disk->reads->prefetch;
 	unsigned int pending = st->pending - st->by_hand;
 
 	return pending * nr_replays < 2 * f->c.prefetch_max &&
@@ -153,7 +154,7 @@ static bool has_room(const struct cc_fills *f, const struct cc_disk *disk, unsig
 /* True if there may be more to give. */
 static bool give_one(struct cc_fills *f, struct cc_disk *disk, unsigned int nr_replays)
 {
-	struct cc_replay *r = &disk->replay;
+	struct cc_replay *r = &disk->reads->replay;
 	uint64_t chunk;
 
 	if (!has_room(f, disk, nr_replays) || !cc_replay_next(r, &chunk))
@@ -177,13 +178,13 @@ void cc_fills_step_replays(struct cc_fills *f)
 	bool more = true;
 
 	while (!cc_list_empty(&f->traces_wanted) && f->nr_trace_loads < MAX_LOADING)
-		load_start(f, cc_list_entry(f->traces_wanted.next, struct cc_disk, replay.node));
+		load_start(f, cc_list_entry(f->traces_wanted.next, struct cc_disk_reads, replay.node)->disk);
 	cc_list_each(n, &f->replays)
 		nr++;
 	while (more) {
 		more = false;
 		cc_list_each_safe(n, &f->replays)
-			more |= give_one(f, cc_list_entry(n, struct cc_disk, replay.node), nr);
+			more |= give_one(f, cc_list_entry(n, struct cc_disk_reads, replay.node)->disk, nr);
 	}
 }
 
@@ -194,7 +195,7 @@ void cc_fills_drain_replays(struct cc_fills *f)
 	cc_list_each(n, &f->trace_loads)
 		cc_fetch_cancel(f->c.fetch, &cc_list_entry(n, struct cc_trace_load, node)->req);
 	while (!cc_list_empty(&f->traces_wanted))
-		cc_replay_free(&cc_list_entry(f->traces_wanted.next, struct cc_disk, replay.node)->replay);
+		cc_replay_free(&cc_list_entry(f->traces_wanted.next, struct cc_disk_reads, replay.node)->replay);
 	while (!cc_list_empty(&f->replays))
-		cc_replay_free(&cc_list_entry(f->replays.next, struct cc_disk, replay.node)->replay);
+		cc_replay_free(&cc_list_entry(f->replays.next, struct cc_disk_reads, replay.node)->replay);
 }

@@ -16,7 +16,7 @@ void cc_fill_prefetch_started(struct cc_fill *fill)
 	fill->supply->prefetching++;
 	disk = cc_disks_find(fill->f->c.disks, fill->for_disk);
 	if (disk)
-		disk->prefetch.fetched++;
+		disk->reads->prefetch.fetched++;
 }
 
 /* From now on the fill is like any other.  Returns its disk if that is still there. */
@@ -30,8 +30,8 @@ static struct cc_disk *leave(struct cc_fill *fill)
 	}
 	fill->for_disk = 0;
 	if (disk) {
-		disk->prefetch.pending--;
-		disk->prefetch.by_hand -= fill->by_hand;
+		disk->reads->prefetch.pending--;
+		disk->reads->prefetch.by_hand -= fill->by_hand;
 	}
 	return disk;
 }
@@ -45,8 +45,8 @@ void cc_fill_prefetch_joined(struct cc_fill *fill)
 	disk = leave(fill);
 	if (!disk || !fill->started_ns)
 		return;
-	disk->prefetch.late++;
-	disk->prefetch.saved_ns += cc_now_ns() - fill->started_ns;
+	disk->reads->prefetch.late++;
+	disk->reads->prefetch.saved_ns += cc_now_ns() - fill->started_ns;
 }
 
 void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
@@ -58,13 +58,13 @@ void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
 		return;
 	disk = leave(fill);
 	if (cached && disk) {
-		disk->prefetch.ready++;
+		disk->reads->prefetch.ready++;
 		fill->chunk->unread_of = id;
 		fill->chunk->fetch_ns = fill->req.total_ns - fill->req.queued_ns;
 	} else if (disk) {
-		disk->prefetch.dropped++;
+		disk->reads->prefetch.dropped++;
 		if (!fill->by_hand)
-			cc_streams_died(&disk->streams);
+			cc_streams_died(&disk->reads->streams);
 	}
 }
 
@@ -78,10 +78,10 @@ void cc_fills_read(struct cc_fills *f, struct cc_chunk *chunk)
 	chunk->unread_of = 0;
 	if (!disk)
 		return;
-	disk->prefetch.ready--;
-	disk->prefetch.used++;
-	disk->prefetch.saved_ns += chunk->fetch_ns;
-	cc_streams_used(&disk->streams);
+	disk->reads->prefetch.ready--;
+	disk->reads->prefetch.used++;
+	disk->reads->prefetch.saved_ns += chunk->fetch_ns;
+	cc_streams_used(&disk->reads->streams);
 }
 
 void cc_fills_unread(void *fills, struct cc_chunk *chunk)
@@ -92,7 +92,7 @@ void cc_fills_unread(void *fills, struct cc_chunk *chunk)
 	chunk->unread_of = 0;
 	if (!disk)
 		return;
-	disk->prefetch.ready--;
-	disk->prefetch.unread++;
-	cc_streams_died(&disk->streams);
+	disk->reads->prefetch.ready--;
+	disk->reads->prefetch.unread++;
+	cc_streams_died(&disk->reads->streams);
 }

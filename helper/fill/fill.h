@@ -8,7 +8,7 @@
 #define CC_FILL_H
 
 #include "channel.h"
-#include "pool/disks.h"
+#include "disk-reads.h"
 #include "fetch/fetch.h"
 #include "pool/index.h"
 #include "ramcache.h"

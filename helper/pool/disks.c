@@ -101,9 +101,6 @@ static void disk_load(struct cc_disks *d, struct cc_disk *disk)
 	disk->reason[0] = 0;
 	disk->manifest = &disk->image->manifest;
 	disk->scanned = 0;
-	cc_streams_init(&disk->streams, disk->manifest->nr_chunks, d->c.prefetch_window);
-	if (is_fresh(disk))
-		cc_recording_start(&disk->recording, disk->manifest->nr_chunks, cc_now_ns());
 	d->nr_scanning++;
 	d->loaded = true;
 	cc_log(LOG_INFO, "disk %s: %llu chunks of store %s", disk->info.name,
@@ -162,8 +159,7 @@ static void disk_unlink(struct cc_disks *d, struct cc_disk *disk)
 	scan_end(d, disk);
 	cc_image_put(disk->image);
 	cc_accounts_put(&d->c.sources->accounts, disk->account);
-	cc_replay_free(&disk->replay);
-	cc_recording_free(&disk->recording);
+	d->c.gone(disk);
 	free(disk);
 }
 
@@ -206,14 +202,14 @@ static void take_disk(void *arg, const struct cc_disk_info *info)
 		return;
 	}
 	disk = calloc(1, sizeof(*disk));
-	if (!disk) {
+	if (!disk || d->c.added(disk)) {
+		free(disk);
 		short_of_memory(d);
 		return;
 	}
 	disk->info = *info;
 	disk->seen = true;
 	disk->state = CHUNKCACHE_DISK_NEW;
-	cc_replay_init(&disk->replay);
 	disk->account = cc_accounts_get(&d->c.sources->accounts, info);
 	b = disk_bucket(d, info->id);
 	disk->next = *b;
@@ -246,10 +242,9 @@ int cc_disks_refresh(struct cc_disks *d)
 
 /* ---- telling the kernel what is cached ---- */
 
-/* The first read of a chunk is to be heard of while the disk is recorded. */
-static uint32_t flags_of(const struct cc_disk *disk, uint64_t chunk)
+static uint32_t flags_of(const struct cc_disks *d, const struct cc_disk *disk, uint64_t chunk)
 {
-	return cc_recording_listens(&disk->recording, chunk) ? CHUNKCACHE_MAP_MARK : 0;
+	return d->c.listens(disk, chunk) ? CHUNKCACHE_MAP_MARK : 0;
 }
 
 /* One record for chunk c or for the run of holes that starts there; returns how many chunks it was about. */
@@ -272,7 +267,7 @@ static uint64_t scan_chunk(struct cc_disks *d, struct cc_disk *disk, uint64_t c,
 		if (x && x->state == CC_CHUNK_CACHED) {
 			map->slot = x->slot;
 			map->gen = x->gen;
-			map->flags = x->unread_of ? CHUNKCACHE_MAP_MARK : flags_of(disk, c);
+			map->flags = x->unread_of ? CHUNKCACHE_MAP_MARK : flags_of(d, disk, c);
 			(*nr)++;
 		}
 	}
@@ -358,7 +353,7 @@ uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_
 					continue;
 				maps[nr++] = (struct chunkcache_map) {
 					.disk = disk->info.id, .chunk = c, .count = 1,
-					.slot = slot.slot, .gen = slot.gen, .flags = flags_of(disk, c),
+					.slot = slot.slot, .gen = slot.gen, .flags = flags_of(d, disk, c),
 				};
 			}
 		}

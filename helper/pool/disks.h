@@ -9,33 +9,10 @@
 #include "channel.h"
 #include "images.h"
 #include "index.h"
-#include "ahead/prefetch.h"
-#include "ahead/recording.h"
-#include "ahead/replay.h"
 #include "sources.h"
 
 struct cc_disks;
-
-/* The last chunk of a disk that was answered with an error. */
-struct cc_disk_failure {
-	uint64_t count;			/* how many there were; 0: none */
-	uint64_t chunk;
-	uint64_t at_ns;
-	uint32_t class;			/* CHUNKCACHE_FAIL_* */
-};
-
-/* What became of chunks that were fetched for a disk before anybody asked for them. */
-struct cc_prefetch_stats {
-	uint64_t fetched;		/* fetches begun */
-	uint64_t used;			/* of those: in a slot when they were read first */
-	uint64_t late;			/* asked for while they were on their way */
-	uint64_t unread;		/* evicted before anybody read them */
-	uint64_t dropped;		/* not to be had, or no slot for them */
-	uint64_t saved_ns;		/* what readers of used and late ones did not have to wait */
-	unsigned int ready;		/* in a slot, not read yet: now */
-	unsigned int pending;		/* queued, or on their way: now */
-	unsigned int by_hand;		/* of pending: an operator asked for them */
-};
+struct cc_disk_reads;
 
 struct cc_disk {
 	struct cc_disk *next;		/* hash bucket */
@@ -46,11 +23,7 @@ struct cc_disk {
 	struct cc_image *image;		/* NULL: none */
 	const struct cc_manifest *manifest; /* NULL unless LOADED */
 	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
-	struct cc_disk_failure failure;
-	struct cc_streams streams;	/* once LOADED */
-	struct cc_recording recording;	/* from LOADED on, of a disk that was NEW to the kernel */
-	struct cc_replay replay;
-	struct cc_prefetch_stats prefetch;
+	struct cc_disk_reads *reads;	/* the fill engine's, see fill/disk-reads.h */
 	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
 	bool seen;			/* in the dump under way */
 	bool untold;			/* the dump says that the kernel does not know state */
@@ -64,9 +37,13 @@ struct cc_disks_config {
 	struct cc_manifest_area *area;
 	struct cc_pooldev *pooldev;
 	uint32_t slot_shift;
-	uint32_t prefetch_window;	/* chunks of a stream; 0: no prefetch */
+	/* disk is new: what else is to be kept of it?  -ENOMEM: it is found again by the next dump. */
+	int (*added)(struct cc_disk *disk);
 	/* disk has become LOADED; fresh: nobody has served it before. */
 	void (*loaded)(void *arg, struct cc_disk *disk, bool fresh);
+	/* Is it to be heard of the first read of chunk?  Then a mapping of it has to be marked. */
+	bool (*listens)(const struct cc_disk *disk, uint64_t chunk);
+	void (*gone)(struct cc_disk *disk);
 	void *arg;			/* of loaded */
 };
 

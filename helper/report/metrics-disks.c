@@ -41,17 +41,17 @@ static uint64_t get_bytes(const struct cc_disk *disk)
 
 static uint64_t prefetches(const struct cc_disk *disk)
 {
-	return disk->prefetch.fetched;
+	return disk->reads->prefetch.fetched;
 }
 
 static uint64_t pending(const struct cc_disk *disk)
 {
-	return disk->prefetch.pending;
+	return disk->reads->prefetch.pending;
 }
 
 static uint64_t saved_ms(const struct cc_disk *disk)
 {
-	return disk->prefetch.saved_ns / CC_MS;
+	return disk->reads->prefetch.saved_ns / CC_MS;
 }
 
 static const struct {
@@ -150,7 +150,7 @@ static void put_ended(const struct list *l, struct cc_text *t)
 {
 	cc_text_family(t, &ended);
 	for (size_t i = 0; i < l->nr; i++) {
-		const struct cc_prefetch_stats *p = &l->disks[i]->prefetch;
+		const struct cc_prefetch_stats *p = &l->disks[i]->reads->prefetch;
 
 		cc_text_sample(t, &l->labels[i], "result=\"used\"", p->used, 0);
 		cc_text_sample(t, &l->labels[i], "result=\"late\"", p->late, 0);

@@ -80,7 +80,7 @@ json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *er
 		return NULL;
 	json_array_foreach(ranges, i, v) {
 		request_range(v, disk, &from, &count, err, errlen);
-		for (; count && disk->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
+		for (; count && disk->reads->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
 			result[cc_fills_prefetch(s->fills, disk, from++, true)]++;
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(disk->info.name),
@@ -88,7 +88,7 @@ json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *er
 			 "queued", cc_json_number(result[CC_PREFETCH_QUEUED]),
 			 "there", cc_json_number(result[CC_PREFETCH_THERE]),
 			 "failed", cc_json_number(result[CC_PREFETCH_NOT]),
-			 "prefetch", cc_prefetch_counters(&disk->prefetch));
+			 "prefetch", cc_prefetch_counters(&disk->reads->prefetch));
 }
 
 /* ---- recordings ---- */
@@ -115,7 +115,7 @@ json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err,
 
 	if (!disk)
 		return NULL;
-	r = &disk->recording;
+	r = &disk->reads->recording;
 	from = cc_request_number(request, "from", 0, 0, r->nr, err, errlen);
 	count = cc_request_number(request, "count", CC_TRACE_CHUNKS_MAX, 0, CC_TRACE_CHUNKS_MAX, err, errlen);
 	if (from < 0 || count < 0)

@@ -156,14 +156,14 @@ static const char *class_name(uint32_t class)
 /* The last chunk that could not be had, by number and name. */
 static json_t *failure(const struct cc_disk *disk)
 {
-	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", cc_json_number(disk->failure.count),
-			      "chunk", cc_json_number(disk->failure.chunk),
-			      "age_ms", cc_json_number((cc_now_ns() - disk->failure.at_ns) / CC_MS),
-			      "result", class_name(disk->failure.class));
+	json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "count", cc_json_number(disk->reads->failure.count),
+			      "chunk", cc_json_number(disk->reads->failure.chunk),
+			      "age_ms", cc_json_number((cc_now_ns() - disk->reads->failure.at_ns) / CC_MS),
+			      "result", class_name(disk->reads->failure.class));
 	char id[2 * CC_ID_SIZE + 1];
 
-	if (disk->manifest && disk->failure.chunk < disk->manifest->nr_chunks) {
-		cc_id_to_hex(cc_manifest_id(disk->manifest, disk->failure.chunk), id);
+	if (disk->manifest && disk->reads->failure.chunk < disk->manifest->nr_chunks) {
+		cc_id_to_hex(cc_manifest_id(disk->manifest, disk->reads->failure.chunk), id);
 		json_object_set_new(o, "id", json_string(id));
 	}
 	return o;
@@ -205,12 +205,12 @@ static void add_disk(void *arg, const struct cc_disk *disk)
 		json_object_set_new(o, "reason", cc_json_text(disk->reason));
 	if (disk->manifest)
 		json_object_set_new(o, "chunks", cc_json_number(disk->manifest->nr_chunks));
-	if (disk->failure.count)
+	if (disk->reads->failure.count)
 		json_object_set_new(o, "failure", failure(disk));
 	json_object_set_new(o, "waiting", waiting(list->fills, disk));
-	json_object_set_new(o, "prefetch", cc_prefetch_counters(&disk->prefetch));
-	json_object_set_new(o, "replay", cc_replay_counters(&disk->replay));
-	json_object_set_new(o, "recorded", cc_json_number(disk->recording.nr));
+	json_object_set_new(o, "prefetch", cc_prefetch_counters(&disk->reads->prefetch));
+	json_object_set_new(o, "replay", cc_replay_counters(&disk->reads->replay));
+	json_object_set_new(o, "recorded", cc_json_number(disk->reads->recording.nr));
 	json_array_append_new(list->array, o);
 }
 

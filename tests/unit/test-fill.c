@@ -65,6 +65,7 @@ static uint8_t ids[NR_IDS][CC_ID_SIZE];
 static struct cc_sources sources;
 static struct cc_supplies supplies;
 static struct cc_disk disks[NR_DISKS];
+static struct cc_disk_reads reads[NR_DISKS];
 static struct cc_manifest manifests[NR_DISKS];
 static uint8_t disk_ids[NR_DISKS][NR_CHUNKS][CC_ID_SIZE];
 
@@ -538,8 +539,10 @@ static void set_up_images(void)
 			.info.id = k + 1, .state = CHUNKCACHE_DISK_LOADED, .manifest = &manifests[k],
 			.source = &sources.s[k == NR_DISKS - 1],
 		};
-		cc_replay_init(&disks[k].replay);
-		cc_recording_start(&disks[k].recording, NR_CHUNKS, clock_ns);
+		disks[k].reads = &reads[k];
+		reads[k] = (struct cc_disk_reads) { .disk = &disks[k] };
+		cc_replay_init(&reads[k].replay);
+		cc_recording_start(&reads[k].recording, NR_CHUNKS, clock_ns);
 	}
 }
 
@@ -593,7 +596,7 @@ static void new_prefetch(struct cc_fills *f)
 static void new_replay(struct cc_fills *f)
 {
 	struct cc_disk *disk = &disks[rnd(NR_DISKS)];
-	struct cc_replay *r = &disk->replay;
+	struct cc_replay *r = &disk->reads->replay;
 
 	if (r->state == CC_REPLAY_GIVEN || r->state == CC_REPLAY_LEFT) {
 		nr_given += r->given;
@@ -602,7 +605,7 @@ static void new_replay(struct cc_fills *f)
 	}
 	if (r->state != CC_REPLAY_NONE)
 		return;
-	cc_recording_start(&disk->recording, NR_CHUNKS, clock_ns);
+	cc_recording_start(&disk->reads->recording, NR_CHUNKS, clock_ns);
 	cc_fills_replay(f, disk);
 }
 
@@ -622,7 +625,7 @@ static void new_hit(void)
 static void check_prefetch(void)
 {
 	for (unsigned int i = 0; i < NR_DISKS; i++) {
-		const struct cc_prefetch_stats *st = &disks[i].prefetch;
+		const struct cc_prefetch_stats *st = &reads[i].prefetch;
 
 		must(!st->pending && !st->by_hand, "a prefetch is still counted as pending");
 		must(st->used + st->late + st->unread <= st->fetched, "more came of prefetches than there were");
@@ -633,8 +636,8 @@ static void check_prefetch(void)
 		all_prefetch.dropped += st->dropped;
 	}
 	for (unsigned int i = 0; i < NR_DISKS; i++) {
-		cc_recording_free(&disks[i].recording);
-		cc_replay_free(&disks[i].replay);
+		cc_recording_free(&reads[i].recording);
+		cc_replay_free(&reads[i].replay);
 	}
 	must(!supplies.s[0].prefetching && !supplies.s[1].prefetching, "a prefetch is still counted as under way");
 }
