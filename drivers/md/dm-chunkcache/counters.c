@@ -32,9 +32,8 @@ void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 
 void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 {
-	struct cc_slots *s = &pool->slots;
+	struct cc_slots_stats slots;
 	struct cc_disk *disk;
-	unsigned int i;
 	unsigned long id;
 
 	memset(ret, 0, (CHUNKCACHE_STAT_MAX + 1) * sizeof(*ret));
@@ -44,13 +43,15 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 			add_dev_stats(disk->dev, ret);
 	mutex_unlock(&pool->cmd);
 
-	spin_lock(&s->lock);
-	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
-		ret[CHUNKCACHE_STAT_SLOTS_FREE + i] = s->count[i];
-	ret[CHUNKCACHE_STAT_FILLS] = s->nr_fills;
-	ret[CHUNKCACHE_STAT_EVICTIONS] = s->nr_evictions;
-	ret[CHUNKCACHE_STAT_EPOCHS] = s->nr_epochs;
-	spin_unlock(&s->lock);
+	cc_slots_read_stats(&pool->slots, &slots);
+	ret[CHUNKCACHE_STAT_SLOTS_FREE] = slots.count[CC_SLOT_FREE];
+	ret[CHUNKCACHE_STAT_SLOTS_FILLING] = slots.count[CC_SLOT_FILLING];
+	ret[CHUNKCACHE_STAT_SLOTS_VALID] = slots.count[CC_SLOT_VALID];
+	ret[CHUNKCACHE_STAT_SLOTS_DYING] = slots.count[CC_SLOT_DYING];
+	ret[CHUNKCACHE_STAT_SLOTS_BAD] = slots.count[CC_SLOT_BAD];
+	ret[CHUNKCACHE_STAT_FILLS] = slots.fills;
+	ret[CHUNKCACHE_STAT_EVICTIONS] = slots.evictions;
+	ret[CHUNKCACHE_STAT_EPOCHS] = slots.epochs;
 	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
 	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
 	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
@@ -58,11 +59,7 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 
 void cc_pool_clear_stats(struct cc_pool *pool)
 {
-	spin_lock(&pool->slots.lock);
-	pool->slots.nr_fills = 0;
-	pool->slots.nr_evictions = 0;
-	pool->slots.nr_epochs = 0;
-	spin_unlock(&pool->slots.lock);
+	cc_slots_clear_stats(&pool->slots);
 	atomic64_set(&pool->bell.nr_sent, 0);
 	atomic64_set(&pool->nr_messages, 0);
 	atomic64_set(&pool->nr_refused, 0);

@@ -110,22 +110,40 @@ int cc_do_slot_keep(struct cc_cmd *c)
 
 /* ---- SLOT_GET ---- */
 
+/* GONE is none of the protocol's: such slots are not told of. */
+static const u8 protocol_states[CC_NR_SLOT_STATES] = {
+	[CC_SLOT_FREE] = CHUNKCACHE_SLOT_FREE,
+	[CC_SLOT_FILLING] = CHUNKCACHE_SLOT_FILLING,
+	[CC_SLOT_VALID] = CHUNKCACHE_SLOT_VALID,
+	[CC_SLOT_DYING] = CHUNKCACHE_SLOT_DYING,
+	[CC_SLOT_BAD] = CHUNKCACHE_SLOT_BAD,
+};
+
+static void describe_slot(struct cc_pool *pool, u32 nr, const struct cc_slot_view *view,
+			  struct chunkcache_slot_info *ret)
+{
+	const struct cc_session *s = pool->session;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->slot = nr;
+	ret->gen = view->gen;
+	ret->state = protocol_states[view->state];
+	ret->flags = view->hit ? CHUNKCACHE_SLOT_HIT : 0;
+	if (view->owner && s && view->owner == cc_session_owner(s))
+		ret->session = s->id;
+}
+
 /* Up to a batch of slots that were ever handed out, from *pos on; moves *pos. */
 static u32 collect_slots(struct cc_pool *pool, u32 *pos, struct chunkcache_slot_info *ret)
 {
+	struct cc_slot_view view;
 	u32 n = 0;
-	u8 owner;
 
-	while (n < SLOT_INFO_BATCH && *pos < READ_ONCE(pool->slots.end)) {
-		struct chunkcache_slot_info *info = &ret[n];
-
+	for (; n < SLOT_INFO_BATCH && *pos < READ_ONCE(pool->slots.end); (*pos)++) {
 		if (!(*pos % CC_LEAF_SLOTS))
 			cond_resched();
-		if (!cc_slots_get_info(&pool->slots, cc_slot((*pos)++), info, &owner))
-			continue;
-		if (owner && pool->session && owner == cc_session_owner(pool->session))
-			info->session = pool->session->id;
-		n++;
+		if (cc_slots_get_info(&pool->slots, cc_slot(*pos), &view))
+			describe_slot(pool, *pos, &view, &ret[n++]);
 	}
 	return n;
 }

@@ -172,28 +172,21 @@ static const char *helper_state(struct cc_pool *pool)
 
 static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int maxlen)
 {
-	struct cc_slots *s = &pool->slots;
-	u64 fills, evictions, session;
-	u32 count[CHUNKCACHE_SLOT_BAD + 1], total;
+	struct cc_slots_stats s;
 	const char *helper;
 	unsigned int sz = 0;
+	u64 session;
 
 	mutex_lock(&pool->cmd);
 	session = pool->session ? pool->session->id : 0;
 	helper = helper_state(pool);
 	mutex_unlock(&pool->cmd);
-	spin_lock(&s->lock);
-	memcpy(count, s->count, sizeof(count));
-	total = cc_slots_total(s);
-	fills = s->nr_fills;
-	evictions = s->nr_evictions;
-	spin_unlock(&s->lock);
+	cc_slots_read_stats(&pool->slots, &s);
 
 	DMEMIT("%u %u/%u/%u/%u/%u of %u %llu %llu %s %llu %s", 1u << pool->geo.slot_shift,
-	       count[CHUNKCACHE_SLOT_FREE], count[CHUNKCACHE_SLOT_FILLING],
-	       count[CHUNKCACHE_SLOT_VALID], count[CHUNKCACHE_SLOT_DYING],
-	       count[CHUNKCACHE_SLOT_BAD], total, fills, evictions, helper, session,
-	       cc_pool_mode(pool));
+	       s.count[CC_SLOT_FREE], s.count[CC_SLOT_FILLING], s.count[CC_SLOT_VALID],
+	       s.count[CC_SLOT_DYING], s.count[CC_SLOT_BAD], s.total, s.fills, s.evictions,
+	       helper, session, cc_pool_mode(pool));
 	return sz;
 }
 

@@ -314,17 +314,16 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 
 const char *cc_pool_mode(struct cc_pool *pool)
 {
-	bool live, shrinking;
+	struct cc_slots_stats slots;
+	bool live;
 
 	mutex_lock(&pool->cmd);
 	live = pool->live;
 	mutex_unlock(&pool->cmd);
-	spin_lock(&pool->slots.lock);
-	shrinking = pool->slots.end > pool->slots.nr;
-	spin_unlock(&pool->slots.lock);
 	if (!live)
 		return "suspended";
-	return shrinking ? "shrinking" : "normal";
+	cc_slots_read_stats(&pool->slots, &slots);
+	return slots.shrinking ? "shrinking" : "normal";
 }
 
 static bool match_devt(const struct cc_pool *pool, const void *devt)

@@ -48,28 +48,15 @@ void cc_reclaim_kick(struct cc_slots *s)
 	queue_work(s->wq, &s->reclaim);
 }
 
-/* Its discard is to come, unless the slot is needed before. */
-static void undiscarded_add(struct cc_slots *s, u32 nr)
-{
-	cc_slots_info(s, nr)->flags |= CC_SLOT_UNDISCARDED;
-	cc_slots_link(s, &s->undiscarded, nr);
-}
-
-static void undiscarded_del(struct cc_slots *s, u32 nr)
-{
-	cc_slots_info(s, nr)->flags &= ~CC_SLOT_UNDISCARDED;
-	cc_slots_unlink(s, &s->undiscarded, nr);
-}
-
 /* Nobody reads the slot any more. */
 static void give_back(struct cc_slots *s, u32 nr)
 {
 	if (cc_slots_info(s, nr)->flags & CC_SLOT_FAILED)
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_BAD);
+		cc_slot_set_state(s, nr, CC_SLOT_BAD);
 	else if (nr < s->nr && s->discard && cc_slots_nr_free(s) >= to_have(s))
-		undiscarded_add(s, nr);
+		cc_slot_set_undiscarded(s, nr, true);
 	else
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_state(s, nr, CC_SLOT_FREE);
 }
 
 /* Up to a batch of the slots that waited for the epoch; false when none is left. */
@@ -82,7 +69,7 @@ static bool reap_some(struct cc_slots *s)
 	for (n = 0; n < CC_SLOT_BATCH && s->draining.nr; n++) {
 		u32 nr = s->draining.tail;
 
-		cc_slots_unlink(s, &s->draining, nr);
+		cc_slot_set_drained(s, nr);
 		give_back(s, nr);
 	}
 	more = s->draining.nr;
@@ -119,7 +106,7 @@ static bool evict_some(struct cc_slots *s)
 
 		if (nr == CC_NIL)
 			break;
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		cc_slot_set_state(s, nr, CC_SLOT_DYING);
 		s->nr_evictions++;
 	}
 	spin_unlock(&s->lock);
@@ -136,8 +123,7 @@ static void switch_epoch(struct cc_slots *s)
 		return;
 	}
 	/* Draining is empty, and the other epoch has no reader: it was reaped. */
-	s->draining = s->dying;
-	cc_list_init(&s->dying);
+	cc_slots_start_draining(s);
 	s->switching = true;
 	s->nr_epochs++;
 	cc_epochs_switch(&s->epochs);
@@ -159,8 +145,8 @@ static bool take_back_some(struct cc_slots *s)
 
 		if (s->discard && cc_slots_nr_free(s) >= to_have(s))
 			break;
-		undiscarded_del(s, nr);
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_undiscarded(s, nr, false);
+		cc_slot_set_state(s, nr, CC_SLOT_FREE);
 	}
 	spin_unlock(&s->lock);
 	cond_resched();
@@ -179,12 +165,12 @@ static void cc_slots_discards(struct work_struct *work)
 	spin_lock(&s->lock);
 	while (!s->stopped && s->discard && s->undiscarded.nr) {
 		nr = s->undiscarded.tail;
-		undiscarded_del(s, nr);
+		cc_slot_set_undiscarded(s, nr, false);
 		spin_unlock(&s->lock);
 		s->ops->discard(s, cc_slot(nr));
 		cond_resched();
 		spin_lock(&s->lock);
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_state(s, nr, CC_SLOT_FREE);
 	}
 	spin_unlock(&s->lock);
 	cc_reclaim_kick(s);
@@ -201,19 +187,22 @@ static bool sweep_some(struct cc_slots *s)
 		u32 nr = s->swept++;
 
 		switch (cc_slot_state(cc_slots_info(s, nr))) {
-		case CHUNKCACHE_SLOT_FREE:
-		case CHUNKCACHE_SLOT_BAD:
-			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		case CC_SLOT_FREE:
+		case CC_SLOT_BAD:
+			cc_slot_set_state(s, nr, CC_SLOT_FREE);
 			break;
-		case CHUNKCACHE_SLOT_VALID:
+		case CC_SLOT_VALID:
 			cc_policy_remove(&s->policy, nr);
-			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+			cc_slot_set_state(s, nr, CC_SLOT_DYING);
 			break;
-		case CHUNKCACHE_SLOT_DYING:
+		case CC_SLOT_DYING:
 			if (!(cc_slots_info(s, nr)->flags & CC_SLOT_UNDISCARDED))
 				break;
-			undiscarded_del(s, nr);
-			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+			cc_slot_set_undiscarded(s, nr, false);
+			cc_slot_set_state(s, nr, CC_SLOT_FREE);
+			break;
+		case CC_SLOT_FILLING:
+		case CC_SLOT_GONE:
 			break;
 		}
 		/* The others go when their filler, readers, discard are done. */

@@ -62,34 +62,32 @@ const struct cc_policy_ops cc_slots_policy_ops = {
 	.find_share = op_find_share,
 };
 
-void cc_slots_link(struct cc_slots *s, struct cc_list *l, u32 nr)
+static void slot_link(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
 	cc_list_add_head(l, op_link, s, nr);
 }
 
-void cc_slots_unlink(struct cc_slots *s, struct cc_list *l, u32 nr)
+static void slot_unlink(struct cc_slots *s, struct cc_list *l, u32 nr)
 {
 	cc_list_del(l, op_link, s, nr);
 }
 
-static bool transition_ok(unsigned int from, unsigned int to)
+static bool transition_ok(enum cc_slot_state from, enum cc_slot_state to)
 {
 	switch (from) {
-	case CHUNKCACHE_SLOT_FREE:
-		return to == CHUNKCACHE_SLOT_FILLING || to == CHUNKCACHE_SLOT_BAD ||
+	case CC_SLOT_FREE:
+		return to == CC_SLOT_FILLING || to == CC_SLOT_BAD || to == CC_SLOT_GONE;
+	case CC_SLOT_FILLING:
+		return to == CC_SLOT_VALID || to == CC_SLOT_FREE || to == CC_SLOT_BAD ||
 		       to == CC_SLOT_GONE;
-	case CHUNKCACHE_SLOT_FILLING:
-		return to == CHUNKCACHE_SLOT_VALID || to == CHUNKCACHE_SLOT_FREE ||
-		       to == CHUNKCACHE_SLOT_BAD || to == CC_SLOT_GONE;
-	case CHUNKCACHE_SLOT_VALID:
-		return to == CHUNKCACHE_SLOT_DYING;
-	case CHUNKCACHE_SLOT_DYING:
-		return to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD ||
-		       to == CC_SLOT_GONE;
-	case CHUNKCACHE_SLOT_BAD:
+	case CC_SLOT_VALID:
+		return to == CC_SLOT_DYING;
+	case CC_SLOT_DYING:
+		return to == CC_SLOT_FREE || to == CC_SLOT_BAD || to == CC_SLOT_GONE;
+	case CC_SLOT_BAD:
 		return to == CC_SLOT_GONE;
 	case CC_SLOT_GONE:
-		return to == CHUNKCACHE_SLOT_FREE;
+		return to == CC_SLOT_FREE;
 	}
 	return false;
 }
@@ -98,24 +96,29 @@ static bool transition_ok(unsigned int from, unsigned int to)
 static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *info)
 {
 	switch (cc_slot_state(info)) {
-	case CHUNKCACHE_SLOT_FREE:
+	case CC_SLOT_FREE:
 		return info->flags & CC_SLOT_KEEP ? &s->keep : &s->free;
-	case CHUNKCACHE_SLOT_FILLING:
+	case CC_SLOT_FILLING:
 		return &s->filling;
+	case CC_SLOT_VALID:
+	case CC_SLOT_DYING:
+	case CC_SLOT_BAD:
+	case CC_SLOT_GONE:
+		break;
 	}
 	return NULL;
 }
 
-void cc_slot_set_state(struct cc_slots *s, u32 nr, unsigned int to)
+void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to)
 {
 	struct cc_slot_info *info = cc_slots_info(s, nr);
-	unsigned int from = cc_slot_state(info);
+	enum cc_slot_state from = cc_slot_state(info);
 	struct cc_list *l = list_of(s, info);
 
 	lockdep_assert_held(&s->lock);
-	if (nr >= s->nr && (to == CHUNKCACHE_SLOT_FREE || to == CHUNKCACHE_SLOT_BAD)) {
+	if (nr >= s->nr && (to == CC_SLOT_FREE || to == CC_SLOT_BAD)) {
 		/* A bad one is not to be used if it comes back: pick_free() sees to it. */
-		if (to == CHUNKCACHE_SLOT_BAD || from == CHUNKCACHE_SLOT_BAD)
+		if (to == CC_SLOT_BAD || from == CC_SLOT_BAD)
 			info->gen = CC_GEN_RETIRED;
 		to = CC_SLOT_GONE;
 	}
@@ -123,23 +126,23 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		return;
 	trace_chunkcache_slot(nr, cc_slots_gen(s, nr), from, to);
 	if (l)
-		cc_slots_unlink(s, l, nr);
+		slot_unlink(s, l, nr);
 	s->count[from]--;
 	s->count[to]++;
-	if (info->flags & CC_SLOT_PREFETCH && from == CHUNKCACHE_SLOT_FILLING)
+	if (info->flags & CC_SLOT_PREFETCH && from == CC_SLOT_FILLING)
 		s->prefetching--;
 	info->flags = 0;
 	WRITE_ONCE(info->state_list, to << 4 | (info->state_list & 15));
 
 	switch (to) {
-	case CHUNKCACHE_SLOT_FREE:
-		cc_slots_link(s, &s->free, nr);
+	case CC_SLOT_FREE:
+		slot_link(s, &s->free, nr);
 		break;
-	case CHUNKCACHE_SLOT_FILLING:
+	case CC_SLOT_FILLING:
 		info->gen++;
-		cc_slots_link(s, &s->filling, nr);
+		slot_link(s, &s->filling, nr);
 		break;
-	case CHUNKCACHE_SLOT_VALID:
+	case CC_SLOT_VALID:
 		info->share = 0;
 		/*
 		 * The bytes were written before the helper said so, through a system call:
@@ -147,11 +150,78 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, unsigned int to)
 		 */
 		smp_store_release(cc_slots_word(s, nr), info->gen);
 		break;
-	case CHUNKCACHE_SLOT_DYING:
+	case CC_SLOT_DYING:
 		info->gen = *cc_slots_word(s, nr);
 		/* Ordered before the new epoch by the release in cc_epochs_switch(). */
 		WRITE_ONCE(*cc_slots_word(s, nr), 0);
-		cc_slots_link(s, &s->dying, nr);
+		slot_link(s, &s->dying, nr);
 		break;
+	case CC_SLOT_BAD:
+	case CC_SLOT_GONE:
+		break;
+	}
+}
+
+void cc_slot_add_free(struct cc_slots *s, u32 nr)
+{
+	lockdep_assert_held(&s->lock);
+	s->count[CC_SLOT_FREE]++;
+	slot_link(s, &s->free, nr);
+}
+
+void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch)
+{
+	struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	cc_slot_set_state(s, nr, CC_SLOT_FILLING);
+	info->owner = owner;
+	if (prefetch) {
+		info->flags = CC_SLOT_PREFETCH;
+		s->prefetching++;
+	}
+}
+
+void cc_slot_set_keep(struct cc_slots *s, u32 nr)
+{
+	struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	lockdep_assert_held(&s->lock);
+	if (info->flags & CC_SLOT_KEEP)
+		return;
+	slot_unlink(s, &s->free, nr);
+	info->flags |= CC_SLOT_KEEP;
+	slot_link(s, &s->keep, nr);
+}
+
+void cc_slot_set_failed(struct cc_slots *s, u32 nr)
+{
+	lockdep_assert_held(&s->lock);
+	cc_slots_info(s, nr)->flags |= CC_SLOT_FAILED;
+}
+
+void cc_slots_start_draining(struct cc_slots *s)
+{
+	lockdep_assert_held(&s->lock);
+	s->draining = s->dying;
+	cc_list_init(&s->dying);
+}
+
+void cc_slot_set_drained(struct cc_slots *s, u32 nr)
+{
+	lockdep_assert_held(&s->lock);
+	slot_unlink(s, &s->draining, nr);
+}
+
+void cc_slot_set_undiscarded(struct cc_slots *s, u32 nr, bool undiscarded)
+{
+	struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	lockdep_assert_held(&s->lock);
+	if (undiscarded) {
+		info->flags |= CC_SLOT_UNDISCARDED;
+		slot_link(s, &s->undiscarded, nr);
+	} else {
+		info->flags &= ~CC_SLOT_UNDISCARDED;
+		slot_unlink(s, &s->undiscarded, nr);
 	}
 }

@@ -59,9 +59,6 @@
 /* Slots that are dealt with under one hold of the lock. */
 #define CC_SLOT_BATCH	64
 
-/* One more state, which only we know: the protocol does not tell of such slots. */
-#define CC_SLOT_GONE	(CHUNKCACHE_SLOT_BAD + 1)
-
 /* The last generation: a slot that has it is never handed out again. */
 #define CC_GEN_RETIRED	U32_MAX
 
@@ -83,8 +80,8 @@ struct cc_slot_info {
 	};
 };
 
-/* enum chunkcache_slot_state, CC_SLOT_GONE.  Without the lock, of a moment ago. */
-static inline unsigned int cc_slot_state(const struct cc_slot_info *info)
+/* Without the lock, of a moment ago. */
+static inline enum cc_slot_state cc_slot_state(const struct cc_slot_info *info)
 {
 	return READ_ONCE(info->state_list) >> 4;
 }
@@ -123,7 +120,7 @@ struct cc_slots {
 	u32 end;			/* behind the last slot that is not GONE; read without */
 	u32 max;			/* what leaves has room for; constant */
 	u32 swept;			/* nr..swept-1 were told to go */
-	u32 count[CC_SLOT_GONE + 1];
+	u32 count[CC_NR_SLOT_STATES];
 	struct cc_list free;		/* oldest first */
 	struct cc_list keep;		/* FREE, handed out last */
 	struct cc_list filling;
@@ -153,8 +150,8 @@ static inline u32 cc_slots_total(const struct cc_slots *s)
 	u32 total = 0, i;
 
 	lockdep_assert_held(&s->lock);
-	for (i = 0; i <= CHUNKCACHE_SLOT_BAD; i++)
-		total += s->count[i];
+	for (i = 0; i < CC_NR_SLOT_STATES; i++)
+		total += i == CC_SLOT_GONE ? 0 : s->count[i];
 	return total;
 }
 
@@ -178,7 +175,7 @@ static inline u32 cc_slots_gen(struct cc_slots *s, u32 nr)
 {
 	const struct cc_slot_info *info = cc_slots_info(s, nr);
 
-	return cc_slot_state(info) == CHUNKCACHE_SLOT_VALID ? *cc_slots_word(s, nr) : info->gen;
+	return cc_slot_state(info) == CC_SLOT_VALID ? *cc_slots_word(s, nr) : info->gen;
 }
 
 static inline u32 cc_slots_nr_free(const struct cc_slots *s)
@@ -191,10 +188,21 @@ static inline u32 cc_slots_nr_free(const struct cc_slots *s)
  * are in the list that their caller takes them from.  Who gives a slot back needs not look
  * where the pool ends.  Lock held.
  */
-void cc_slot_set_state(struct cc_slots *s, u32 nr, unsigned int to);
-/* Into and out of a list of DYING ones, or keep.  Lock held. */
-void cc_slots_link(struct cc_slots *s, struct cc_list *l, u32 nr);
-void cc_slots_unlink(struct cc_slots *s, struct cc_list *l, u32 nr);
+void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to);
+/* FREE -> FILLING, with what belongs to it.  Lock held. */
+void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch);
+/* FREE: handed out last from now on.  Lock held. */
+void cc_slot_set_keep(struct cc_slots *s, u32 nr);
+/* DYING: becomes BAD when it has drained.  Lock held. */
+void cc_slot_set_failed(struct cc_slots *s, u32 nr);
+/* DYING, drained, in no list: waits for its discard, or no longer.  Lock held. */
+void cc_slot_set_undiscarded(struct cc_slots *s, u32 nr, bool undiscarded);
+/* A slot that never was one is FREE from now on.  Lock held. */
+void cc_slot_add_free(struct cc_slots *s, u32 nr);
+/* All DYING ones whose epoch is not switched: they drain from now on.  Lock held. */
+void cc_slots_start_draining(struct cc_slots *s);
+/* DYING: out of the list of those that drain.  Lock held. */
+void cc_slot_set_drained(struct cc_slots *s, u32 nr);
 
 /* Where the policy finds what it knows of a slot; ctx is the cc_slots. */
 extern const struct cc_policy_ops cc_slots_policy_ops;
@@ -240,7 +248,7 @@ static inline bool cc_slots_filling(const struct cc_slots *s, u64 nr)
 
 	return nr < READ_ONCE(s->end) &&
 	       cc_slot_state(&cc_slots_leaf(s, slot)->info[cc_slots_index(slot)]) ==
-		       CHUNKCACHE_SLOT_FILLING;
+		       CC_SLOT_FILLING;
 }
 
 #endif

@@ -15,7 +15,7 @@ static void for_each_valid(struct cc_slots *s, slot_fn *fn, u16 arg)
 
 	spin_lock(&s->lock);
 	for (nr = 0; nr < s->end; nr++) {
-		if (cc_slot_state(cc_slots_info(s, nr)) == CHUNKCACHE_SLOT_VALID)
+		if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_VALID)
 			fn(s, nr, arg);
 		if (!((nr + 1) % CC_SLOT_BATCH))
 			cond_resched_lock(&s->lock);
@@ -46,10 +46,9 @@ static void add_slots(struct cc_slots *s, u32 first, u32 end)
 	s->nr = end;
 	for (nr = first; nr < end; nr++) {
 		if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_GONE) {
-			cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+			cc_slot_set_state(s, nr, CC_SLOT_FREE);
 		} else if (nr >= s->end) {
-			s->count[CHUNKCACHE_SLOT_FREE]++;
-			cc_slots_link(s, &s->free, nr);
+			cc_slot_add_free(s, nr);
 		}
 	}
 	WRITE_ONCE(s->end, max(s->end, end));
@@ -147,7 +146,7 @@ static u32 pick_free(struct cc_slots *s)
 
 		if (nr == CC_NIL || (nr < s->nr && cc_slots_info(s, nr)->gen != CC_GEN_RETIRED))
 			return nr;
-		cc_slot_set_state(s, nr, nr < s->nr ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_state(s, nr, nr < s->nr ? CC_SLOT_BAD : CC_SLOT_FREE);
 	}
 	return CC_NIL;
 }
@@ -161,16 +160,9 @@ static bool prefetch_allowed(const struct cc_slots *s)
 static void hand_out(struct cc_slots *s, u32 nr, u8 owner, bool prefetch,
 		     struct chunkcache_slot *ret)
 {
-	struct cc_slot_info *info = cc_slots_info(s, nr);
-
-	cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FILLING);
-	info->owner = owner;
-	if (prefetch) {
-		info->flags = CC_SLOT_PREFETCH;
-		s->prefetching++;
-	}
+	cc_slot_set_filling(s, nr, owner, prefetch);
 	ret->slot = nr;
-	ret->gen = info->gen;
+	ret->gen = cc_slots_gen(s, nr);
 }
 
 u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
@@ -207,7 +199,7 @@ int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 	spin_lock(&s->lock);
 	if (nr >= s->nr) {
 		r = -ERANGE;
-	} else if (!s->stopped && cc_slot_state(cc_slots_info(s, nr)) == CHUNKCACHE_SLOT_FREE &&
+	} else if (!s->stopped && cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_FREE &&
 		   !cc_slots_info(s, nr)->gen) {
 		hand_out(s, nr, owner, false, ret_slot);
 		r = 0;
@@ -219,21 +211,15 @@ int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
 {
 	u32 nr = cc_slot_nr(slot);
-	struct cc_slot_info *info;
-	int r = 0;
+	int r = -EBUSY;
 
 	spin_lock(&s->lock);
 	if (nr >= s->nr) {
-		spin_unlock(&s->lock);
-		return -ERANGE;
-	}
-	info = cc_slots_info(s, nr);
-	if (cc_slot_state(info) != CHUNKCACHE_SLOT_FREE || info->gen) {
-		r = -EBUSY;
-	} else if (!(info->flags & CC_SLOT_KEEP)) {
-		cc_slots_unlink(s, &s->free, nr);
-		info->flags |= CC_SLOT_KEEP;
-		cc_slots_link(s, &s->keep, nr);
+		r = -ERANGE;
+	} else if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_FREE &&
+		   !cc_slots_info(s, nr)->gen) {
+		cc_slot_set_keep(s, nr);
+		r = 0;
 	}
 	spin_unlock(&s->lock);
 	return r;
@@ -248,7 +234,7 @@ static bool owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
 	if (cc_slot_nr(slot) >= s->end)
 		return false;
 	info = cc_slots_info(s, cc_slot_nr(slot));
-	return cc_slot_state(info) == CHUNKCACHE_SLOT_FILLING && info->owner == owner &&
+	return cc_slot_state(info) == CC_SLOT_FILLING && info->owner == owner &&
 	       info->gen == gen;
 }
 
@@ -259,7 +245,7 @@ int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool
 	spin_lock(&s->lock);
 	if (owned(s, owner, slot, gen)) {
 		cc_slot_set_state(s, cc_slot_nr(slot),
-				  bad ? CHUNKCACHE_SLOT_BAD : CHUNKCACHE_SLOT_FREE);
+				  bad ? CC_SLOT_BAD : CC_SLOT_FREE);
 		r = 0;
 	}
 	spin_unlock(&s->lock);
@@ -277,7 +263,7 @@ void cc_slots_release_owner(struct cc_slots *s, u8 owner)
 		next = cc_slots_info(s, nr)->link.next;
 		if (cc_slots_info(s, nr)->owner != owner)
 			continue;
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_state(s, nr, CC_SLOT_FREE);
 		/* Without the lock the list may change: from its start again. */
 		if (!(++n % CC_SLOT_BATCH) && cond_resched_lock(&s->lock))
 			next = s->filling.head;
@@ -297,12 +283,12 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key
 		return -ESTALE;
 	}
 	if (cc_slot_nr(slot) >= s->nr) {
-		cc_slot_set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_FREE);
+		cc_slot_set_state(s, cc_slot_nr(slot), CC_SLOT_FREE);
 		spin_unlock(&s->lock);
 		cc_reclaim_kick(s);
 		return -ESTALE;
 	}
-	cc_slot_set_state(s, cc_slot_nr(slot), CHUNKCACHE_SLOT_VALID);
+	cc_slot_set_state(s, cc_slot_nr(slot), CC_SLOT_VALID);
 	s->nr_fills++;
 	made_valid(arg);
 	cc_policy_insert(&s->policy, cc_slot_nr(slot), key, prefetched);
@@ -322,7 +308,7 @@ static bool is_valid(struct cc_slots *s, cc_slot_t slot, u32 gen)
 	if (cc_slot_nr(slot) >= s->nr)
 		return false;
 	info = cc_slots_info(s, cc_slot_nr(slot));
-	return cc_slot_state(info) == CHUNKCACHE_SLOT_VALID &&
+	return cc_slot_state(info) == CC_SLOT_VALID &&
 	       cc_slots_gen(s, cc_slot_nr(slot)) == gen;
 }
 
@@ -347,9 +333,9 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 	spin_lock(&s->lock);
 	if (is_valid(s, slot, gen)) {
 		cc_policy_remove(&s->policy, nr);
-		cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+		cc_slot_set_state(s, nr, CC_SLOT_DYING);
 		if (failed)
-			cc_slots_info(s, nr)->flags |= CC_SLOT_FAILED;
+			cc_slot_set_failed(s, nr);
 	}
 	spin_unlock(&s->lock);
 	cc_reclaim_kick(s);
@@ -358,7 +344,7 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 static void drop(struct cc_slots *s, u32 nr, u16 unused)
 {
 	cc_policy_remove(&s->policy, nr);
-	cc_slot_set_state(s, nr, CHUNKCACHE_SLOT_DYING);
+	cc_slot_set_state(s, nr, CC_SLOT_DYING);
 }
 
 void cc_slots_drop_all(struct cc_slots *s)
@@ -415,25 +401,42 @@ void cc_slots_charge(struct cc_slots *s, cc_slot_t slot, u16 id)
 	cc_policy_charge(&s->policy, cc_slot_nr(slot), id);
 }
 
-bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
-		       u8 *ret_owner)
+bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct cc_slot_view *ret)
 {
-	const struct cc_slot_info *info = cc_slots_info(s, cc_slot_nr(slot));
+	u32 nr = cc_slot_nr(slot);
+	const struct cc_slot_info *info = cc_slots_info(s, nr);
 
 	/* Nearly all, of a pool that is new: without the lock. */
-	if (!READ_ONCE(info->gen) && cc_slot_state(info) == CHUNKCACHE_SLOT_FREE)
+	if (!READ_ONCE(info->gen) && cc_slot_state(info) == CC_SLOT_FREE)
 		return false;
-	memset(ret, 0, sizeof(*ret));
 	spin_lock(&s->lock);
-	if (cc_slot_state(info) == CC_SLOT_GONE) {
-		spin_unlock(&s->lock);
-		return false;
-	}
-	ret->slot = cc_slot_nr(slot);
-	ret->gen = cc_slots_gen(s, cc_slot_nr(slot));
 	ret->state = cc_slot_state(info);
-	ret->flags = READ_ONCE(*cc_slots_hit(s, cc_slot_nr(slot))) ? CHUNKCACHE_SLOT_HIT : 0;
-	*ret_owner = cc_slot_state(info) == CHUNKCACHE_SLOT_FILLING ? info->owner : 0;
+	ret->gen = cc_slots_gen(s, nr);
+	ret->hit = READ_ONCE(*cc_slots_hit(s, nr));
+	ret->owner = ret->state == CC_SLOT_FILLING ? info->owner : 0;
 	spin_unlock(&s->lock);
-	return true;
+	return ret->state != CC_SLOT_GONE;
+}
+
+/* ---- counters ---- */
+
+void cc_slots_read_stats(struct cc_slots *s, struct cc_slots_stats *ret)
+{
+	spin_lock(&s->lock);
+	memcpy(ret->count, s->count, sizeof(ret->count));
+	ret->total = cc_slots_total(s);
+	ret->shrinking = s->end > s->nr;
+	ret->fills = s->nr_fills;
+	ret->evictions = s->nr_evictions;
+	ret->epochs = s->nr_epochs;
+	spin_unlock(&s->lock);
+}
+
+void cc_slots_clear_stats(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	s->nr_fills = 0;
+	s->nr_evictions = 0;
+	s->nr_epochs = 0;
+	spin_unlock(&s->lock);
 }

@@ -74,8 +74,26 @@ void cc_slots_promise(struct cc_slots *s, struct cc_share *share, u32 slots);
 /* Only in made_valid() or use(), of that slot.  id 0: nothing happens. */
 void cc_slots_charge(struct cc_slots *s, cc_slot_t slot, u16 id);
 
+/* A slot as it is now. */
+struct cc_slot_view {
+	enum cc_slot_state state;
+	u32 gen;
+	bool hit;		/* since the policy last looked */
+	u8 owner;		/* FILLING, else 0 */
+};
+
 /* slot is below end.  False for a slot that was never handed out, or is gone. */
-bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct chunkcache_slot_info *ret,
-		       u8 *ret_owner);
+bool cc_slots_get_info(struct cc_slots *s, cc_slot_t slot, struct cc_slot_view *ret);
+
+struct cc_slots_stats {
+	u32 count[CC_NR_SLOT_STATES];
+	u32 total;		/* with those that are on their way out of a pool that shrinks */
+	bool shrinking;
+	u64 fills, evictions, epochs;
+};
+
+void cc_slots_read_stats(struct cc_slots *s, struct cc_slots_stats *ret);
+/* But for count and total, which are no sums. */
+void cc_slots_clear_stats(struct cc_slots *s);
 
 #endif

@@ -6,16 +6,24 @@
 #if !defined(CC_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define CC_TRACE_H
 
-#include <linux/dm-chunkcache.h>
 #include <linux/tracepoint.h>
+#include "types.h"
+
+/* For tools that read the format from outside of the kernel: names there, numbers in events. */
+TRACE_DEFINE_ENUM(CC_SLOT_FREE);
+TRACE_DEFINE_ENUM(CC_SLOT_FILLING);
+TRACE_DEFINE_ENUM(CC_SLOT_VALID);
+TRACE_DEFINE_ENUM(CC_SLOT_DYING);
+TRACE_DEFINE_ENUM(CC_SLOT_BAD);
+TRACE_DEFINE_ENUM(CC_SLOT_GONE);
 
 #define cc_show_slot_state(s) __print_symbolic(s,	\
-	{ CHUNKCACHE_SLOT_FREE, "FREE" },		\
-	{ CHUNKCACHE_SLOT_FILLING, "FILLING" },		\
-	{ CHUNKCACHE_SLOT_VALID, "VALID" },		\
-	{ CHUNKCACHE_SLOT_DYING, "DYING" },		\
-	{ CHUNKCACHE_SLOT_BAD, "BAD" },			\
-	{ CHUNKCACHE_SLOT_BAD + 1, "GONE" })	/* CC_SLOT_GONE */
+	{ CC_SLOT_FREE, "FREE" },			\
+	{ CC_SLOT_FILLING, "FILLING" },			\
+	{ CC_SLOT_VALID, "VALID" },			\
+	{ CC_SLOT_DYING, "DYING" },			\
+	{ CC_SLOT_BAD, "BAD" },				\
+	{ CC_SLOT_GONE, "GONE" })
 
 TRACE_EVENT(chunkcache_slot,
 	TP_PROTO(u32 slot, u32 gen, u8 from, u8 to),

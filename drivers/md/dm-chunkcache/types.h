@@ -31,6 +31,21 @@
 typedef u64 __bitwise cc_chunk_t;
 typedef u32 __bitwise cc_slot_t;
 
+/*
+ * States of a slot; what holds in each is in slot-state.h.  Ours alone: messages and counters have
+ * enum chunkcache_slot_state, which netlink-slot.c and counters.c map them to.
+ */
+enum cc_slot_state {
+	CC_SLOT_FREE,		/* 0: what was never a slot is nothing else */
+	CC_SLOT_FILLING,
+	CC_SLOT_VALID,
+	CC_SLOT_DYING,
+	CC_SLOT_BAD,
+	CC_SLOT_GONE,
+};
+
+#define CC_NR_SLOT_STATES	(CC_SLOT_GONE + 1)
+
 static inline cc_chunk_t cc_chunk(u64 nr)
 {
 	return (__force cc_chunk_t)nr;
