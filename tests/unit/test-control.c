@@ -48,7 +48,7 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		free(big);
 		return o;
 	}
-	snprintf(err, errlen, "cmd: unknown");
+	snprintf(err, errlen, strlen(cmd) > 8 ? "cmd: unknown, %s" : "cmd: unknown", cmd);
 	return NULL;
 }
 
@@ -142,6 +142,10 @@ static void test_requests(void)
 	close(fd);
 }
 
+#define LONG E16 E16 E16 E16
+#define E16 E4 E4 E4 E4
+#define E4 "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+
 /* What nobody would send has an answer, and the helper goes on. */
 static void test_odd(void)
 {
@@ -154,6 +158,10 @@ static void test_odd(void)
 	ask("{\"v\":1,\"cmd\":\"\\ud800\"}\n", ERROR "not a JSON object", "half of a pair");
 	ask("{\"v\":1,\"cmd\":\"x\"} {}\n", ERROR "not a JSON object", "two in a line");
 	ask("{\"v\":1,\"cmd\":\"x\",\"cmd\":\"y\"}\n", ERROR "not a JSON object", "a key twice");
+	ask("{\"v\":1,\"cmd\":\"ping\"} \xc3\xa9\xc3\n", ERROR "not a JSON object", "half of a character");
+	ask("{\"v\":1,\"cmd\":\"" LONG LONG "\"}\n", ERROR "cmd: unknown, \xc3\xa9",
+	    "a name that its error cuts in the middle of a character");
+	ask("{\"v\":1,\"cmd\":\"" LONG LONG " \"}\n", ERROR "cmd: unknown, \xc3\xa9", "or of another");
 	memset(nested, '[', sizeof(nested));
 	strcpy(nested + sizeof(nested) - 2, "\n");
 	ask(nested, ERROR "not a JSON object", "nested deeply");
