@@ -20,14 +20,36 @@ struct attr_table {
 	const struct nlattr *tb[CHUNKCACHE_A_MAX + 1];
 };
 
-static int collect_attr(const struct nlattr *attr, void *data)
+/* One attribute of left bytes or more.  -EPROTO: it is none, or came before; but padding may. */
+static int collect_attr(const struct nlattr *attr, size_t left, struct attr_table *t)
 {
-	struct attr_table *t = data;
-	uint16_t type = mnl_attr_get_type(attr);
+	uint16_t type;
 
-	if (type <= CHUNKCACHE_A_MAX)
-		t->tb[type] = attr;
-	return MNL_CB_OK;
+	if (left < sizeof(*attr) || attr->nla_len < sizeof(*attr) || attr->nla_len > left)
+		return -EPROTO;
+	type = mnl_attr_get_type(attr);
+	if (type > CHUNKCACHE_A_MAX)
+		return 0;
+	if (t->tb[type] && type != CHUNKCACHE_A_PAD)
+		return -EPROTO;
+	t->tb[type] = attr;
+	return 0;
+}
+
+/* All that is behind the header has to be attributes: one that was lost could look like an empty batch. */
+static int collect_attrs(const struct nlmsghdr *nlh, struct attr_table *t)
+{
+	const char *p = mnl_nlmsg_get_payload(nlh);
+	size_t left = mnl_nlmsg_get_payload_len(nlh), len = sizeof(struct genlmsghdr);
+	int r = left < len ? -EPROTO : 0;
+
+	while (!r && left > len) {
+		p += len;
+		left -= len;
+		r = collect_attr((const struct nlattr *)p, left, t);
+		len = r ? 0 : MNL_ALIGN(((const struct nlattr *)p)->nla_len);
+	}
+	return r;
 }
 
 int cc_attr_u32(const struct nlattr **tb, int type, uint32_t *ret)
@@ -101,17 +123,39 @@ struct nlmsghdr *cc_channel_begin(struct cc_channel *c, uint8_t cmd, int flags)
 	return nlh;
 }
 
+/* What is known of an answer under way. */
+struct answer {
+	uint16_t type;			/* of its messages, but the last one: the request's */
+	uint32_t seq;
+	bool dump;			/* any number of messages; else fn gets one */
+	unsigned int nr;		/* messages so far */
+	int result;			/* the first error */
+	cc_channel_reply_fn *fn;
+	void *arg;
+};
+
+static void note_error(struct answer *a, int error)
+{
+	if (!a->result)
+		a->result = error;
+}
+
 /* The text that the kernel put behind an error, if any. */
 static void keep_error_text(struct cc_channel *c, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-	size_t offset = sizeof(*e);
+	size_t offset = sizeof(*e), len = mnl_nlmsg_get_payload_len(nlh);
 	const struct nlattr *attr;
 
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
 		return;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED)) {
+		if (e->msg.nlmsg_len < MNL_NLMSG_HDRLEN || e->msg.nlmsg_len > len)
+			return;
 		offset += MNL_ALIGN(e->msg.nlmsg_len - MNL_NLMSG_HDRLEN);
+	}
+	if (offset > len)
+		return;
 	mnl_attr_for_each(attr, nlh, offset) {
 		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
 			snprintf(c->error, sizeof(c->error), "%.*s",
@@ -120,86 +164,113 @@ static void keep_error_text(struct cc_channel *c, const struct nlmsghdr *nlh)
 	}
 }
 
-static int deliver(const struct nlmsghdr *nlh, cc_channel_reply_fn *fn, void *arg)
+static int deliver(struct answer *a, const struct nlmsghdr *nlh)
 {
 	struct attr_table t = { { NULL } };
-
-	if (!fn)
-		return 0;
-	if (mnl_attr_parse(nlh, sizeof(struct genlmsghdr), collect_attr, &t) < 0)
-		return -EPROTO;
-	return fn(arg, t.tb);
-}
-
-/* Returns 1 if nlh ends the answer, with the result in *result. */
-static int take_message(struct cc_channel *c, const struct nlmsghdr *nlh, cc_channel_reply_fn *fn, void *arg,
-			int *result)
-{
 	int r;
 
+	if (nlh->nlmsg_type != a->type || (a->nr && !a->dump))
+		return -EPROTO;
+	a->nr++;
+	r = collect_attrs(nlh, &t);
+	return r || !a->fn ? r : a->fn(a->arg, t.tb);
+}
+
+/* The result in the first four bytes of the last message: 0 or negative. */
+static void take_result(struct answer *a, const struct nlmsghdr *nlh, size_t least)
+{
+	int32_t error;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < least) {
+		note_error(a, -EPROTO);
+		return;
+	}
+	memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
+	note_error(a, error > 0 ? -EPROTO : error);
+	/* Nothing was said of what was asked for: it got lost. */
+	if (a->fn && !a->dump && !a->nr)
+		note_error(a, -ENOBUFS);
+}
+
+/* Returns true if nlh ends the answer. */
+static bool take_message(struct cc_channel *c, struct answer *a, const struct nlmsghdr *nlh)
+{
 	switch (nlh->nlmsg_type) {
 	case NLMSG_ERROR:
-		r = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
-		if (r) {
-			*result = r;
+		take_result(a, nlh, sizeof(struct nlmsgerr));
+		if (a->result && mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct nlmsgerr))
 			keep_error_text(c, nlh);
-		}
-		return 1;
+		return true;
 	case NLMSG_DONE:
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(int)) {
-			r = *(const int *)mnl_nlmsg_get_payload(nlh);
-			if (r < 0)
-				*result = r;
-		}
-		return 1;
+		if (!a->dump)
+			note_error(a, -EPROTO);
+		take_result(a, nlh, sizeof(int32_t));
+		return true;
 	case NLMSG_NOOP:
+		return false;
 	case NLMSG_OVERRUN:
-		return 0;
+		note_error(a, -ENOBUFS);
+		return false;
 	default:
-		r = deliver(nlh, fn, arg);
-		if (r && !*result)
-			*result = r;
-		return 0;
+		note_error(a, deliver(a, nlh));
+		return false;
 	}
 }
 
+/* All messages of n bytes that were read.  True: the answer has ended. */
+static bool take_messages(struct cc_channel *c, struct answer *a, size_t n)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)c->recv;
+	int left = (int)n;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		if (nlh->nlmsg_seq == a->seq && take_message(c, a, nlh))
+			return true;
+	if (left > 0)
+		note_error(a, -EPROTO);
+	return false;
+}
+
 /*
- * Read the answer to request seq.  It is there already: the kernel answers within the send, and goes on with
- * a dump within each read.  So an empty socket means that (part of) the answer was lost.
+ * Read the answer.  It is there already: the kernel answers within the send, and goes on with a dump within
+ * each read.  So an empty socket means that (part of) the answer was lost.
  */
-static int receive(struct cc_channel *c, uint32_t seq, cc_channel_reply_fn *fn, void *arg)
+static int receive(struct cc_channel *c, struct answer *a)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { c->recv, sizeof(c->recv) };
-	int result = 0;
 
 	for (;;) {
 		struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from),
 				      .msg_iov = &iov, .msg_iovlen = 1 };
 		ssize_t n = recvmsg(mnl_socket_get_fd(c->cmd), &msg, MSG_DONTWAIT);
-		const struct nlmsghdr *nlh = (const struct nlmsghdr *)c->recv;
-		int left = (int)n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == ENOBUFS) {
-			result = result ? result : -ENOBUFS;
+			note_error(a, -ENOBUFS);
 			continue;
 		}
-		if (n < 0)
-			return errno == EAGAIN ? -ENOBUFS : -errno;
+		if (n < 0) {
+			note_error(a, errno == EAGAIN ? -ENOBUFS : -errno);
+			return a->result;
+		}
+		/* Only the kernel has number 0; whoever else sends here has nothing to say. */
 		if (from.nl_pid)
 			continue;
 		if (msg.msg_flags & MSG_TRUNC)
-			result = result ? result : -ENOBUFS;
-		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-			if (nlh->nlmsg_seq == seq && take_message(c, nlh, fn, arg, &result))
-				return result;
+			note_error(a, -ENOBUFS);
+		if (take_messages(c, a, (size_t)n))
+			return a->result;
 	}
 }
 
 int cc_channel_request(struct cc_channel *c, const struct nlmsghdr *nlh, cc_channel_reply_fn *fn, void *arg)
 {
+	struct answer a = {
+		.type = nlh->nlmsg_type, .seq = nlh->nlmsg_seq, .dump = nlh->nlmsg_flags & NLM_F_DUMP,
+		.fn = fn, .arg = arg,
+	};
 	int r;
 
 	c->error[0] = 0;
@@ -207,43 +278,34 @@ int cc_channel_request(struct cc_channel *c, const struct nlmsghdr *nlh, cc_chan
 	if (mnl_socket_sendto(c->cmd, nlh, nlh->nlmsg_len) < 0)
 		r = -errno;
 	else
-		r = receive(c, nlh->nlmsg_seq, fn, arg);
+		r = receive(c, &a);
 	if (r && !c->error[0])
-		snprintf(c->error, sizeof(c->error), "%s", strerror(-r));
+		snprintf(c->error, sizeof(c->error), "%s", r == -EPROTO ?
+			 "the kernel's answer is not as the protocol has it" : strerror(-r));
 	return r;
 }
 
 /* ---- sockets ---- */
 
-static int family_attr(const struct nlattr *attr, void *data)
-{
-	uint16_t *id = data;
+_Static_assert(CTRL_ATTR_FAMILY_ID <= CHUNKCACHE_A_MAX, "the controller's attribute is collected, too");
 
-	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID && mnl_attr_get_payload_len(attr) == sizeof(*id))
-		*id = mnl_attr_get_u16(attr);
-	return MNL_CB_OK;
+static int on_family(void *arg, const struct nlattr **tb)
+{
+	const struct nlattr *attr = tb[CTRL_ATTR_FAMILY_ID];
+	uint16_t *ret_id = arg;
+
+	if (!attr || mnl_attr_get_payload_len(attr) != sizeof(*ret_id) || mnl_attr_get_u16(attr) < NLMSG_MIN_TYPE)
+		return -EPROTO;
+	*ret_id = mnl_attr_get_u16(attr);
+	return 0;
 }
 
-/* GETFAMILY's answer has attribute numbers of its own, so it is read here and not by deliver(). */
 static int resolve_family(struct cc_channel *c)
 {
 	struct nlmsghdr *nlh = begin_message(c, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, 0);
-	ssize_t n;
 
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHUNKCACHE_GENL_NAME);
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	if (mnl_socket_sendto(c->cmd, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(c->cmd, c->recv, sizeof(c->recv));
-	if (n < 0)
-		return -errno;
-	nlh = (struct nlmsghdr *)c->recv;
-	if (!mnl_nlmsg_ok(nlh, (int)n))
-		return -EPROTO;
-	if (nlh->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
-	mnl_attr_parse(nlh, sizeof(struct genlmsghdr), family_attr, &c->family);
-	return c->family ? 0 : -EPROTO;
+	return cc_channel_request(c, nlh, on_family, &c->family);
 }
 
 static int open_socket(struct mnl_socket **ret, int flags)

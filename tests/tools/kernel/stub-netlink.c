@@ -567,6 +567,8 @@ static void serve_family(struct request *q)
 	nlh->nlmsg_type = GENL_ID_CTRL;
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, STUB_FAMILY);
 	send_message(q->conn, nlh);
+	if (q->nlh->nlmsg_flags & NLM_F_ACK)
+		send_ack(q, 0);
 }
 
 /* ---- connections ---- */
