@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-value.h"
 #include "ini.h"
 
 struct parser {

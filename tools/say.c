@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "config-value.h"
 #include "utf8.h"
 
 /* The subcommand that runs. */

@@ -4,20 +4,16 @@
  * and its keys mean together is checked by opening the store, which does no I/O.
  */
 #include "config.h"
-#include "ini.h"
-#include "listen.h"
-#include "store/store.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 63
+#include "config-value.h"
+#include "ini.h"
+#include "store/store.h"
 
 struct parser {
 	struct cc_config *config;
@@ -27,20 +23,6 @@ struct parser {
 	unsigned int store_line[CC_MAX_STORES]; /* of its first key, or of a section without any */
 	uint64_t pool_seen;		/* keys that were set, by index in the table */
 	uint64_t store_seen[CC_MAX_STORES];
-};
-
-enum key_type {
-	KEY_STRING, KEY_NAME, KEY_NAMES, KEY_PATH, KEY_BYTES, KEY_MS, KEY_UINT, KEY_PERCENT, KEY_BOOL,
-	KEY_STYLE, KEY_CACHE_MODE, KEY_PRICE, KEY_LOOPBACK,
-};
-
-struct key {
-	const char *name;
-	enum key_type type;
-	size_t offset;			/* of the field in the section's structure */
-	uint64_t min, max;		/* of numbers */
-	const char *expected;
-	const char *unset;		/* what holds without it, if that is no fixed value, else "" */
 };
 
 /* The last one, unset, may be left out. */
@@ -58,299 +40,66 @@ struct key {
 #define A_BOOL "yes or no"
 #define A_PRICE "a price such as 0.0004"
 
-static const struct key pool_keys[] = {
-	POOL_KEY("name", KEY_NAME, pool, 0, 0, A_NAME, "this file's, without .conf"),
-	POOL_KEY("device", KEY_PATH, device, 0, 0, A_PATH, "/dev/mapper/NAME"),
-	POOL_KEY("control_socket", KEY_PATH, control_socket, 0, 0, A_PATH,
+static const struct cc_key pool_keys[] = {
+	POOL_KEY("name", CC_KEY_NAME, pool, 0, 0, A_NAME, "this file's, without .conf"),
+	POOL_KEY("device", CC_KEY_PATH, device, 0, 0, A_PATH, "/dev/mapper/NAME"),
+	POOL_KEY("control_socket", CC_KEY_PATH, control_socket, 0, 0, A_PATH,
 		 CC_RUN_DIR "/NAME.sock"),
-	POOL_KEY("metrics_socket", KEY_PATH, metrics_socket, 0, 0, A_PATH,
+	POOL_KEY("metrics_socket", CC_KEY_PATH, metrics_socket, 0, 0, A_PATH,
 		 CC_RUN_DIR "/NAME.metrics"),
-	POOL_KEY("metrics_listen", KEY_LOOPBACK, metrics_listen, 0, 0,
+	POOL_KEY("metrics_listen", CC_KEY_LOOPBACK, metrics_listen, 0, 0,
 		 "an address of the loopback with a port, such as 127.0.0.1:9438 or [::1]:9438", "none"),
-	POOL_KEY("buffers", KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T",
+	POOL_KEY("buffers", CC_KEY_BYTES, buffer_bytes, 1 << 18, 1ULL << 40, "bytes, 256K to 1T",
 		 "64 chunks"),
-	POOL_KEY("ram_cache", KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
-	POOL_KEY("slot_wait", KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
-	POOL_KEY("verify_fill", KEY_BOOL, verify_fill, 0, 0, A_BOOL),
-	POOL_KEY("lock_memory", KEY_BOOL, lock_memory, 0, 0, A_BOOL),
-	POOL_KEY("prefetch", KEY_BOOL, prefetch, 0, 0, A_BOOL),
-	POOL_KEY("prefetch_window", KEY_UINT, prefetch_window, 1, CC_PREFETCH_WINDOW_MAX, "1 to 256"),
-	POOL_KEY("replay", KEY_BOOL, replay, 0, 0, A_BOOL),
-	POOL_KEY("network_threads", KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
-	POOL_KEY("hash_threads", KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),
-	POOL_KEY("max_in_flight", KEY_UINT, fetch.max_in_flight, 1, 4096, "1 to 4096"),
+	POOL_KEY("ram_cache", CC_KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
+	POOL_KEY("slot_wait", CC_KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
+	POOL_KEY("verify_fill", CC_KEY_BOOL, verify_fill, 0, 0, A_BOOL),
+	POOL_KEY("lock_memory", CC_KEY_BOOL, lock_memory, 0, 0, A_BOOL),
+	POOL_KEY("prefetch", CC_KEY_BOOL, prefetch, 0, 0, A_BOOL),
+	POOL_KEY("prefetch_window", CC_KEY_UINT, prefetch_window, 1, CC_PREFETCH_WINDOW_MAX, "1 to 256"),
+	POOL_KEY("replay", CC_KEY_BOOL, replay, 0, 0, A_BOOL),
+	POOL_KEY("network_threads", CC_KEY_UINT, fetch.network_threads, 1, 64, "1 to 64"),
+	POOL_KEY("hash_threads", CC_KEY_UINT, fetch.hash_threads, 0, 64, "0 to 64"),
+	POOL_KEY("max_in_flight", CC_KEY_UINT, fetch.max_in_flight, 1, 4096, "1 to 4096"),
 };
 
-static const struct key store_keys[] = {
-	STORE_KEY("url", KEY_STRING, url, 0, 0, "a URL", "none, it is required"),
-	STORE_KEY("domain", KEY_NAME, domain, 0, 0, A_NAME, "the store's name"),
-	STORE_KEY("endpoint", KEY_STRING, endpoint, 0, 0, "https://host[:port]",
+static const struct cc_key store_keys[] = {
+	STORE_KEY("url", CC_KEY_STRING, url, 0, 0, "a URL", "none, it is required"),
+	STORE_KEY("domain", CC_KEY_NAME, domain, 0, 0, A_NAME, "the store's name"),
+	STORE_KEY("endpoint", CC_KEY_STRING, endpoint, 0, 0, "https://host[:port]",
 		  "AWS's of the region"),
-	STORE_KEY("region", KEY_NAME, region, 0, 0, "a region, " A_NAME, "us-east-1"),
-	STORE_KEY("style", KEY_STYLE, path_style, 0, 0, "path or virtual"),
-	STORE_KEY("anonymous", KEY_BOOL, anonymous, 0, 0, A_BOOL),
-	STORE_KEY("credentials", KEY_NAME, credentials, 0, 0,
+	STORE_KEY("region", CC_KEY_NAME, region, 0, 0, "a region, " A_NAME, "us-east-1"),
+	STORE_KEY("style", CC_KEY_STYLE, path_style, 0, 0, "path or virtual"),
+	STORE_KEY("anonymous", CC_KEY_BOOL, anonymous, 0, 0, A_BOOL),
+	STORE_KEY("credentials", CC_KEY_NAME, credentials, 0, 0,
 		  "environment, web-identity, profile, container or instance", "the first that is set up"),
-	STORE_KEY("credentials_file", KEY_STRING, credentials_file, 0, 0,
+	STORE_KEY("credentials_file", CC_KEY_STRING, credentials_file, 0, 0,
 		  "an absolute path, or the name of a credential of systemd", "as for the AWS tools"),
-	STORE_KEY("profile", KEY_STRING, profile, 0, 0, "the name of a profile", "default"),
-	STORE_KEY("requester_pays", KEY_BOOL, requester_pays, 0, 0, A_BOOL),
-	STORE_KEY("ca_file", KEY_PATH, ca_file, 0, 0, A_PATH, "the system's"),
-	STORE_KEY("connections", KEY_UINT, connections, 1, 256, "1 to 256"),
-	STORE_KEY("connect_timeout", KEY_MS, connect_timeout_ms, 1, 3600000, A_TIME),
-	STORE_KEY("first_byte_timeout", KEY_MS, first_byte_timeout_ms, 1, 3600000, A_TIME),
-	STORE_KEY("stall_timeout", KEY_MS, stall_timeout_ms, 1, 3600000, A_TIME),
-	STORE_KEY("attempt_timeout", KEY_MS, attempt_timeout_ms, 1, 3600000, A_TIME),
-	STORE_KEY("total_timeout", KEY_MS, total_timeout_ms, 1, 3600000, A_TIME),
-	STORE_KEY("attempts", KEY_UINT, attempts, 1, 10, "1 to 10"),
-	STORE_KEY("backoff", KEY_MS, backoff_ms, 1, 3600000, A_TIME),
-	STORE_KEY("backoff_max", KEY_MS, backoff_max_ms, 1, 3600000, A_TIME),
-	STORE_KEY("negative_ttl", KEY_MS, negative_ttl_ms, 0, 3600000, A_TIME_OR_0),
-	STORE_KEY("hedge_quantile", KEY_PERCENT, hedge_quantile, 500, 999, "50 to 99.9 (%), or off"),
-	STORE_KEY("hedge_budget", KEY_PERCENT, hedge_budget, 0, 1000, "0 to 100 (%)"),
-	STORE_KEY("hedge_min", KEY_MS, hedge_min_ms, 1, 3600000, A_TIME),
-	STORE_KEY("hedge_max", KEY_MS, hedge_max_ms, 1, 3600000, A_TIME),
-	STORE_KEY("stall_hedge", KEY_MS, stall_hedge_ms, 0, 3600000, A_TIME_OR_0),
-	STORE_KEY("replicas", KEY_NAMES, replicas, 0, 0, "names of stores", "none"),
-	STORE_KEY("caches", KEY_NAMES, caches, 0, 0, "names of stores", "none"),
-	STORE_KEY("cache_mode", KEY_CACHE_MODE, cache_mode, 0, 0, "get-only, read-only or off"),
-	STORE_KEY("cachey_bucket", KEY_NAME, cachey_bucket, 0, 0, "a bucket, " A_NAME, "none"),
-	STORE_KEY("price_1000_gets", KEY_PRICE, price_1000_gets, 0, 1000000, A_PRICE),
-	STORE_KEY("price_gib", KEY_PRICE, price_gib, 0, 1000000, A_PRICE),
+	STORE_KEY("profile", CC_KEY_STRING, profile, 0, 0, "the name of a profile", "default"),
+	STORE_KEY("requester_pays", CC_KEY_BOOL, requester_pays, 0, 0, A_BOOL),
+	STORE_KEY("ca_file", CC_KEY_PATH, ca_file, 0, 0, A_PATH, "the system's"),
+	STORE_KEY("connections", CC_KEY_UINT, connections, 1, 256, "1 to 256"),
+	STORE_KEY("connect_timeout", CC_KEY_MS, connect_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("first_byte_timeout", CC_KEY_MS, first_byte_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("stall_timeout", CC_KEY_MS, stall_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("attempt_timeout", CC_KEY_MS, attempt_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("total_timeout", CC_KEY_MS, total_timeout_ms, 1, 3600000, A_TIME),
+	STORE_KEY("attempts", CC_KEY_UINT, attempts, 1, 10, "1 to 10"),
+	STORE_KEY("backoff", CC_KEY_MS, backoff_ms, 1, 3600000, A_TIME),
+	STORE_KEY("backoff_max", CC_KEY_MS, backoff_max_ms, 1, 3600000, A_TIME),
+	STORE_KEY("negative_ttl", CC_KEY_MS, negative_ttl_ms, 0, 3600000, A_TIME_OR_0),
+	STORE_KEY("hedge_quantile", CC_KEY_PERCENT, hedge_quantile, 500, 999, "50 to 99.9 (%), or off"),
+	STORE_KEY("hedge_budget", CC_KEY_PERCENT, hedge_budget, 0, 1000, "0 to 100 (%)"),
+	STORE_KEY("hedge_min", CC_KEY_MS, hedge_min_ms, 1, 3600000, A_TIME),
+	STORE_KEY("hedge_max", CC_KEY_MS, hedge_max_ms, 1, 3600000, A_TIME),
+	STORE_KEY("stall_hedge", CC_KEY_MS, stall_hedge_ms, 0, 3600000, A_TIME_OR_0),
+	STORE_KEY("replicas", CC_KEY_NAMES, replicas, 0, 0, "names of stores", "none"),
+	STORE_KEY("caches", CC_KEY_NAMES, caches, 0, 0, "names of stores", "none"),
+	STORE_KEY("cache_mode", CC_KEY_CACHE_MODE, cache_mode, 0, 0, "get-only, read-only or off"),
+	STORE_KEY("cachey_bucket", CC_KEY_NAME, cachey_bucket, 0, 0, "a bucket, " A_NAME, "none"),
+	STORE_KEY("price_1000_gets", CC_KEY_PRICE, price_1000_gets, 0, 1000000, A_PRICE),
+	STORE_KEY("price_gib", CC_KEY_PRICE, price_gib, 0, 1000000, A_PRICE),
 };
-
-/* ---- values ---- */
-
-static int parse_number(const char *s, uint64_t *ret_value, const char **ret_rest)
-{
-	uint64_t value;
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return -EINVAL;
-	errno = 0;
-	value = strtoull(s, &end, 10);
-	if (errno)
-		return -EINVAL;
-	*ret_value = value;
-	*ret_rest = end;
-	return 0;
-}
-
-int cc_parse_bytes(const char *s, uint64_t *ret_bytes)
-{
-	static const char units[] = "KMGT";
-	const char *unit = NULL;
-	unsigned int shift = 0;
-	uint64_t value;
-
-	if (parse_number(s, &value, &s))
-		return -EINVAL;
-	if (*s) {
-		unit = strchr(units, toupper((unsigned char)*s));
-		if (!unit || s[1])
-			return -EINVAL;
-		shift = 10 * (unit - units + 1);
-	}
-	if (value > UINT64_MAX >> shift)
-		return -EINVAL;
-	*ret_bytes = value << shift;
-	return 0;
-}
-
-int cc_parse_ms(const char *s, unsigned int *ret_ms)
-{
-	uint64_t value, scale = 1;
-
-	if (parse_number(s, &value, &s))
-		return -EINVAL;
-	if (!strcmp(s, "s"))
-		scale = 1000;
-	else if (*s && strcmp(s, "ms"))
-		return -EINVAL;
-	if (value > UINT_MAX / scale)
-		return -EINVAL;
-	*ret_ms = value * scale;
-	return 0;
-}
-
-static bool is_name(const char *s)
-{
-	size_t len = strnlen(s, NAME_MAX_LEN + 1);
-
-	return len && len <= NAME_MAX_LEN && strcmp(s, ".") && strcmp(s, "..") &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
-
-static bool is_text(const char *s)
-{
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 127)
-			return false;
-	return true;
-}
-
-static int parse_bool(const char *s, bool *ret_value)
-{
-	if (!strcmp(s, "yes") || !strcmp(s, "true") || !strcmp(s, "1"))
-		*ret_value = true;
-	else if (!strcmp(s, "no") || !strcmp(s, "false") || !strcmp(s, "0"))
-		*ret_value = false;
-	else
-		return -EINVAL;
-	return 0;
-}
-
-/* Names, separated by spaces. */
-static bool are_names(const char *s)
-{
-	char name[NAME_MAX_LEN + 2];
-	int used;
-
-	for (; sscanf(s, " %64s%n", name, &used) == 1; s += used)
-		if (!is_name(name))
-			return false;
-	return *s == '\0';
-}
-
-/* "98", "99.5": tenths of a percent; "off" is 0. */
-static int parse_percent(const char *s, uint64_t *ret_value)
-{
-	uint64_t whole, tenths = 0;
-
-	if (!strcmp(s, "off")) {
-		*ret_value = 0;
-		return 0;
-	}
-	if (parse_number(s, &whole, &s) || whole > 100)
-		return -EINVAL;
-	if (*s == '.' && isdigit((unsigned char)s[1])) {
-		tenths = s[1] - '0';
-		s += 2;
-	}
-	*ret_value = whole * 10 + tenths;
-	return *s ? -EINVAL : 0;
-}
-
-static int set_string(char **field, const char *value)
-{
-	char *copy = strdup(value);
-
-	if (!copy)
-		return -ENOMEM;
-	free(*field);
-	*field = copy;
-	return 0;
-}
-
-static int set_percent(const struct key *k, unsigned int *field, const char *value)
-{
-	uint64_t n;
-
-	if (parse_percent(value, &n) || (strcmp(value, "off") && n < k->min) || n > k->max)
-		return -EINVAL;
-	*field = n;
-	return 0;
-}
-
-static const char *const cache_modes[] = {
-	[CC_CACHE_GET_ONLY] = "get-only",
-	[CC_CACHE_READ_ONLY] = "read-only",
-	[CC_CACHE_OFF] = "off",
-};
-
-static int set_cache_mode(enum cc_cache_mode *field, const char *value)
-{
-	for (size_t i = 0; i < sizeof(cache_modes) / sizeof(cache_modes[0]); i++) {
-		if (strcmp(value, cache_modes[i]))
-			continue;
-		*field = i;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int set_number(const struct key *k, void *field, const char *value)
-{
-	const char *rest = "";
-	unsigned int ms;
-	uint64_t n;
-	int r;
-
-	if (k->type == KEY_BYTES) {
-		r = cc_parse_bytes(value, &n);
-	} else if (k->type == KEY_MS) {
-		r = cc_parse_ms(value, &ms);
-		n = r ? 0 : ms;
-	} else {
-		r = parse_number(value, &n, &rest);
-	}
-	if (r || *rest || n < k->min || n > k->max)
-		return -EINVAL;
-	if (k->type == KEY_BYTES)
-		*(uint64_t *)field = n;
-	else
-		*(unsigned int *)field = n;
-	return 0;
-}
-
-/* Digits and a point, whatever the locale is. */
-static int set_price(const struct key *k, double *field, const char *value)
-{
-	size_t digits = strspn(value, "0123456789"), behind = 0;
-	double price = 0, scale = 1;
-
-	if (value[digits] == '.')
-		behind = strspn(value + digits + 1, "0123456789");
-	if (!digits || value[digits + (behind ? behind + 1 : 0)])
-		return -EINVAL;
-	for (size_t i = 0; i < digits; i++)
-		price = price * 10 + (value[i] - '0');
-	for (size_t i = 1; i <= behind; i++)
-		price += (value[digits + i] - '0') * (scale /= 10);
-	if (price > k->max)
-		return -EINVAL;
-	*field = price;
-	return 0;
-}
-
-/* Returns 0, -EINVAL if the value breaks the key's rule, -ENOMEM. */
-static int set_key(const struct key *k, void *section, const char *value)
-{
-	void *field = (char *)section + k->offset;
-	struct sockaddr_storage address;
-	socklen_t len;
-
-	switch (k->type) {
-	case KEY_STRING:
-		return is_text(value) ? set_string(field, value) : -EINVAL;
-	case KEY_NAME:
-		return is_name(value) ? set_string(field, value) : -EINVAL;
-	case KEY_NAMES:
-		return *value && are_names(value) ? set_string(field, value) : -EINVAL;
-	case KEY_PATH:
-		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
-	case KEY_LOOPBACK:
-		return cc_parse_loopback(value, &address, &len) ? -EINVAL : set_string(field, value);
-	case KEY_BOOL:
-		return parse_bool(value, field);
-	case KEY_PRICE:
-		return set_price(k, field, value);
-	case KEY_STYLE:
-		if (strcmp(value, "path") && strcmp(value, "virtual"))
-			return -EINVAL;
-		*(bool *)field = !strcmp(value, "path");
-		return 0;
-	case KEY_CACHE_MODE:
-		return set_cache_mode(field, value);
-	case KEY_PERCENT:
-		return set_percent(k, field, value);
-	default:
-		return set_number(k, field, value);
-	}
-}
 
 /* ---- the file ---- */
 
@@ -366,7 +115,7 @@ int mistake(char *err, size_t errlen, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static int set_in_section(const struct key *keys, size_t nr_keys, void *section, uint64_t *seen,
+static int set_in_section(const struct cc_key *keys, size_t nr_keys, void *section, uint64_t *seen,
 			  const char *name, const char *value, char *err, size_t errlen)
 {
 	for (size_t i = 0; i < nr_keys; i++) {
@@ -377,7 +126,7 @@ static int set_in_section(const struct key *keys, size_t nr_keys, void *section,
 		if (*seen & 1ULL << i)
 			return mistake(err, errlen, "%s: expected once in its section, it was set before", name);
 		*seen |= 1ULL << i;
-		r = set_key(&keys[i], section, value);
+		r = cc_key_set(&keys[i], section, value);
 		if (r == -ENOMEM)
 			snprintf(err, errlen, "%s: out of memory", name);
 		else if (r)
@@ -392,7 +141,7 @@ static int add_store(struct parser *p, unsigned int line, const char *name, char
 	struct cc_config *c = p->config;
 	struct cc_store_config *s;
 
-	if (!is_name(name))
+	if (!cc_is_name(name))
 		return mistake(err, errlen, "[store %s]: expected a name of " A_NAME, name);
 	if (c->nr_stores == CC_MAX_STORES)
 		return mistake(err, errlen, "[store %s]: expected at most %d stores", name, CC_MAX_STORES);
@@ -483,7 +232,7 @@ static int set_defaults(struct parser *p, char *err, size_t errlen)
 		c->pool = strndup(base, len);
 		if (!c->pool)
 			return -ENOMEM;
-		if (!is_name(c->pool)) {
+		if (!cc_is_name(c->pool)) {
 			return mistake(err, errlen, "%s: name: expected in [pool], as \"%s\" is no name "
 				       "of a pool (" A_NAME ")", p->file, c->pool);
 		}
@@ -537,72 +286,7 @@ static int check_stores(struct parser *p, char *err, size_t errlen)
 
 /* ---- defaults as text ---- */
 
-static void print_bytes(FILE *to, uint64_t bytes)
-{
-	static const char *const units[] = { "", "K", "M", "G", "T" };
-	unsigned int u = 0;
-
-	while (bytes && !(bytes % 1024) && u < 4) {
-		bytes /= 1024;
-		u++;
-	}
-	fprintf(to, "%" PRIu64 "%s", bytes, units[u]);
-}
-
-static void print_ms(FILE *to, unsigned int ms)
-{
-	if (ms % 1000)
-		fprintf(to, "%ums", ms);
-	else
-		fprintf(to, "%us", ms / 1000);
-}
-
-static void print_percent(FILE *to, unsigned int tenths)
-{
-	if (tenths % 10)
-		fprintf(to, "%u.%u", tenths / 10, tenths % 10);
-	else
-		fprintf(to, "%u", tenths / 10);
-}
-
-static void print_value(FILE *to, const struct key *k, const void *field)
-{
-	switch (k->type) {
-	case KEY_STRING:
-	case KEY_NAME:
-	case KEY_NAMES:
-	case KEY_PATH:
-	case KEY_LOOPBACK:
-		fputs(*(char *const *)field, to);
-		break;
-	case KEY_BYTES:
-		print_bytes(to, *(const uint64_t *)field);
-		break;
-	case KEY_MS:
-		print_ms(to, *(const unsigned int *)field);
-		break;
-	case KEY_UINT:
-		fprintf(to, "%u", *(const unsigned int *)field);
-		break;
-	case KEY_BOOL:
-		fputs(*(const bool *)field ? "yes" : "no", to);
-		break;
-	case KEY_PRICE:
-		fprintf(to, "%g", *(const double *)field);
-		break;
-	case KEY_STYLE:
-		fputs(*(const bool *)field ? "path" : "virtual", to);
-		break;
-	case KEY_PERCENT:
-		print_percent(to, *(const unsigned int *)field);
-		break;
-	case KEY_CACHE_MODE:
-		fputs(cache_modes[*(const enum cc_cache_mode *)field], to);
-		break;
-	}
-}
-
-static void print_keys(FILE *to, const struct key *keys, size_t nr, const void *section,
+static void print_keys(FILE *to, const struct cc_key *keys, size_t nr, const void *section,
 		       const char *prefix)
 {
 	for (size_t i = 0; i < nr; i++) {
@@ -612,7 +296,7 @@ static void print_keys(FILE *to, const struct key *keys, size_t nr, const void *
 			continue;
 		}
 		fprintf(to, "\n# %s\n%s%s = ", keys[i].expected, prefix, keys[i].name);
-		print_value(to, &keys[i], (const char *)section + keys[i].offset);
+		cc_key_print(to, &keys[i], (const char *)section + keys[i].offset);
 		fputc('\n', to);
 	}
 }

@@ -43,9 +43,5 @@ void cc_config_free(struct cc_config *c);
 void cc_config_print_defaults(FILE *to);
 /* The store called name, or NULL. */
 const struct cc_store_config *cc_config_store(const struct cc_config *c, const char *name);
-/* "64M", "1G", "4096": bytes; returns -EINVAL if malformed or too large. */
-int cc_parse_bytes(const char *s, uint64_t *ret_bytes);
-/* "200", "200ms", "5s": milliseconds. */
-int cc_parse_ms(const char *s, unsigned int *ret_ms);
 
 #endif

@@ -24,7 +24,6 @@ struct cc_manifest_area {
 	uint64_t offset;		/* of the blocks behind the directory */
 	uint64_t nr_blocks;
 	struct cc_manifest_entry *dir;	/* CC_MANIFEST_DIR_ENTRIES, aligned */
-	unsigned int in_flight;
 };
 
 /* One manifest on its way to the area: the data in pieces, then its directory block. */
@@ -194,7 +193,6 @@ static bool drop_oldest(struct cc_manifest_area *a)
 
 static void store_end(struct store_op *op)
 {
-	op->a->in_flight--;
 	free(op->data);
 	free(op);
 }
@@ -285,11 +283,5 @@ void cc_manifest_area_store(struct cc_manifest_area *a, uint64_t domain, const u
 	seal(e);
 	op->entry = (uint32_t)(e - a->dir);
 	op->offset = a->offset + room * BLOCK;
-	a->in_flight++;
 	write_data(op);
-}
-
-unsigned int cc_manifest_area_in_flight(const struct cc_manifest_area *a)
-{
-	return a->in_flight;
 }

@@ -24,6 +24,5 @@ void cc_manifest_area_forget(struct cc_manifest_area *a, uint64_t domain, const 
 /* Copies data and writes it, in place of what was not used for longest.  Failure is silent. */
 void cc_manifest_area_store(struct cc_manifest_area *a, uint64_t domain, const uint8_t digest[CC_ID_SIZE],
 			    const void *data, uint32_t size);
-unsigned int cc_manifest_area_in_flight(const struct cc_manifest_area *a);
 
 #endif

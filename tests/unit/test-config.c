@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "config.h"
+#include "config-value.h"
 #include "httpd.h"
 #include "tap.h"
 

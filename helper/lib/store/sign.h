@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <time.h>
 
-#define CC_SIGN_UNSIGNED	"UNSIGNED-PAYLOAD"
 #define CC_SIGN_MAX_HEADERS	16
 #define CC_SIGN_MAX_PARAMS	8
 #define CC_SIGN_DATE_SIZE	17	/* "20130524T000000Z" with its NUL */
@@ -33,7 +32,7 @@ struct cc_sign_request {
 	/* All of them are signed; host, x-amz-date and x-amz-content-sha256 must be among them. */
 	struct cc_sign_pair headers[CC_SIGN_MAX_HEADERS];
 	unsigned int nr_headers;
-	const char *payload_hash;	/* hex, or CC_SIGN_UNSIGNED */
+	const char *payload_hash;	/* hex, or "UNSIGNED-PAYLOAD" */
 	const char *date;		/* as of cc_sign_date() */
 	const char *region;
 	const char *access_key;
