@@ -37,6 +37,7 @@ struct cc_session {
 	struct cc_watch bell_watch;
 	struct cc_watch ring_watch;
 	struct cc_watch fetch_watch;
+	struct cc_watch disks_watch;
 	unsigned int nr_buffers;
 	bool pull;			/* the bell rang, or there was more */
 	bool pull_all;

@@ -197,6 +197,11 @@ static void on_ring(struct cc_watch *w, uint32_t events)
 	cc_pooldev_reap(cc_list_entry(w, struct cc_session, ring_watch)->pooldev);
 }
 
+static void on_disks(struct cc_watch *w, uint32_t events)
+{
+	cc_disks_reap(cc_list_entry(w, struct cc_session, disks_watch)->disks);
+}
+
 static void on_fetch(struct cc_watch *w, uint32_t events)
 {
 	struct cc_session *s = cc_list_entry(w, struct cc_session, fetch_watch);
@@ -227,6 +232,7 @@ static void close_parts(struct cc_session *s)
 	unwatch(s, &s->bell_watch);
 	unwatch(s, &s->ring_watch);
 	unwatch(s, &s->fetch_watch);
+	unwatch(s, &s->disks_watch);
 	cc_fills_close(s->fills);
 	cc_disks_close(s->disks);
 	cc_writer_close(s->writer);
@@ -336,6 +342,8 @@ static int open_parts(struct cc_session *s)
 		r = watch(s, &s->ring_watch, cc_pooldev_event_fd(s->pooldev), on_ring);
 	if (!r)
 		r = watch(s, &s->fetch_watch, cc_fetch_fd(s->fetch), on_fetch);
+	if (!r)
+		r = watch(s, &s->disks_watch, cc_disks_fd(s->disks), on_disks);
 	return r;
 }
 

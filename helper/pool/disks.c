@@ -400,6 +400,16 @@ void cc_disks_cancel(struct cc_disks *d)
 	cc_images_cancel(d->images);
 }
 
+int cc_disks_fd(const struct cc_disks *d)
+{
+	return cc_images_fd(d->images);
+}
+
+void cc_disks_reap(struct cc_disks *d)
+{
+	cc_images_reap(d->images);
+}
+
 unsigned int cc_disks_in_flight(const struct cc_disks *d)
 {
 	return cc_images_loading(d->images);

@@ -64,6 +64,9 @@ void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg);
  * is set if a disk was LOADED: misses that came before could not be resolved.
  */
 uint64_t cc_disks_step(struct cc_disks *d, uint64_t now_ns, bool *ret_loaded, int *ret_error);
+/* Readable when manifests have been checked: then reap. */
+int cc_disks_fd(const struct cc_disks *d);
+void cc_disks_reap(struct cc_disks *d);
 /* Give up all loading; completions still come. */
 void cc_disks_cancel(struct cc_disks *d);
 unsigned int cc_disks_in_flight(const struct cc_disks *d);

@@ -20,6 +20,7 @@
 
 struct cc_images {
 	struct cc_images_config c;
+	struct cc_worker *worker;	/* a large manifest takes seconds to hash and to index */
 	struct cc_list list;
 	unsigned int nr_loading;
 	bool cancelled;
@@ -53,32 +54,60 @@ struct cc_image *cc_image_get(struct cc_images *all, const struct cc_disk_info *
 
 static bool image_in_flight(const struct cc_image *image)
 {
-	return image->state == CC_IMAGE_READING || image->state == CC_IMAGE_FETCHING;
+	return image->state == CC_IMAGE_READING || image->state == CC_IMAGE_FETCHING ||
+	       image->state == CC_IMAGE_CHECKING;
+}
+
+static void image_release(struct cc_image *image)
+{
+	cc_places_free(image->places);
+	image->places = NULL;
+	cc_manifest_free(&image->manifest);
+	free(image->buf);
+	image->buf = NULL;
 }
 
 static void image_free(struct cc_image *image)
 {
 	cc_list_del(&image->node);
-	cc_places_free(image->places);
-	cc_manifest_free(&image->manifest);
-	free(image->buf);
+	image_release(image);
 	free(image);
+}
+
+/* What image waited for came, or does not come any more.  False: nobody wants it, and image may be gone. */
+static bool image_step_ended(struct cc_image *image)
+{
+	struct cc_images *all = image->images;
+
+	all->nr_loading--;
+	image->state = CC_IMAGE_QUEUED;
+	if (image->refs && !all->cancelled)
+		return true;
+	image_release(image);
+	if (!image->refs)
+		image_free(image);
+	return false;
+}
+
+/* Nobody waits for image, which is in flight: a completion comes soon, or it has ended here. */
+static void image_give_up(struct cc_image *image)
+{
+	struct cc_images *all = image->images;
+
+	if (image->state == CC_IMAGE_FETCHING)
+		cc_fetch_cancel(all->c.fetch, &image->req);
+	else if (image->state == CC_IMAGE_CHECKING && cc_worker_drop(all->worker, &image->job))
+		image_step_ended(image);
 }
 
 void cc_image_put(struct cc_image *image)
 {
 	if (!image || --image->refs)
 		return;
-	if (!image_in_flight(image))
+	if (image_in_flight(image))
+		image_give_up(image);
+	else
 		image_free(image);
-	else if (image->state == CC_IMAGE_FETCHING)
-		cc_fetch_cancel(image->images->c.fetch, &image->req);
-}
-
-static void image_release_buf(struct cc_image *image)
-{
-	free(image->buf);
-	image->buf = NULL;
 }
 
 static void image_refuse(struct cc_images *all, struct cc_image *image, uint64_t retry_ns, const char *reason)
@@ -86,7 +115,7 @@ static void image_refuse(struct cc_images *all, struct cc_image *image, uint64_t
 	image->state = CC_IMAGE_REFUSED;
 	image->due = retry_ns == UINT64_MAX ? UINT64_MAX : cc_now_ns() + retry_ns;
 	snprintf(image->reason, sizeof(image->reason), "%.*s", CHUNKCACHE_REASON_MAX, reason);
-	image_release_buf(image);
+	image_release(image);
 	all->c.changed(all->c.arg, image);
 }
 
@@ -97,13 +126,15 @@ static void image_retry(struct cc_image *image, const char *why)
 	cc_log(LOG_WARNING, "manifest: %s; next try in %llu s", why,
 	       (unsigned long long)(image->backoff / CC_SECOND));
 	image->backoff = image->backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : image->backoff * 2;
-	image_release_buf(image);
+	image_release(image);
 }
 
 /* Does the manifest fit the pool and the disk?  0, or -EINVAL with a line. */
-static int image_check(struct cc_images *all, const struct cc_image *image, const struct cc_manifest *m,
-		       char *err, size_t errlen)
+static int image_check(const struct cc_image *image, char *err, size_t errlen)
 {
+	const struct cc_images *all = image->images;
+	const struct cc_manifest *m = &image->manifest;
+
 	if (m->chunk_shift != all->c.slot_shift) {
 		snprintf(err, errlen, "manifest: chunk size is %llu, expected the pool's slot size %llu",
 			 1ULL << m->chunk_shift, 1ULL << all->c.slot_shift);
@@ -118,51 +149,36 @@ static int image_check(struct cc_images *all, const struct cc_image *image, cons
 }
 
 /*
- * size bytes are in buf.  0: READY.  -EILSEQ: not what the digest says.  -ENOMEM: worth another try.
- * Else refused for good.  With a line in err.
+ * The bytes in buf are what the digest says and fit: 0, with manifest and places.  -EILSEQ: they are not.
+ * -ENOMEM: worth another try.  Else refused for good.  In the worker's thread.
  */
-static int image_take(struct cc_images *all, struct cc_image *image, size_t size, char *err, size_t errlen)
+static int make_manifest(struct cc_image *image, char *err, size_t errlen)
 {
+	void *shrunk = image->size ? realloc(image->buf, image->size) : NULL;
 	struct cc_manifest m;
-	void *shrunk;
 	int r;
 
-	shrunk = size ? realloc(image->buf, size) : NULL;
 	if (shrunk)
 		image->buf = shrunk;
-	r = cc_manifest_parse(image->buf, size, image->digest, &m, err, errlen);
+	r = cc_manifest_parse(image->buf, image->size, image->digest, &m, err, errlen);
 	if (r)
 		return r;
 	image->buf = NULL;
-	r = image_check(all, image, &m, err, errlen);
-	if (r)
-		goto err_manifest;
 	image->manifest = m;
+	r = image_check(image, err, errlen);
+	if (r)
+		return r;
 	r = cc_places_build(&image->manifest, &image->places);
-	if (r) {
+	if (r)
 		snprintf(err, errlen, "%s", r == -ENOMEM ? "out of memory" : "manifest: too many chunks");
-		memset(&image->manifest, 0, sizeof(image->manifest));
-		goto err_manifest;
-	}
-	image->state = CC_IMAGE_READY;
-	all->c.changed(all->c.arg, image);
-	return 0;
-err_manifest:
-	cc_manifest_free(&m);
 	return r;
 }
 
-/* A read or a fetch of image came back.  False: nobody wants it any more, and image may be gone. */
-static bool image_step_ended(struct cc_images *all, struct cc_image *image)
+static void run_check(struct cc_job *job)
 {
-	all->nr_loading--;
-	image->state = CC_IMAGE_QUEUED;
-	if (image->refs && !all->cancelled)
-		return true;
-	image_release_buf(image);
-	if (!image->refs)
-		image_free(image);
-	return false;
+	struct cc_image *image = cc_list_entry(job, struct cc_image, job);
+
+	image->result = make_manifest(image, image->error, sizeof(image->error));
 }
 
 /* The store answered, but not with a manifest. */
@@ -191,33 +207,37 @@ static void image_failed(struct cc_images *all, struct cc_image *image, const st
 	}
 }
 
+static void manifest_checked(struct cc_job *job);
+
+/* size bytes of a manifest are in buf. */
+static void image_start_check(struct cc_image *image, size_t size, bool from_area)
+{
+	image->images->nr_loading++;
+	image->state = CC_IMAGE_CHECKING;
+	image->size = size;
+	image->from_area = from_area;
+	image->job = (struct cc_job) { .run = run_check, .done = manifest_checked };
+	cc_worker_submit(image->images->worker, &image->job);
+}
+
 static void manifest_fetched(struct cc_fetch_req *req)
 {
 	struct cc_image *image = cc_list_entry(req, struct cc_image, req);
 	struct cc_images *all = image->images;
-	char err[160];
-	int r;
 
 	all->c.charge(all->c.arg, image, req);
 	cc_source_note(image->source, req, cc_now_ns());
-	if (!image_step_ended(all, image))
+	if (!image_step_ended(image))
 		return;
-	if (req->result != CC_STORE_OK) {
-		image_failed(all, image, req);
-		return;
-	}
-	r = image_take(all, image, req->size, err, sizeof(err));
-	if (r == -ENOMEM)
-		image_retry(image, err);
-	else if (r)
-		image_refuse(all, image, UINT64_MAX, err);
+	if (req->result == CC_STORE_OK)
+		image_start_check(image, req->size, false);
 	else
-		cc_manifest_area_store(all->c.area, image->source->domain, image->digest, image->manifest.data,
-				       (uint32_t)image->manifest.size);
+		image_failed(all, image, req);
 }
 
 static void image_fetch(struct cc_images *all, struct cc_image *image)
 {
+	all->nr_loading++;
 	image->state = CC_IMAGE_FETCHING;
 	image->req = (struct cc_fetch_req) {
 		.store = image->source->store, .kind = CC_FETCH_MANIFEST, .buf = image->buf,
@@ -227,33 +247,52 @@ static void image_fetch(struct cc_images *all, struct cc_image *image)
 	cc_fetch_submit(all->c.fetch, &image->req, CC_FETCH_DEMAND);
 }
 
+/* What the area had is of no use; the store's copy decides. */
+static void image_fetch_instead(struct cc_image *image)
+{
+	struct cc_images *all = image->images;
+
+	cc_manifest_area_forget(all->c.area, image->source->domain, image->digest);
+	image_release(image);
+	image->buf = malloc(image->buf_size);
+	if (image->buf)
+		image_fetch(all, image);
+	else
+		image_retry(image, "out of memory");
+}
+
+static void manifest_checked(struct cc_job *job)
+{
+	struct cc_image *image = cc_list_entry(job, struct cc_image, job);
+	struct cc_images *all = image->images;
+
+	if (!image_step_ended(image))
+		return;
+	if (image->result == -ENOMEM) {
+		image_retry(image, image->error);
+	} else if (image->result && image->from_area) {
+		image_fetch_instead(image);
+	} else if (image->result) {
+		image_refuse(all, image, UINT64_MAX, image->error);
+	} else {
+		image->state = CC_IMAGE_READY;
+		all->c.changed(all->c.arg, image);
+		if (!image->from_area)
+			cc_manifest_area_store(all->c.area, image->source->domain, image->digest,
+					       image->manifest.data, (uint32_t)image->manifest.size);
+	}
+}
+
 static void image_was_read(struct cc_io *io, int error)
 {
 	struct cc_image *image = cc_list_entry(io, struct cc_image, io);
-	struct cc_images *all = image->images;
-	char err[160];
-	void *whole;
-	int r;
 
-	if (!image_step_ended(all, image))
+	if (!image_step_ended(image))
 		return;
-	r = error ? -EIO : image_take(all, image, image->req.size, err, sizeof(err));
-	if (!r)
-		return;
-	if (r == -ENOMEM) {
-		image_retry(image, err);
-		return;
-	}
-	/* What the area had is of no use; the store's copy decides. */
-	cc_manifest_area_forget(all->c.area, image->source->domain, image->digest);
-	whole = realloc(image->buf, image->buf_size);
-	if (!whole) {
-		image_retry(image, "out of memory");
-		return;
-	}
-	image->buf = whole;
-	all->nr_loading++;
-	image_fetch(all, image);
+	if (error)
+		image_fetch_instead(image);
+	else
+		image_start_check(image, image->size, true);
 }
 
 static bool image_read(struct cc_images *all, struct cc_image *image)
@@ -264,8 +303,9 @@ static bool image_read(struct cc_images *all, struct cc_image *image)
 	if (cc_manifest_area_find(all->c.area, image->source->domain, image->digest, &offset, &size) ||
 	    size > image->buf_size)
 		return false;
+	all->nr_loading++;
 	image->state = CC_IMAGE_READING;
-	image->req.size = size;
+	image->size = size;
 	image->io = (struct cc_io) {
 		.buf = image->buf, .len = (size + 4095) & ~4095u, .offset = offset, .done = image_was_read,
 	};
@@ -291,7 +331,6 @@ static void image_start(struct cc_images *all, struct cc_image *image)
 		image_retry(image, "out of memory");
 		return;
 	}
-	all->nr_loading++;
 	if (!image_read(all, image))
 		image_fetch(all, image);
 }
@@ -318,12 +357,18 @@ uint64_t cc_images_step(struct cc_images *all, uint64_t now_ns)
 void cc_images_cancel(struct cc_images *all)
 {
 	all->cancelled = true;
-	cc_list_each(n, &all->list) {
-		struct cc_image *image = cc_list_entry(n, struct cc_image, node);
+	cc_list_each_safe(n, &all->list)
+		image_give_up(cc_list_entry(n, struct cc_image, node));
+}
 
-		if (image->state == CC_IMAGE_FETCHING)
-			cc_fetch_cancel(all->c.fetch, &image->req);
-	}
+int cc_images_fd(const struct cc_images *all)
+{
+	return cc_worker_fd(all->worker);
+}
+
+void cc_images_reap(struct cc_images *all)
+{
+	cc_worker_reap(all->worker);
 }
 
 unsigned int cc_images_loading(const struct cc_images *all)
@@ -334,9 +379,15 @@ unsigned int cc_images_loading(const struct cc_images *all)
 int cc_images_open(const struct cc_images_config *c, struct cc_images **ret_images)
 {
 	struct cc_images *all = calloc(1, sizeof(*all));
+	int r;
 
 	if (!all)
 		return -ENOMEM;
+	r = cc_worker_open(&all->worker);
+	if (r) {
+		free(all);
+		return r;
+	}
 	all->c = *c;
 	cc_list_init(&all->list);
 	*ret_images = all;
@@ -345,5 +396,6 @@ int cc_images_open(const struct cc_images_config *c, struct cc_images **ret_imag
 
 void cc_images_close(struct cc_images *all)
 {
+	cc_worker_close(all->worker);
 	free(all);
 }

@@ -16,20 +16,23 @@
 #include "places.h"
 #include "pooldev.h"
 #include "sources.h"
+#include "worker.h"
 
 struct cc_images;
 
 /*
  * An image: one manifest as one source has it, for disks of one length.
  *
- *	QUEUED -> READING [in the area] -> READY, FETCHING
- *	QUEUED -> FETCHING -> READY, REFUSED, QUEUED [store can't be reached: try again]
+ *	QUEUED -> READING [in the area] -> CHECKING, FETCHING
+ *	QUEUED -> FETCHING -> CHECKING, REFUSED, QUEUED [store can't be reached: try again]
+ *	CHECKING -> READY, REFUSED, QUEUED [no memory], FETCHING [the area's is not the right one]
  *	REFUSED -> QUEUED [after a while, if the store may have it by then]
  */
 enum cc_image_state {
 	CC_IMAGE_QUEUED,	/* waits for its time and for its turn */
 	CC_IMAGE_READING,	/* device owns buf */
 	CC_IMAGE_FETCHING,	/* fetch engine owns buf */
+	CC_IMAGE_CHECKING,	/* worker owns buf, makes manifest and places of it */
 	CC_IMAGE_READY,		/* manifest and places are valid */
 	CC_IMAGE_REFUSED,	/* reason says why */
 };
@@ -49,6 +52,12 @@ struct cc_image {
 	size_t buf_size;
 	struct cc_fetch_req req;
 	struct cc_io io;
+	struct cc_job job;
+	/* what is checked, where it is from, and what comes of it: 0 or -errno with a line in error */
+	size_t size;
+	bool from_area;
+	int result;
+	char error[160];
 	struct cc_manifest manifest;
 	struct cc_places *places;
 };
@@ -77,6 +86,9 @@ void cc_image_put(struct cc_image *image);
 
 /* Start what is due; returns when to be called again. */
 uint64_t cc_images_step(struct cc_images *all, uint64_t now_ns);
+/* Readable when manifests have been checked: then reap. */
+int cc_images_fd(const struct cc_images *all);
+void cc_images_reap(struct cc_images *all);
 /* Give up all loading; completions still come. */
 void cc_images_cancel(struct cc_images *all);
 unsigned int cc_images_loading(const struct cc_images *all);
