@@ -11,10 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 #include "json-text.h"
 #include "list.h"
 #include "listen.h"
+#include "log.h"
+
+#define LISTEN_AGAIN_NS	(1 * CC_SECOND)
 
 struct client {
 	struct cc_watch watch;
@@ -36,6 +40,8 @@ struct cc_control {
 	struct cc_list clients;
 	unsigned int nr_clients;
 	int spare;			/* a descriptor to give up when there are no others */
+	uint64_t listen_due_ns;		/* to try again, if it does not listen */
+	int error;			/* why it does not, as told */
 };
 
 static void client_free(struct client *k)
@@ -260,10 +266,37 @@ static void on_listener(struct cc_watch *w, uint32_t events)
 
 /* ---- the socket ---- */
 
+static int open_listener(struct cc_control *c, pid_t *ret_owner)
+{
+	int r = cc_listen_path(c->path, CC_CONTROL_CLIENTS_MAX, ret_owner);
+
+	if (r < 0)
+		return r;
+	c->watch.fd = r;
+	c->watch.fn = on_listener;
+	r = cc_loop_add(c->loop, &c->watch, EPOLLIN);
+	if (!r)
+		return 0;
+	unlink(c->path);
+	close(c->watch.fd);
+	c->watch.fd = -1;
+	return r;
+}
+
+/* Reads do not wait for who wants to look at the helper: it goes on without, and tries again. */
+static void listen_later(struct cc_control *c, uint64_t now_ns, int error)
+{
+	if (error != c->error)
+		cc_log(LOG_WARNING, "%s: no control socket there yet: %s", c->path, strerror(-error));
+	c->error = error;
+	c->listen_due_ns = now_ns + LISTEN_AGAIN_NS;
+}
+
 int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, void *arg,
 		    struct cc_control **ret_control, char *err, size_t errlen)
 {
 	struct cc_control *c = calloc(1, sizeof(*c));
+	pid_t owner = 0;
 	int r = -ENOMEM;
 
 	if (!c)
@@ -274,31 +307,44 @@ int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, v
 	c->loop = loop;
 	c->fn = fn;
 	c->arg = arg;
+	c->watch.fd = -1;
+	c->listen_due_ns = UINT64_MAX;
 	cc_list_init(&c->clients);
-	r = cc_listen_path(path, CC_CONTROL_CLIENTS_MAX);
-	if (r < 0)
+	r = open_listener(c, &owner);
+	if (r == -EADDRINUSE || r == -ENOTSOCK || r == -ENAMETOOLONG)
 		goto err_path;
-	c->watch.fd = r;
-	c->watch.fn = on_listener;
-	r = cc_loop_add(loop, &c->watch, EPOLLIN);
 	if (r)
-		goto err_fd;
+		listen_later(c, cc_now_ns(), r);
 	c->spare = spare_open();
 	*ret_control = c;
 	return 0;
-err_fd:
-	close(c->watch.fd);
-	unlink(path);
 err_path:
 	free(c->path);
 err_free:
 	free(c);
 err_out:
 	if (r == -EADDRINUSE)
-		snprintf(err, errlen, "%s: another helper of this pool answers there", path);
+		snprintf(err, errlen, "%s: another helper of this pool answers there (pid %d)", path, (int)owner);
 	else
 		snprintf(err, errlen, "%s: %s", path, strerror(-r));
 	return r;
+}
+
+uint64_t cc_control_step(struct cc_control *c, uint64_t now_ns)
+{
+	pid_t owner;
+	int r;
+
+	if (now_ns < c->listen_due_ns)
+		return c->listen_due_ns;
+	r = open_listener(c, &owner);
+	if (r) {
+		listen_later(c, now_ns, r);
+		return c->listen_due_ns;
+	}
+	cc_log(LOG_INFO, "%s: the control socket is there", c->path);
+	c->listen_due_ns = UINT64_MAX;
+	return UINT64_MAX;
 }
 
 void cc_control_close(struct cc_control *c)
@@ -307,10 +353,12 @@ void cc_control_close(struct cc_control *c)
 		return;
 	while (!cc_list_empty(&c->clients))
 		client_free(cc_list_entry(c->clients.next, struct client, node));
-	cc_loop_remove(c->loop, &c->watch);
-	/* In this order: who comes next may bind the path as soon as nobody answers there. */
-	unlink(c->path);
-	close(c->watch.fd);
+	if (c->watch.fd >= 0) {
+		cc_loop_remove(c->loop, &c->watch);
+		/* In this order: who comes next may bind the path as soon as nobody answers there. */
+		unlink(c->path);
+		close(c->watch.fd);
+	}
 	if (c->spare >= 0)
 		close(c->spare);
 	free(c->path);

@@ -19,11 +19,13 @@ struct cc_control;
 typedef json_t *cc_control_fn(void *arg, const char *cmd, const json_t *request, char *err, size_t errlen);
 
 /*
- * Listen at path; its directory is made if it is missing.  -EADDRINUSE: somebody answers there.  On
- * error a line is in err.
+ * Listen at path; its directory is made if it is missing.  What may change, a full disk, say, is logged, and
+ * tried again.  -EADDRINUSE: somebody answers there; -ENOTSOCK, -ENAMETOOLONG.  On error a line is in err.
  */
 int cc_control_open(struct cc_loop *loop, const char *path, cc_control_fn *fn, void *arg,
 		    struct cc_control **ret_control, char *err, size_t errlen);
+/* To be called at the time that it returns, or earlier. */
+uint64_t cc_control_step(struct cc_control *c, uint64_t now_ns);
 void cc_control_close(struct cc_control *c);
 
 #endif

@@ -116,10 +116,13 @@ static uint64_t step(void *arg, uint64_t now_ns)
 {
 	struct daemon *d = arg;
 	uint64_t metrics_due = cc_metrics_step(d->metrics, now_ns);
+	uint64_t control_due = cc_control_step(d->control, now_ns);
 	uint64_t due = cc_session_step(d->session, now_ns);
 
 	if (metrics_due < due)
 		due = metrics_due;
+	if (control_due < due)
+		due = control_due;
 	if (!d->watchdog_ns)
 		return due;
 	if (now_ns >= d->watchdog_due) {

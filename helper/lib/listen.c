@@ -2,10 +2,13 @@
 /* Listening sockets; see listen.h. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,57 +17,107 @@
 
 /* ---- paths ---- */
 
-static void make_directory(const char *path)
+/* The directory of path, made if it is missing, and locked: a descriptor or -errno. */
+static int lock_directory(const char *path)
 {
 	char dir[108];
 	char *slash;
+	int fd, r;
 
 	snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return;
-	*slash = 0;
+	if (!slash)
+		strcpy(dir, ".");
+	else
+		slash[slash == dir] = 0;
 	mkdir(dir, 0755);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Who listens on the other end of fd; 0: not known. */
+static pid_t owner_of(int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) ? 0 : who.pid;
+}
+
+/* Nobody answers at a file that is no socket either. */
+static int remove_dead(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	return unlink(path) ? -errno : 0;
 }
 
 /* What a dead process left behind is removed; a live one is not disturbed. */
-static int claim(const struct sockaddr_un *sun)
+static int claim(const struct sockaddr_un *sun, pid_t *ret_owner)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
 
 	if (fd < 0)
 		return -errno;
-	/* EAGAIN: it lives, but has not taken those who came before. */
-	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) || errno == EAGAIN)
+	if (!connect(fd, (const struct sockaddr *)sun, sizeof(*sun))) {
+		*ret_owner = owner_of(fd);
 		r = -EADDRINUSE;
-	else if (errno == ECONNREFUSED)
-		unlink(sun->sun_path);
+	} else if (errno == EAGAIN) {
+		/* It lives, but has not taken those who came before. */
+		r = -EADDRINUSE;
+	} else if (errno == ECONNREFUSED) {
+		r = remove_dead(sun->sun_path);
+	}
 	close(fd);
 	return r;
 }
 
-int cc_listen_path(const char *path, int backlog)
+static int bind_path(const struct sockaddr_un *sun, int backlog)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 	mode_t mask;
-	int fd, r;
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(sun.sun_path, path, strlen(path));
-	make_directory(path);
-	r = claim(&sun);
-	if (r)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	mask = umask(0177);
-	r = bind(fd, (struct sockaddr *)&sun, sizeof(sun)) || listen(fd, backlog) ? -errno : 0;
+	r = bind(fd, (const struct sockaddr *)sun, sizeof(*sun)) || listen(fd, backlog) ? -errno : 0;
 	umask(mask);
 	if (!r)
 		return fd;
 	close(fd);
+	return r;
+}
+
+/* Two that come at once would each find a dead one's socket, and one remove the other's. */
+int cc_listen_path(const char *path, int backlog, pid_t *ret_owner)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int lock, r;
+
+	*ret_owner = 0;
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path, path, strlen(path));
+	lock = lock_directory(path);
+	if (lock < 0)
+		return lock;
+	r = claim(&sun, ret_owner);
+	if (!r)
+		r = bind_path(&sun, backlog);
+	close(lock);
 	return r;
 }
 

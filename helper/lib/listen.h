@@ -7,12 +7,14 @@
 #define CC_LISTEN_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /*
  * Listen at path, which only its owner can open; its directory is made if it is missing.  What a dead
- * process left there is replaced; -EADDRINUSE: somebody answers.  Returns a descriptor or -errno.
+ * process left there is replaced, a file that is no socket is not (-ENOTSOCK).  -EADDRINUSE: somebody
+ * answers, in *ret_owner is who, or 0.  Returns a descriptor or -errno.
  */
-int cc_listen_path(const char *path, int backlog);
+int cc_listen_path(const char *path, int backlog, pid_t *ret_owner);
 
 /*
  * "127.0.0.1:9100", "[::1]:9100": an address of the loopback, as a number, and a port from 1.

@@ -415,8 +415,9 @@ static void on_listener(struct cc_watch *w, uint32_t events)
 static int try_listen(struct listener *l)
 {
 	struct cc_metrics_server *s = l->server;
+	pid_t owner;
 	int fd = l->port ? cc_listen_address(&s->address, s->address_len, CC_METRICS_CLIENTS_MAX) :
-			   cc_listen_path(s->path, CC_METRICS_CLIENTS_MAX), r;
+			   cc_listen_path(s->path, CC_METRICS_CLIENTS_MAX, &owner), r;
 
 	if (fd < 0)
 		return fd;

@@ -4,7 +4,9 @@
  * read, a socket that a dead or a live helper left; and the notification socket.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +15,26 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "clock.h"
 #include "control.h"
+#include "listen.h"
 #include "notify.h"
 
 static int nr, failed;
 
-static void ok(int good, const char *name)
+static __attribute__((format(printf, 2, 3))) void ok(int good, const char *fmt, ...)
 {
-	printf("%sok %d - %s\n", good ? "" : "not ", ++nr, name);
+	va_list args;
+
+	printf("%sok %d - ", good ? "" : "not ", ++nr);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
 	failed += !good;
 }
 
@@ -108,7 +119,7 @@ static void ask(const char *request, const char *reply, const char *name)
 
 	say(fd, request);
 	read_lines(fd, buf, sizeof(buf), 1);
-	ok(!strncmp(buf, reply, strlen(reply)), name);
+	ok(!strncmp(buf, reply, strlen(reply)), "%s", name);
 	if (strncmp(buf, reply, strlen(reply)))
 		printf("# got %s", buf);
 	close(fd);
@@ -264,12 +275,14 @@ static void test_claim(void)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct cc_control *second = NULL;
 	struct cc_loop *other;
-	char err[200] = "";
+	char err[200] = "", pid[32];
 	int fd;
 
 	cc_loop_open(&other);
 	ok(cc_control_open(other, path, on_command, NULL, &second, err, sizeof(err)) == -EADDRINUSE &&
 	   strstr(err, "another helper"), "a live helper's socket is not taken");
+	snprintf(pid, sizeof(pid), "(pid %d)", (int)getpid());
+	ok(strstr(err, pid) != NULL, "and it is said whose it is");
 	ask("{\"v\":1,\"cmd\":\"ping\"}\n", "{\"pool\"", "and still answers");
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/dead", dir);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -279,7 +292,94 @@ static void test_claim(void)
 	   "a dead one's is replaced");
 	cc_control_close(second);
 	ok(access(sun.sun_path, F_OK), "and removed at the end");
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/file", dir);
+	close(open(sun.sun_path, O_CREAT | O_WRONLY, 0600));
+	ok(cc_control_open(other, sun.sun_path, on_command, NULL, &second, err, sizeof(err)) == -ENOTSOCK &&
+	   !access(sun.sun_path, F_OK), "a file is not taken for one: %s", err);
+	unlink(sun.sun_path);
 	cc_loop_close(other);
+}
+
+/* A process that listens at path, and goes when both have looked: its status says what it found. */
+static pid_t contender(const char *at, int looked, int go)
+{
+	pid_t pid = fork(), owner;
+	char byte = 0;
+	int r;
+
+	if (pid)
+		return pid;
+	r = cc_listen_path(at, 1, &owner);
+	(void)!write(looked, &byte, 1);
+	(void)!read(go, &byte, 1);
+	_exit(r >= 0 ? 1 : r == -EADDRINUSE ? 2 : 3);
+}
+
+/* How many of two that start at once listen at a dead one's path. */
+static int race(const char *at)
+{
+	int looked[2], go[2], listening = 0, status;
+	pid_t kids[2];
+	char byte;
+
+	if (pipe(looked) || pipe(go))
+		return -1;
+	for (int i = 0; i < 2; i++)
+		kids[i] = contender(at, looked[1], go[0]);
+	for (int i = 0; i < 2; i++)
+		(void)!read(looked[0], &byte, 1);
+	(void)!write(go[1], "gg", 2);
+	for (int i = 0; i < 2; i++) {
+		waitpid(kids[i], &status, 0);
+		listening += WEXITSTATUS(status) == 1;
+	}
+	for (int i = 0; i < 2; i++) {
+		close(looked[i]);
+		close(go[i]);
+	}
+	return listening;
+}
+
+static void test_race(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int wrong = 0, fd;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/race", dir);
+	for (int round = 0; round < 300; round++) {
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		unlink(sun.sun_path);
+		(void)!bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+		close(fd);
+		wrong += race(sun.sun_path) != 1;
+	}
+	unlink(sun.sun_path);
+	ok(!wrong, "of two at once one listens (%d rounds wrong)", wrong);
+}
+
+/* Its directory cannot be made: it goes on without, and listens as soon as it can. */
+static void test_later(void)
+{
+	struct cc_control *late = NULL;
+	struct cc_loop *other;
+	char err[200] = "", deep[100], parent[80];
+	uint64_t now = cc_now_ns();
+
+	snprintf(parent, sizeof(parent), "%s/deep", dir);
+	snprintf(deep, sizeof(deep), "%s/er/p.sock", parent);
+	cc_loop_open(&other);
+	ok(!cc_control_open(other, deep, on_command, NULL, &late, err, sizeof(err)), "no directory is no error");
+	if (!late)
+		return;
+	ok(cc_control_step(late, now) > now && cc_control_step(late, now + 3600 * CC_SECOND) != UINT64_MAX,
+	   "it is tried again, and again");
+	mkdir(parent, 0700);
+	ok(cc_control_step(late, now + 7200 * CC_SECOND) == UINT64_MAX && !access(deep, F_OK), "until it is there");
+	cc_control_close(late);
+	cc_loop_close(other);
+	*strrchr(deep, '/') = 0;
+	rmdir(deep);
+	rmdir(parent);
 }
 
 static void test_notify(void)
@@ -320,6 +420,8 @@ int main(void)
 	test_many();
 	test_no_descriptors();
 	test_claim();
+	test_race();
+	test_later();
 	test_notify();
 	stop = true;
 	pthread_join(thread, NULL);
