@@ -212,6 +212,9 @@ static int start(struct daemon *d)
 	if (r)
 		return fail("process for credential_process", r);
 	raise_file_limit();
+	r = cc_log_start();
+	if (r)
+		return fail("log", r);
 	r = cc_loop_open(&d->loop);
 	if (r)
 		return fail("event loop", r);
@@ -255,6 +258,7 @@ static void stop(struct daemon *d)
 		close(d->signals.fd);
 	cc_loop_close(d->loop);
 	cc_config_free(&d->config);
+	cc_log_stop();
 }
 
 /* The device may still read and write buffers: they go with the process. */
@@ -262,6 +266,7 @@ static void leave(struct daemon *d, int status)
 {
 	cc_metrics_close(d->metrics);
 	cc_control_close(d->control);
+	cc_log_stop();
 	_exit(status);
 }
 
