@@ -80,6 +80,7 @@ static struct cc_fetch_leg *new_leg(struct cc_fetch_net *n, struct cc_fetch_priv
 	n->nr_free--;
 	l->p = p;
 	l->at = at;
+	l->deaf = false;
 	l->second = false;
 	l->buf = NULL;
 	l->drain_until_ns = 0;
@@ -561,7 +562,7 @@ static uint64_t look_for_second(struct cc_fetch_net *n, struct cc_fetch_leg *l, 
 
 static uint64_t look_at_drain(struct cc_fetch_net *n, struct cc_fetch_leg *l, uint64_t now)
 {
-	if (now < l->drain_until_ns && !cc_http_xfer_expired(&l->xfer, now))
+	if (now < l->drain_until_ns && !l->deaf && !cc_http_xfer_expired(&l->xfer, now))
 		return l->drain_until_ns;
 	end_unwanted(n, l, CURLE_ABORTED_BY_CALLBACK, 0);
 	return now;
@@ -575,6 +576,10 @@ uint64_t cc_leg_look(struct cc_fetch_net *n, struct cc_fetch_leg *l, uint64_t no
 		return look_at_drain(n, l, now_ns);
 	if (l->p->cancelled) {
 		cancel_legs(n, l->p);
+		return now_ns;
+	}
+	if (l->deaf) {
+		cc_leg_end(n, l, CURLE_OUT_OF_MEMORY);
 		return now_ns;
 	}
 	if (cc_http_xfer_expired(&l->xfer, now_ns)) {

@@ -20,6 +20,7 @@ struct cc_fetch_leg {
 	struct cc_list node;		/* in net's free or busy */
 	struct cc_fetch_priv *p;
 	struct cc_fetch_store *at;
+	bool deaf;			/* its socket is not waited for: it is to end */
 	bool second;			/* of what kind: */
 	enum cc_hedge kind;
 	char name[CC_OBJECT_NAME_MAX];

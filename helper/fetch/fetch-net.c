@@ -23,6 +23,17 @@ _Static_assert(offsetof(struct cc_fetch_leg, xfer) == 0, "curl keeps a pointer t
 
 /* ---- what curl calls ---- */
 
+/* Nothing would be heard of easy's transfer.  An error for curl would end all others of the thread with it. */
+static void give_up_transfer(struct cc_fetch_net *n, CURL *easy)
+{
+	char *private = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	if (private)
+		((struct cc_fetch_leg *)private)->deaf = true;
+	n->look_due_ns = 0;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct cc_fetch_net *n = arg;
@@ -35,7 +46,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 		epoll_ctl(n->epoll, EPOLL_CTL_DEL, fd, NULL);
 		curl_multi_assign(n->multi, fd, NULL);
 	} else if (epoll_ctl(n->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e)) {
-		return -1; /* curl ends the transfer */
+		give_up_transfer(n, easy);
 	} else {
 		curl_multi_assign(n->multi, fd, n);
 	}

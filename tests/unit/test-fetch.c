@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -370,6 +371,45 @@ static void test_wakes(void)
 	cc_fetch_close(f);
 }
 
+static atomic_uint deaf_sockets;
+
+/* In the place of the library's: a kernel that has no memory to wait for some sockets. */
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	if (op == EPOLL_CTL_ADD && deaf_sockets) {
+		deaf_sockets--;
+		errno = ENOMEM;
+		return -1;
+	}
+	return syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+/* A socket that cannot be waited for is one request's trouble, and it is asked again. */
+static void test_deaf_socket(void)
+{
+	struct cc_fetch *f = open_fetch(1, 1, 16);
+	unsigned int good = 0, gets = 0;
+
+	httpd_script(&h, "latency=600");
+	for (unsigned int i = 0; i < 6; i++) {
+		if (i == 5) {
+			nap_ms(200);
+			deaf_sockets = 1;
+		}
+		prepare(&jobs[i], http_store, i, 0);
+		cc_fetch_submit(f, &jobs[i].req, CC_FETCH_DEMAND);
+	}
+	for (unsigned int i = 0; i < 6; i++) {
+		struct job *j = wait_one(f, 10000);
+
+		good += j && !j->req.result && is_right(j);
+		gets += j ? j->req.attempts : 0;
+	}
+	ok(good == 6 && gets == 7 && !deaf_sockets, "a socket that cannot be waited for: %u right, %u GETs", good,
+	   gets);
+	cc_fetch_close(f);
+}
+
 /* ---- cancellation ---- */
 
 static void test_cancel(void)
@@ -688,6 +728,7 @@ int main(void)
 	test_many(1, "faults", "prob=0.05 fault=reset\nprob=0.05 status=500\nprob=0.05 fault=short-body\n"
 		  "prob=0.02 fault=wrong-bytes\nprob=0.05 fault=truncate");
 	test_wakes();
+	test_deaf_socket();
 	test_cancel();
 	test_buffer_after_cancel();
 	test_cancel_storm();
