@@ -51,10 +51,10 @@ static uint64_t now_ms(void)
 
 static void on_alarm(int sig)
 {
-	static const char text[] = "not ok - it hangs\n";
+	static const char hangs[] = "not ok - it hangs\n";
 
 	(void)sig;
-	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	(void)!write(STDOUT_FILENO, hangs, sizeof(hangs) - 1);
 	_exit(1);
 }
 
