@@ -80,6 +80,7 @@ $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcached.a $(B
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/unit/test-kmsg: $(BUILD)/tools/kmsg.o
 $(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
 
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)

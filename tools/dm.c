@@ -144,13 +144,17 @@ void ctl_dm_free(struct ctl_dm_device *d)
 }
 
 /* The kernel's own words are better than libdevmapper's "ioctl failed". */
-static void keep_kernel_reason(int log, const char *target, int r)
+static void keep_kernel_reason(int log, const char *device, const char *target, int r)
 {
 	char reason[sizeof(complaint)];
+	int found = ctl_kmsg_reason(log, device, target, r, reason, sizeof(reason));
 
-	if (ctl_kmsg_reason(log, target, reason, sizeof(reason)) || !r)
+	if (!r || found == -ENODATA)
 		return;
-	if (!strncmp(reason, "unknown target type", 19))
+	if (found)
+		snprintf(complaint, sizeof(complaint),
+			 "%s; other tables failed at the same time: the kernel's log says why", strerror(-r));
+	else if (!strncmp(reason, "unknown target type", 19))
 		snprintf(complaint, sizeof(complaint),
 			 "the kernel has no target %s; is the module dm-chunkcache installed for it?",
 			 target);
@@ -158,22 +162,39 @@ static void keep_kernel_reason(int log, const char *target, int r)
 		snprintf(complaint, sizeof(complaint), "%s", reason);
 }
 
+/* "253:0", or "" of what is not there yet */
+static void find_number(const char *name, char *ret, size_t size)
+{
+	struct dm_task *t = new_task(DM_DEVICE_INFO, name);
+	struct dm_info info;
+
+	ret[0] = 0;
+	if (!t)
+		return;
+	if (!run(t) && dm_task_get_info(t, &info) && info.exists)
+		snprintf(ret, size, "%u:%u", info.major, info.minor);
+	dm_task_destroy(t);
+}
+
 /* DM_DEVICE_CREATE or DM_DEVICE_RELOAD with a table of one target */
 static int load_table(int type, const char *name, bool read_only, uint64_t sectors,
 		      const char *target, const char *params)
 {
 	struct dm_task *t = new_task(type, name);
+	char device[24] = "";
 	int r, log;
 
 	if (!t)
 		return -ENOMEM;
+	if (type == DM_DEVICE_RELOAD)
+		find_number(name, device, sizeof(device));
 	log = ctl_kmsg_start();
 	if ((read_only && !dm_task_set_ro(t)) ||
 	    !dm_task_add_target(t, 0, sectors, target, params))
 		r = -ENOMEM;
 	else
 		r = type == DM_DEVICE_CREATE ? run_and_settle(t) : run(t);
-	keep_kernel_reason(log, target, r);
+	keep_kernel_reason(log, device, target, r);
 	dm_task_destroy(t);
 	return r;
 }
