@@ -8,9 +8,14 @@
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config-value.h"
 
 bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 {
@@ -44,6 +49,9 @@ bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 		return true;
 	case CTL_OPT_CA_FILE:
 		o->ca_file = arg;
+		return true;
+	case CTL_OPT_PATIENCE:
+		o->patience = arg;
 		return true;
 	}
 	return false;
@@ -93,6 +101,8 @@ static int open_url(const struct ctl_store_opts *o, struct ctl_store *s)
 		return CTL_FAILED;
 	}
 	s->name = o->store;
+	if (o->patience && (cc_parse_ms(o->patience, &s->own->patience_ms) || s->own->patience_ms > 3600000))
+		return ctl_usage("--patience: expected a time, 0 to 3600s, got '%s'", o->patience);
 	r = cc_store_open(s->own, &s->store, err, sizeof(err));
 	if (!r)
 		return 0;
@@ -223,7 +233,7 @@ static int open_name(const struct ctl_store_opts *o, struct ctl_store *s)
 	int r;
 
 	if (o->endpoint || o->region || o->path_style || o->anonymous || o->credentials ||
-	    o->profile || o->requester_pays || o->ca_file)
+	    o->profile || o->requester_pays || o->ca_file || o->patience)
 		return ctl_usage("--endpoint and the like go with a URL in --store only");
 	r = load_config(o, &s->config);
 	if (r)
@@ -237,6 +247,22 @@ static int open_name(const struct ctl_store_opts *o, struct ctl_store *s)
 	return CTL_FAILED;
 }
 
+/* Once an outage; the line of a progress bar makes room for it. */
+static void say_waiting(void *arg, const char *reason, unsigned int seconds)
+{
+	time_t since = time(NULL) - seconds;
+	char at[16];
+	struct tm tm;
+
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	strftime(at, sizeof(at), "%H:%M:%S", localtime_r(&since, &tm));
+	if (reason)
+		ctl_note("waiting for the store since %s: %s", at, reason);
+	else
+		ctl_note("the store is back, after %u s", seconds);
+}
+
 int ctl_store_open(const struct ctl_store_opts *o, struct ctl_store *ret_store)
 {
 	struct ctl_store s = { 0 };
@@ -245,11 +271,13 @@ int ctl_store_open(const struct ctl_store_opts *o, struct ctl_store *ret_store)
 	/* A core would hold keys. */
 	prctl(PR_SET_DUMPABLE, 0);
 	r = o->store && strstr(o->store, "://") ? open_url(o, &s) : open_name(o, &s);
-	if (r)
+	if (r) {
 		ctl_store_close(&s);
-	else
-		*ret_store = s;
-	return r;
+		return r;
+	}
+	cc_store_be_patient(s.store, say_waiting, NULL);
+	*ret_store = s;
+	return 0;
 }
 
 void ctl_store_close(struct ctl_store *s)

@@ -22,6 +22,7 @@ enum {
 	CTL_OPT_PROFILE,
 	CTL_OPT_REQUESTER_PAYS,
 	CTL_OPT_CA_FILE,
+	CTL_OPT_PATIENCE,
 };
 
 /* For a subcommand's struct option array. */
@@ -35,7 +36,8 @@ enum {
 	{ "credentials-file", required_argument, NULL, CTL_OPT_CREDENTIALS }, \
 	{ "profile", required_argument, NULL, CTL_OPT_PROFILE }, \
 	{ "requester-pays", no_argument, NULL, CTL_OPT_REQUESTER_PAYS }, \
-	{ "ca-file", required_argument, NULL, CTL_OPT_CA_FILE }
+	{ "ca-file", required_argument, NULL, CTL_OPT_CA_FILE }, \
+	{ "patience", required_argument, NULL, CTL_OPT_PATIENCE }
 
 /* For a subcommand's help text. */
 #define CTL_STORE_HELP \
@@ -54,12 +56,15 @@ enum {
 	"  --credentials-file F default: as for the AWS tools, environment first\n" \
 	"  --profile NAME       section of that file, default \"default\"\n" \
 	"  --requester-pays     agree to pay for what is read\n" \
-	"  --ca-file FILE       PEM bundle to trust instead of the system's\n"
+	"  --ca-file FILE       PEM bundle to trust instead of the system's\n" \
+	"  --patience TIME      wait so long for a store that was there and is not any more,\n" \
+	"                       at most 3600s, default 900s; 0: not at all\n"
 
 struct ctl_store_opts {
 	const char *store, *config;
 	const char *endpoint, *region, *credentials, *profile, *ca_file;
 	bool path_style, anonymous, requester_pays;
+	const char *patience;
 };
 
 /*

@@ -91,8 +91,8 @@ static inline void httpd_program(char path[PATH_MAX])
 	strcpy(strrchr(path, '/'), "/cc-httpd");
 }
 
-/* Starts it on dir/root. */
-static inline void httpd_start(struct httpd *h)
+/* Starts it on dir/root; it takes in so many bytes per second of each connection, 0: all there are. */
+static inline void httpd_start_slow(struct httpd *h, const char *read_rate)
 {
 	char program[PATH_MAX], root[128], port[128], log[128];
 	FILE *f = NULL;
@@ -110,7 +110,7 @@ static inline void httpd_start(struct httpd *h)
 	if (!h->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, program, "--root", root, "--port-file", port, "--log", log,
-		      "--writable", "--address", "127.0.0.1", "--address", "127.0.0.2",
+		      "--writable", "--read-rate", read_rate, "--address", "127.0.0.1", "--address", "127.0.0.2",
 		      "--address", "127.0.0.3", "--address", "127.0.0.4", (char *)NULL);
 		_exit(127);
 	}
@@ -121,6 +121,11 @@ static inline void httpd_start(struct httpd *h)
 	if (!f || fscanf(f, "%u", &h->port) != 1)
 		httpd_fatal(program);
 	fclose(f);
+}
+
+static inline void httpd_start(struct httpd *h)
+{
+	httpd_start_slow(h, "0");
 }
 
 static inline void httpd_stop(struct httpd *h)

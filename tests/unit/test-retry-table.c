@@ -214,7 +214,7 @@ static const struct row rows[] = {
 	{ "status=404 code=NoSuchBucket", CC_STORE_ERROR, 0, 1, "bucket", ANYWHERE },
 	{ "status=403 code=AccessDenied", CC_STORE_DENIED, 0, 1, "", ANYWHERE },
 	{ "status=403 code=SignatureDoesNotMatch", CC_STORE_DENIED, 0, 1, "", ANYWHERE },
-	{ "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, 0, 1, "", ANYWHERE },
+	{ "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, CC_RETRY_AUTH, 2, "", ANYWHERE },
 	{ "status=416", CC_STORE_ERROR, 0, 1, "HTTP 416", ANYWHERE },
 	{ "status=400", CC_STORE_ERROR, 0, 1, "HTTP 400", ANYWHERE },
 	{ "status=405", CC_STORE_ERROR, 0, 1, "HTTP 405", ANYWHERE },

@@ -159,6 +159,199 @@ static void test_hints(struct cc_store *s)
 	ok(get(s, "obj") == CC_STORE_DENIED && strstr(err, "archived"), "Glacier: %s", err);
 }
 
+/* ---- HEAD, which has no words ---- */
+
+static void head_under(struct cc_store *s, const char *rules, enum cc_store_result expect,
+		       unsigned int requests, const char *words)
+{
+	enum cc_store_result r;
+	uint64_t size = 0;
+	unsigned int n;
+
+	*err = '\0';
+	httpd_script(&h, rules);
+	r = cc_store_head(s, "ten", &size, err, sizeof(err));
+	n = httpd_count(&h, "/ten");
+	if (!ok(r == expect && n == requests && strstr(err, words) && (r || size == 10),
+		"head under \"%s\": %s, %u requests: %s", rules, cc_store_result_name(r), n, err))
+		httpd_show_log(&h);
+}
+
+static void test_heads(struct cc_store *s)
+{
+	uint64_t size = 1;
+
+	httpd_put(&h, "buck/pre/ten", "0123456789", 10);
+	httpd_put(&h, "buck/pre/empty", "", 0);
+	head_under(s, "", CC_STORE_OK, 1, "");
+	head_under(s, "method=HEAD status=404", CC_STORE_NOTFOUND, 1, "");
+	head_under(s, "method=HEAD status=400", CC_STORE_OK, 2, "");
+	head_under(s, "method=HEAD status=403", CC_STORE_OK, 2, "");
+	head_under(s, "method=HEAD status=403\nfault=ignore-range", CC_STORE_OK, 2, "");
+	head_under(s, "method=HEAD fault=no-length", CC_STORE_OK, 2, "");
+	head_under(s, "method=HEAD status=403\nstatus=404", CC_STORE_NOTFOUND, 2, "");
+	head_under(s, "method=HEAD status=403\nstatus=403 code=AccessDenied", CC_STORE_DENIED, 2,
+		   "AccessDenied: told to & did");
+	head_under(s, "method=HEAD status=400\ncount=1 status=400 code=ExpiredToken", CC_STORE_OK, 3, "");
+	head_under(s, "method=HEAD status=403\ncount=1 status=403 code=RequestTimeTooSkewed date=3600",
+		   CC_STORE_OK, 3, "");
+	head_under(s, "method=HEAD status=400\ncount=1 status=400 code=AuthorizationHeaderMalformed region=eu-1",
+		   CC_STORE_OK, 3, "");
+	httpd_script(&h, "method=HEAD status=403\nmethod=GET status=416");
+	ok(!cc_store_head(s, "empty", &size, err, sizeof(err)) && size == 0, "of an object without bytes: %s", err);
+	httpd_script(&h, "count=1 status=403 code=InvalidAccessKeyId");
+	ok(!get(s, "ten"), "a key that was taken away: %s", err);
+}
+
+/* ---- patience ---- */
+
+static char waited[600];
+static unsigned int nr_waits, nr_backs;
+
+static void note_wait(void *arg, const char *reason, unsigned int seconds)
+{
+	if (reason)
+		nr_waits++;
+	else
+		nr_backs++;
+	if (reason)
+		snprintf(waited, sizeof(waited), "%u s: %s", seconds, reason);
+}
+
+static struct cc_store *open_patient(struct cc_store_config *c, unsigned int patience_ms)
+{
+	struct cc_store *s;
+
+	init_config(c);
+	c->patience_ms = patience_ms;
+	c->first_byte_timeout_ms = 300;
+	c->stall_timeout_ms = 100;
+	c->attempt_timeout_ms = 500;
+	c->total_timeout_ms = 3000;
+	c->backoff_max_ms = 400;
+	s = open_store(c);
+	cc_store_be_patient(s, note_wait, NULL);
+	return s;
+}
+
+static unsigned int ms_since(uint64_t start)
+{
+	return (cc_now_ns() - start) / CC_MS;
+}
+
+/* A store that was never there is no outage. */
+static void test_first_request(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s = open_patient(&c, 60000);
+	uint64_t start = cc_now_ns();
+
+	httpd_script(&h, "status=500");
+	ok(put(s, "obj") == CC_STORE_ERROR && httpd_count(&h, "PUT") == 3 && ms_since(start) < 2000,
+	   "a first request is not patient: %s", err);
+	cc_store_close(s);
+}
+
+static void test_outages(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s = open_patient(&c, 20000);
+	uint64_t start;
+
+	httpd_script(&h, "");
+	ok(get(s, "none") == CC_STORE_NOTFOUND, "it has answered");
+	httpd_script(&h, "until=1500 fault=reset");
+	ok(!put(s, "obj") && httpd_count(&h, "PUT") > 3, "away for a while: %s", err);
+	httpd_script(&h, "until=1500 status=503 code=SlowDown");
+	ok(!put(s, "obj"), "too busy for a while: %s", err);
+	httpd_script(&h, "until=1500 status=400 code=ExpiredToken");
+	ok(!get(s, "obj"), "keys that are renewed late: %s", err);
+	nr_waits = nr_backs = 0;
+	httpd_script(&h, "until=4000 status=500 code=InternalError");
+	ok(!put(s, "obj") && nr_waits == 1 && nr_backs == 1 && strstr(waited, "InternalError"),
+	   "who waits is told once, and when it is over: %s", waited);
+	start = cc_now_ns();
+	httpd_script(&h, "status=403 code=AccessDenied");
+	ok(put(s, "obj") == CC_STORE_DENIED && ms_since(start) < 1000, "a word is a word: %s", err);
+	cc_store_close(s);
+}
+
+static void test_end_of_patience(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s = open_patient(&c, 1500);
+	uint64_t start;
+
+	httpd_script(&h, "");
+	get(s, "none");
+	httpd_script(&h, "status=500");
+	start = cc_now_ns();
+	ok(put(s, "obj") == CC_STORE_ERROR && httpd_count(&h, "PUT") > 3 && ms_since(start) < 4000,
+	   "it has an end: %u ms: %s", ms_since(start), err);
+	cc_store_close(s);
+}
+
+/* Only a stall counts, not the time. */
+static void test_slow_answers(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s = open_patient(&c, 1000);
+	char *big = calloc(1, 60000);
+	size_t size = 0;
+	void *data = NULL;
+
+	httpd_put(&h, "buck/pre/big", big, 60000);
+	httpd_script(&h, "");
+	get(s, "none");
+	httpd_script(&h, "rate=20000");
+	ok(!cc_store_get(s, "big", 60000, &data, &size, err, sizeof(err)) && size == 60000 &&
+	   httpd_count(&h, "/big") == 1, "slow, but it moves: %s", err);
+	if (size)
+		free(data);
+	httpd_script(&h, "rate=500");
+	ok(cc_store_get(s, "big", 60000, &data, &size, err, sizeof(err)) == CC_STORE_TIMEOUT &&
+	   strstr(err, "next to nothing"), "that is none: %s", err);
+	httpd_script(&h, "fault=stall");
+	ok(put(s, "obj") == CC_STORE_TIMEOUT, "nor is no answer: %s", err);
+	cc_store_close(s);
+	free(big);
+}
+
+/* The bytes of an upload lie in the socket for longer than an answer may take. */
+static void test_slow_uplink(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s;
+	char *big = calloc(1, 200000);
+
+	s = open_patient(&c, 60000);
+	httpd_script(&h, "");
+	get(s, "none");
+	ok(!cc_store_put(s, "big", big, 200000, err, sizeof(err)) && httpd_count(&h, "PUT") == 1,
+	   "a slow uplink: %s", err);
+	cc_store_close(s);
+	free(big);
+}
+
+static void test_fewer_at_a_time(void)
+{
+	struct cc_patience p;
+
+	cc_patience_init(&p);
+	cc_patience_start(&p, 1000, note_wait, NULL);
+	for (int i = 0; i < 8; i++)
+		cc_patience_enter(&p);
+	ok(cc_pace_has_room(&p.pace), "eight at a time, and room for more");
+	cc_patience_leave(&p, CC_PATIENCE_FAILED, CC_RETRY_THROTTLE);
+	for (int i = 0; i < 2; i++)
+		cc_patience_leave(&p, CC_PATIENCE_WELL, CC_RETRY_NONE);
+	ok(!cc_pace_has_room(&p.pace), "after \"slow down\" five are enough: %u of %.1f", p.pace.active,
+	   p.pace.limit);
+	cc_patience_leave(&p, CC_PATIENCE_WELL, CC_RETRY_NONE);
+	ok(cc_patience_enter(&p), "the next one comes when one has ended");
+	cc_patience_destroy(&p);
+}
+
 /* ---- without an end ---- */
 
 static void test_endless(struct cc_store *s)
@@ -243,7 +436,17 @@ int main(void)
 	test_hints(s);
 	test_endless(s);
 	test_endless_service();
+	test_heads(s);
 	cc_store_close(s);
+	test_fewer_at_a_time();
+	test_first_request();
+	test_outages();
+	test_end_of_patience();
+	test_slow_answers();
+	httpd_stop(&h);
+	httpd_start_slow(&h, "60000");
+	write_file(h.dir, "creds", keys, strlen(keys));
+	test_slow_uplink();
 	httpd_stop(&h);
 	return tap_done();
 }

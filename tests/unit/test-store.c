@@ -352,7 +352,7 @@ static void test_s3_reasons(struct cc_store *s)
 {
 	s3_trouble(s, "status=403 code=SignatureDoesNotMatch", CC_STORE_DENIED, 1,
 		   "wrong secret key (SignatureDoesNotMatch); set aws_secret_access_key");
-	s3_trouble(s, "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, 1, "aws_access_key_id");
+	s3_trouble(s, "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, 2, "aws_access_key_id");
 	s3_trouble(s, "status=400 code=ExpiredToken", CC_STORE_DENIED, 2, "expired");
 	s3_trouble(s, "count=1 status=400 code=ExpiredToken", CC_STORE_OK, 2, "");
 	s3_trouble(s, "status=403 code=RequestTimeTooSkewed", CC_STORE_DENIED, 2,

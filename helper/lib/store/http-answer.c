@@ -85,7 +85,7 @@ static bool is_damage(const struct cc_http_answer *a)
 static bool is_auth(const struct cc_http_answer *a)
 {
 	return a->status == 401 || !strncmp(a->code, "ExpiredToken", 12) ||
-	       is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired");
+	       is_code(a, "InvalidAccessKeyId") || is_code(a, "InvalidToken") || is_code(a, "TokenRefreshRequired");
 }
 
 static bool is_skew(const struct cc_http_answer *a)
@@ -164,7 +164,7 @@ static const char *action_of(enum cc_http_method method)
 static void say_not_allowed(const struct cc_http_target *t, enum cc_http_method method,
 			    const struct cc_http_answer *a, char *reason)
 {
-	bool reads = method == CC_HTTP_GET || method == CC_HTTP_HEAD;
+	bool reads = method == CC_HTTP_GET || method == CC_HTTP_HEAD || method == CC_HTTP_PROBE;
 	char generic[CC_HTTP_REASON_SIZE];
 
 	say_generic(a, generic);

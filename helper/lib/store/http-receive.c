@@ -44,9 +44,23 @@ bool cc_http_is_success(const struct cc_http_xfer *x)
 		return status == 200 || status == 202 || status == 204;
 	case CC_HTTP_GET:
 		return status == 200 || (status == 206 && is_wanted_range(x));
+	case CC_HTTP_PROBE:
+		/* An empty object has no byte to give. */
+		return status == 200 || (status == 206 && x->answer.range_total) || status == 416;
 	default:
 		return status == 200;
 	}
+}
+
+bool cc_http_xfer_told_size(const struct cc_http_xfer *x, uint64_t *ret_size)
+{
+	if (x->answer.status == 206)
+		*ret_size = x->answer.range_total;
+	else if (x->answer.status == 416)
+		*ret_size = 0;
+	else
+		*ret_size = x->length;
+	return x->answer.status != 200 || x->have_length;
 }
 
 static int on_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
@@ -210,6 +224,10 @@ static void take_header(struct cc_http_xfer *x, const char *line, size_t n)
 static size_t end_of_headers(struct cc_http_xfer *x, size_t n)
 {
 	x->in_body = true;
+	if (cc_http_is_success(x) && x->req.method == CC_HTTP_PROBE) {
+		x->stop = CC_HTTP_STOP_KNOWN;
+		return 0;
+	}
 	if (!cc_http_is_success(x) || x->req.method != CC_HTTP_GET)
 		return n;
 	x->begin = x->body_size = x->answer.status == 206 ? x->req.from : 0;

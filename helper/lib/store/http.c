@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "curl.h"
 #include "clock.h"
@@ -154,6 +156,7 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 	x->soiled = true;
 	x->target = t;
 	x->req = *req;
+	x->socket = -1;
 	x->body = req->grow ? NULL : req->buf;
 	r = cc_http_make_request(x, o);
 	if (!r)
@@ -175,11 +178,52 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 
 /* ---- timers ---- */
 
+#define STALL_FACTOR	12	/* a long job's patience with a stall */
+#define STALL_BYTES	4096	/* so few in that time are one */
+
+/* Bytes of an upload that the other side has not confirmed: they are still on their way. */
+static uint64_t unsent_bytes(const struct cc_http_xfer *x)
+{
+	int unsent = 0;
+
+	return x->socket < 0 || ioctl(x->socket, SIOCOUTQ, &unsent) ? 0 : unsent;
+}
+
+/* In either direction; what only lies in a buffer of this host has not. */
+static uint64_t moved_bytes(const struct cc_http_xfer *x)
+{
+	uint64_t unsent = x->req.method == CC_HTTP_PUT ? unsent_bytes(x) : 0;
+
+	return x->header_bytes + x->received + (x->sent > unsent ? x->sent - unsent : 0);
+}
+
+static uint64_t patient_timer(const struct cc_http_xfer *x)
+{
+	if (!x->sent_ns)
+		return UINT64_MAX;
+	return (x->window_ns ? x->window_ns : x->sent_ns) +
+	       x->target->config->stall_timeout_ms * STALL_FACTOR * CC_MS;
+}
+
+/* A window is over: has enough moved in it? */
+static bool has_stalled(struct cc_http_xfer *x, uint64_t now_ns)
+{
+	uint64_t moved = moved_bytes(x);
+
+	if (moved - x->window_moved < STALL_BYTES)
+		return true;
+	x->window_moved = moved;
+	x->window_ns = now_ns;
+	return false;
+}
+
 uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x)
 {
 	const struct cc_store_config *c = x->target->config;
 	uint64_t at = x->req.deadline_ns, next = UINT64_MAX;
 
+	if (x->req.patient)
+		return patient_timer(x);
 	if (!at || x->start_ns + c->attempt_timeout_ms * CC_MS < at)
 		at = x->start_ns + c->attempt_timeout_ms * CC_MS;
 	if (x->first_ns)
@@ -192,9 +236,11 @@ uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x)
 
 bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns)
 {
-	if (now_ns < cc_http_xfer_timer(x))
+	if (now_ns < cc_http_xfer_timer(x) || (x->req.patient && !has_stalled(x, now_ns)))
 		return false;
-	if (x->req.deadline_ns && now_ns >= x->req.deadline_ns)
+	if (x->req.patient)
+		x->stop = CC_HTTP_STOP_STALL;
+	else if (x->req.deadline_ns && now_ns >= x->req.deadline_ns)
 		x->stop = CC_HTTP_STOP_DEADLINE;
 	else if (now_ns >= x->start_ns + x->target->config->attempt_timeout_ms * CC_MS)
 		x->stop = CC_HTTP_STOP_ATTEMPT;
@@ -244,8 +290,10 @@ static void end_stopped(struct cc_http_xfer *x, struct cc_http_outcome *o)
 		cc_http_conclude(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT, reason);
 		break;
 	case CC_HTTP_STOP_STALL:
-		snprintf(reason, sizeof(reason), "no byte within %u ms, after %zu bytes",
-			 c->stall_timeout_ms, x->body_size);
+		snprintf(reason, sizeof(reason), "%s within %u ms, after %zu bytes",
+			 x->req.patient ? "next to nothing" : "no byte",
+			 c->stall_timeout_ms * (x->req.patient ? STALL_FACTOR : 1),
+			 x->req.method == CC_HTTP_PUT ? x->sent : x->body_size);
 		cc_http_conclude(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT, reason);
 		break;
 	case CC_HTTP_STOP_ATTEMPT:
@@ -334,9 +382,9 @@ static void judge_end(struct cc_http_xfer *x, CURLcode code, struct cc_http_outc
 			cc_http_conclude(o, CC_STORE_NOTFOUND, CC_RETRY_FATAL, "not in the cache");
 		if (x->req.create)
 			judge_condition(&x->answer, o);
-	} else if (x->stop) {
+	} else if (x->stop && x->stop != CC_HTTP_STOP_KNOWN) {
 		end_stopped(x, o);
-	} else if (code) {
+	} else if (code && !x->stop) {
 		cc_http_judge_curl(x->target, code, x->curl_error, o);
 	} else if (x->req.method == CC_HTTP_PUT) {
 		cc_http_judge_put(x->target, &x->answer, has_document(x), x->md5, o);

@@ -52,7 +52,10 @@ int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct c
 
 /* ---- answer: what came back, and what it means; pure ---- */
 
-enum cc_http_method { CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST };
+enum cc_http_method {
+	CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST,
+	CC_HTTP_PROBE,			/* a GET of one byte: what a HEAD tells, with a reason if it is none */
+};
 
 #define CC_HTTP_REASON_SIZE 384
 #define CC_HTTP_MD5_SIZE 16
@@ -115,7 +118,9 @@ struct cc_http_request {
 	 */
 	size_t from;
 	bool only_if_cached;		/* a cache that lacks it says so */
-	uint64_t deadline_ns;		/* CLOCK_MONOTONIC */
+	uint64_t deadline_ns;		/* CLOCK_MONOTONIC; 0: none */
+	/* It may take as long as it likes but for a stall, and stalls count from 12 times as long on. */
+	bool patient;
 	bool fresh;			/* on a new connection */
 };
 
@@ -135,10 +140,13 @@ struct cc_http_xfer {
 		CC_HTTP_STOP_DEADLINE,
 		CC_HTTP_STOP_TOOBIG,
 		CC_HTTP_STOP_ENOUGH,	/* of text */
+		CC_HTTP_STOP_KNOWN,	/* PROBE: the headers have told all */
 		CC_HTTP_STOP_HEADERS,	/* there is no end of them */
 		CC_HTTP_STOP_MEMORY,
 		CC_HTTP_STOP_ADDRESS,	/* no store has such a one */
 	} stop;				/* why we ended it, if we did */
+	int socket;			/* patient: the owner's word of it when a timer is due, else -1 */
+	uint64_t window_ns, window_moved; /* patient: the stall's time, and what had moved when it began */
 	uint64_t start_ns, sent_ns, first_ns, last_ns; /* 0: not yet; last: last byte either way */
 	uint8_t *body;			/* req.buf, or malloc()ed and owned if req.grow */
 	size_t body_size, body_room;	/* size: place of the next byte, so with req.from */
@@ -173,6 +181,8 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 uint64_t cc_http_xfer_timer(const struct cc_http_xfer *x);
 /* True if a timer ran out: take it off the multi handle, end it with CURLE_OPERATION_TIMEDOUT. */
 bool cc_http_xfer_expired(struct cc_http_xfer *x, uint64_t now_ns);
+/* PROBE and HEAD: the same, of an answer that has ended well; false if it was not told. */
+bool cc_http_xfer_told_size(const struct cc_http_xfer *x, uint64_t *ret_size);
 /* The object's size, once the answer's headers have told it; else 0. */
 uint64_t cc_http_xfer_object_size(const struct cc_http_xfer *x);
 /* The transfer is off its multi handle, code is its result. */

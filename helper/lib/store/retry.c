@@ -51,11 +51,17 @@ bool cc_retry_next(struct cc_retry *r, enum cc_retry_class class, unsigned int r
 		   unsigned int *ret_delay_ms, bool *ret_fresh)
 {
 	r->made++;
-	if (r->made >= r->limit)
+	if (r->made >= r->limit && !r->patient)
 		return false;
 	*ret_delay_ms = 0;
 	*ret_fresh = class == CC_RETRY_TRANSIENT || class == CC_RETRY_INTEGRITY;
 	switch (class) {
+	case CC_RETRY_AUTH:
+		if (first_time(r, class))
+			return true;
+		if (!r->patient)
+			return false;
+		/* fallthrough */
 	case CC_RETRY_TRANSIENT:
 		*ret_delay_ms = random_backoff(r, r->base_ms);
 		r->backoffs++;
@@ -65,7 +71,6 @@ bool cc_retry_next(struct cc_retry *r, enum cc_retry_class class, unsigned int r
 		r->backoffs++;
 		return true;
 	case CC_RETRY_CLOCK:
-	case CC_RETRY_AUTH:
 	case CC_RETRY_INTEGRITY:
 	case CC_RETRY_REGION:
 		return first_time(r, class);

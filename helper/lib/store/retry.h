@@ -12,6 +12,9 @@
  *	INTEGRITY	0					once; new connection
  *	REGION		0, signed for the region it named	once
  *	FATAL		-					none
+ *
+ * A patient one, of a long job, is not bound by the limit, and waits after further AUTH as after TRANSIENT: keys
+ * may be changed by then.
  */
 #ifndef CC_RETRY_H
 #define CC_RETRY_H
@@ -35,6 +38,7 @@ enum cc_retry_class {
 const char *cc_retry_class_name(enum cc_retry_class class);
 
 struct cc_retry {
+	bool patient;
 	unsigned int limit;		/* attempts in all */
 	unsigned int base_ms, max_ms;	/* of the waits */
 	unsigned int made;		/* attempts that ended */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <time.h>
 
 #include "clock.h"
@@ -28,6 +29,7 @@ struct line {
 struct http_store {
 	struct cc_store base;
 	struct cc_http_target target;
+	struct cc_patience patience;
 	pthread_mutex_t lock;		/* covers what follows */
 	struct line *idle[MAX_IDLE];
 	unsigned int nr_idle;
@@ -104,6 +106,22 @@ static int ms_until(uint64_t at_ns, uint64_t now_ns)
 	return ms > 1000 ? 1000 : ms;
 }
 
+/* The one of the only transfer; -1: not known.  libcurl tells it of one that is over only (7.88). */
+static int find_socket(CURLM *multi)
+{
+	fd_set in, out, other;
+	int max = -1;
+
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_ZERO(&other);
+	if (curl_multi_fdset(multi, &in, &out, &other, &max))
+		return -1;
+	while (max >= 0 && !FD_ISSET(max, &in) && !FD_ISSET(max, &out))
+		max--;
+	return max;
+}
+
 /* Moves the transfer until it ends or a timer runs out. */
 static CURLcode move_line(struct line *l)
 {
@@ -116,6 +134,8 @@ static CURLcode move_line(struct line *l)
 		msg = curl_multi_info_read(l->multi, &left);
 		if (msg && msg->msg == CURLMSG_DONE)
 			return msg->data.result;
+		if (l->xfer.req.patient && cc_now_ns() >= cc_http_xfer_timer(&l->xfer))
+			l->xfer.socket = find_socket(l->multi);
 		if (cc_http_xfer_expired(&l->xfer, cc_now_ns()))
 			return CURLE_OPERATION_TIMEDOUT;
 		if (curl_multi_poll(l->multi, NULL, 0,
@@ -124,35 +144,46 @@ static CURLcode move_line(struct line *l)
 	}
 }
 
-static void run_attempt(struct http_store *s, struct line *l, const struct cc_http_request *req,
+/* Returns true if a request went out; *o says what came of it in any case. */
+static bool run_attempt(struct http_store *s, struct line *l, const struct cc_http_request *req,
 			struct cc_http_outcome *o)
 {
 	char address[CC_ADDRESS_SIZE];
 	CURLcode code;
 	int r;
 
+	uint64_t deadline_ns = req->deadline_ns;
+
+	if (!deadline_ns)
+		deadline_ns = cc_now_ns() + s->target.config->total_timeout_ms * CC_MS;
 	o->retry_after_ms = 0;
-	r = cc_resolver_wait(s->target.resolver, NULL, req->deadline_ns, address, o->reason,
+	r = cc_resolver_wait(s->target.resolver, NULL, deadline_ns, address, o->reason,
 			     sizeof(o->reason));
 	if (r) {
 		o->result = r == -ETIMEDOUT ? CC_STORE_TIMEOUT : CC_STORE_ERROR;
 		o->class = CC_RETRY_TRANSIENT;
-		return;
+		return false;
 	}
-	if (cc_http_target_keys(&s->target, req->deadline_ns, o) ||
-	    cc_http_xfer_start(&l->xfer, &s->target, req, address, o))
-		return;
+	if (cc_http_target_keys(&s->target, deadline_ns, o)) {
+		/* Whoever gives them may be away as well. */
+		if (req->patient)
+			o->class = CC_RETRY_TRANSIENT;
+		return false;
+	}
+	if (cc_http_xfer_start(&l->xfer, &s->target, req, address, o))
+		return false;
 	if (curl_multi_add_handle(l->multi, l->xfer.easy)) {
 		o->result = CC_STORE_ERROR;
 		o->class = CC_RETRY_FATAL;
 		snprintf(o->reason, sizeof(o->reason), "out of memory");
-		return;
+		return false;
 	}
 	code = move_line(l);
 	curl_multi_remove_handle(l->multi, l->xfer.easy);
 	cc_http_xfer_end(&l->xfer, code, o);
 	cc_resolver_report(s->target.resolver, address,
 			   o->class == CC_RETRY_TRANSIENT && !l->xfer.first_ns, 0);
+	return true;
 }
 
 /* ---- with retries ---- */
@@ -165,22 +196,68 @@ static void sleep_for_ms(unsigned int ms)
 		;
 }
 
+/*
+ * An answer to a HEAD has no body that could say why it is a refusal, and with some proxies no length: the same
+ * is asked by a GET of one byte.
+ */
+static bool wants_probe(const struct cc_http_xfer *x, const struct cc_http_outcome *o)
+{
+	long status = x->answer.status;
+
+	if (x->req.method != CC_HTTP_HEAD)
+		return false;
+	return o->result ? (status == 400 || status == 403) && !x->answer.code[0] : !x->have_length;
+}
+
+static enum cc_patience_end end_of(const struct cc_http_outcome *o)
+{
+	switch (o->result) {
+	case CC_STORE_OK:
+		return CC_PATIENCE_WELL;
+	case CC_STORE_NOTFOUND:
+	case CC_STORE_EXISTS:
+		return CC_PATIENCE_ANSWERED;
+	case CC_STORE_TIMEOUT:
+		return CC_PATIENCE_TIMEOUT;
+	default:
+		return CC_PATIENCE_FAILED;
+	}
+}
+
+/* One attempt, in its turn. */
+static void take_turn(struct http_store *s, struct line *l, struct cc_http_request *req,
+		      uint64_t deadline_ns, struct cc_http_outcome *o)
+{
+	req->patient = cc_patience_enter(&s->patience);
+	req->deadline_ns = req->patient ? 0 : deadline_ns;
+	if (run_attempt(s, l, req, o) && wants_probe(&l->xfer, o)) {
+		req->method = CC_HTTP_PROBE;
+		run_attempt(s, l, req, o);
+	}
+	cc_patience_leave(&s->patience, end_of(o), o->class);
+}
+
 static void run_request(struct http_store *s, struct line *l, struct cc_http_request *req,
 			struct cc_http_outcome *o)
 {
 	const struct cc_store_config *c = s->target.config;
+	uint64_t failed_ns = 0, deadline_ns = cc_now_ns() + c->total_timeout_ms * CC_MS;
 	struct cc_retry retry;
 	unsigned int delay;
 	sigset_t signals;
 
 	cc_sigpipe_block(&signals);
 	cc_retry_init(&retry, c);
-	req->deadline_ns = cc_now_ns() + c->total_timeout_ms * CC_MS;
 	for (;;) {
-		run_attempt(s, l, req, o);
-		if (!o->result ||
-		    !cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh) ||
-		    cc_now_ns() + delay * CC_MS >= req->deadline_ns)
+		take_turn(s, l, req, deadline_ns, o);
+		if (!o->result)
+			break;
+		failed_ns = failed_ns ? failed_ns : cc_now_ns();
+		retry.patient = req->patient;
+		if (!cc_retry_next(&retry, o->class, o->retry_after_ms, &delay, &req->fresh))
+			break;
+		if (req->patient ? !cc_patience_lasts(&s->patience, failed_ns, delay, o->reason) :
+		    cc_now_ns() + delay * CC_MS >= deadline_ns)
 			break;
 		sleep_for_ms(delay);
 	}
@@ -217,13 +294,9 @@ static enum cc_store_result run_simple(struct cc_store *store, const char *verb,
 		return CC_STORE_ERROR;
 	}
 	run_request(s, l, req, &o);
-	if (!o.result && ret_length) {
-		if (l->xfer.have_length) {
-			*ret_length = l->xfer.length;
-		} else {
-			o.result = CC_STORE_ERROR;
-			snprintf(o.reason, sizeof(o.reason), "the answer does not tell the size");
-		}
+	if (!o.result && ret_length && !cc_http_xfer_told_size(&l->xfer, ret_length)) {
+		o.result = CC_STORE_ERROR;
+		snprintf(o.reason, sizeof(o.reason), "the answer does not tell the size");
 	}
 	give_line(s, l);
 	return say_outcome(s, verb, req->name, &o, err, errlen);
@@ -424,6 +497,11 @@ static enum cc_store_result http_list(struct cc_store *store, const char *prefix
 
 /* ---- life ---- */
 
+static void http_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg)
+{
+	cc_patience_start(&http_store_of(s)->patience, s->config->patience_ms, fn, arg);
+}
+
 static void http_close(struct cc_store *store)
 {
 	struct http_store *s = http_store_of(store);
@@ -433,6 +511,7 @@ static void http_close(struct cc_store *store)
 	while (s->nr_idle)
 		free_line(s->idle[--s->nr_idle]);
 	cc_sigpipe_restore(&signals);
+	cc_patience_destroy(&s->patience);
 	pthread_mutex_destroy(&s->lock);
 	cc_http_target_destroy(&s->target);
 	free(s);
@@ -445,6 +524,7 @@ static const struct cc_store_ops http_ops = {
 	.head = http_head,
 	.remove = http_delete,
 	.list = http_list,
+	.be_patient = http_be_patient,
 	.close = http_close,
 };
 
@@ -465,6 +545,7 @@ int cc_store_http_open(const struct cc_store_config *c, struct cc_store **ret_st
 		return r;
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	cc_patience_init(&s->patience);
 	*ret_store = &s->base;
 	return 0;
 }

@@ -23,6 +23,7 @@ static int check_numbers(const struct cc_store_config *c, char *err, size_t errl
 		{ "total_timeout", c->total_timeout_ms, 1, 3600000 },
 		{ "backoff", c->backoff_ms, 1, 3600000 },
 		{ "backoff_max", c->backoff_max_ms, c->backoff_ms, 3600000 },
+		{ "patience", c->patience_ms, 0, 3600000 },
 		{ "negative_ttl", c->negative_ttl_ms, 0, 3600000 },
 		{ "hedge_budget", c->hedge_budget, 0, 1000 },
 		{ "hedge_max", c->hedge_max_ms, c->hedge_min_ms, 3600000 },
@@ -182,6 +183,12 @@ static enum cc_store_result check_object_name(const char *name, char *err, size_
 	snprintf(err, errlen, "object name: expected a relative path without . and .. of at most %d "
 		 "bytes", CC_STORE_NAME_MAX);
 	return CC_STORE_ERROR;
+}
+
+void cc_store_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg)
+{
+	if (s->ops->be_patient)
+		s->ops->be_patient(s, fn, arg);
 }
 
 enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "result.h"
+#include "patience.h"
 #include "settings.h"
 
 struct cc_store;
@@ -37,6 +38,12 @@ const struct cc_store_config *cc_store_config(const struct cc_store *s);
  */
 int cc_store_link(struct cc_store *s, struct cc_store *const *all, unsigned int nr, char *err,
 		  size_t errlen);
+
+/*
+ * Before any request: those that follow are of a long job (patience.h).  Of no effect on a directory: what
+ * the kernel says of a file is final.
+ */
+void cc_store_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg);
 
 /*
  * Blocking object operations, with the store's retries and timeouts.  On failure a line for people
