@@ -44,7 +44,7 @@ struct cc_control {
 	int error;			/* why it does not, as told */
 };
 
-static void client_free(struct client *k)
+static void free_control_client(struct client *k)
 {
 	cc_loop_remove(k->control->loop, &k->watch);
 	close(k->watch.fd);
@@ -79,7 +79,7 @@ static json_t *error_reply(const char *err)
 	return json_pack("{s:i, s:o}", "v", CC_CONTROL_VERSION, "error", cc_json_text(err));
 }
 
-static json_t *run(struct cc_control *c, const char *line, size_t len)
+static json_t *serve_command(struct cc_control *c, const char *line, size_t len)
 {
 	json_error_t je;
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je), *reply;
@@ -125,7 +125,7 @@ static bool flush_out(struct client *k)
 	return true;
 }
 
-static bool answer(struct client *k, json_t *reply)
+static bool answer_request(struct client *k, json_t *reply)
 {
 	k->out = reply ? reply_text(reply) : NULL;
 	if (!k->out)
@@ -145,13 +145,13 @@ static bool take_lines(struct client *k)
 		if (!end)
 			break;
 		len = (size_t)(end - k->in) + 1;
-		if (!answer(k, run(k->control, k->in, len - 1)))
+		if (!answer_request(k, serve_command(k->control, k->in, len - 1)))
 			return false;
 		k->in_len -= len;
 		memmove(k->in, k->in + len, k->in_len);
 	}
 	if (!k->out && k->in_len == CC_CONTROL_LINE_MAX) {
-		answer(k, error_reply("line is longer than 65536 bytes"));
+		answer_request(k, error_reply("line is longer than 65536 bytes"));
 		return false;
 	}
 	return true;
@@ -164,10 +164,10 @@ static bool client_ended(struct client *k)
 
 	k->ended = true;
 	k->in_len = 0;
-	return len && answer(k, run(k->control, k->in, len)) && k->out;
+	return len && answer_request(k, serve_command(k->control, k->in, len)) && k->out;
 }
 
-static bool client_read(struct client *k)
+static bool read_control_client(struct client *k)
 {
 	ssize_t n = recv(k->watch.fd, k->in + k->in_len, CC_CONTROL_LINE_MAX - k->in_len, MSG_DONTWAIT);
 
@@ -179,7 +179,7 @@ static bool client_read(struct client *k)
 	return take_lines(k);
 }
 
-static void on_client(struct cc_watch *w, uint32_t events)
+static void on_control_client(struct cc_watch *w, uint32_t events)
 {
 	struct client *k = cc_list_entry(w, struct client, watch);
 	bool alive = true;
@@ -192,10 +192,10 @@ static void on_client(struct cc_watch *w, uint32_t events)
 		if (alive && !k->out)
 			alive = !k->ended && !cc_loop_modify(k->control->loop, w, EPOLLIN);
 	} else {
-		alive = client_read(k);
+		alive = read_control_client(k);
 	}
 	if (!alive)
-		client_free(k);
+		free_control_client(k);
 }
 
 /* ---- clients ---- */
@@ -208,7 +208,7 @@ static void refuse(int fd)
 	close(fd);
 }
 
-static struct client *client_new(struct cc_control *c, int fd)
+static struct client *new_control_client(struct cc_control *c, int fd)
 {
 	struct client *k = calloc(1, sizeof(*k));
 
@@ -217,7 +217,7 @@ static struct client *client_new(struct cc_control *c, int fd)
 	k->in = malloc(CC_CONTROL_LINE_MAX);
 	k->control = c;
 	k->watch.fd = fd;
-	k->watch.fn = on_client;
+	k->watch.fn = on_control_client;
 	if (!k->in || cc_loop_add(c->loop, &k->watch, EPOLLIN)) {
 		free(k->in);
 		free(k);
@@ -247,7 +247,7 @@ static void turn_away(struct cc_control *c)
 	c->spare = spare_open();
 }
 
-static void on_listener(struct cc_watch *w, uint32_t events)
+static void on_control_listener(struct cc_watch *w, uint32_t events)
 {
 	struct cc_control *c = cc_list_entry(w, struct cc_control, watch);
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -260,7 +260,7 @@ static void on_listener(struct cc_watch *w, uint32_t events)
 		return;
 	if (c->nr_clients >= CC_CONTROL_CLIENTS_MAX)
 		refuse(fd);
-	else if (!client_new(c, fd))
+	else if (!new_control_client(c, fd))
 		close(fd);
 }
 
@@ -273,7 +273,7 @@ static int open_listener(struct cc_control *c, pid_t *ret_owner)
 	if (r < 0)
 		return r;
 	c->watch.fd = r;
-	c->watch.fn = on_listener;
+	c->watch.fn = on_control_listener;
 	r = cc_loop_add(c->loop, &c->watch, EPOLLIN);
 	if (!r)
 		return 0;
@@ -352,7 +352,7 @@ void cc_control_close(struct cc_control *c)
 	if (!c)
 		return;
 	while (!cc_list_empty(&c->clients))
-		client_free(cc_list_entry(c->clients.next, struct client, node));
+		free_control_client(cc_list_entry(c->clients.next, struct client, node));
 	if (c->watch.fd >= 0) {
 		cc_loop_remove(c->loop, &c->watch);
 		/* In this order: who comes next may bind the path as soon as nobody answers there. */

@@ -175,7 +175,7 @@ static int open_signals(struct daemon *d)
 	return cc_loop_add(d->loop, &d->signals, EPOLLIN);
 }
 
-static int fail(const char *what, int error)
+static int say_failure(const char *what, int error)
 {
 	cc_log(LOG_ERR, "%s: %s", what, strerror(-error));
 	return error;
@@ -200,7 +200,7 @@ static int open_metrics(struct daemon *d)
 	return cc_metrics_open(d->loop, &c, &d->metrics);
 }
 
-static int start(struct daemon *d)
+static int start_daemon(struct daemon *d)
 {
 	char err[256];
 	int r;
@@ -210,17 +210,17 @@ static int start(struct daemon *d)
 	/* Before there is a thread or an open device, and with the limits that programs expect. */
 	r = start_spawner(&d->config);
 	if (r)
-		return fail("process for credential_process", r);
+		return say_failure("process for credential_process", r);
 	raise_file_limit();
 	r = cc_log_start();
 	if (r)
-		return fail("log", r);
+		return say_failure("log", r);
 	r = cc_loop_open(&d->loop);
 	if (r)
-		return fail("event loop", r);
+		return say_failure("event loop", r);
 	r = open_signals(d);
 	if (r)
-		return fail("signals", r);
+		return say_failure("signals", r);
 	r = cc_control_open(d->loop, d->config.control_socket, on_command, d, &d->control, err, sizeof(err));
 	if (!r)
 		r = cc_sources_open(&d->config, &d->sources, err, sizeof(err));
@@ -229,24 +229,24 @@ static int start(struct daemon *d)
 		return r;
 	}
 	if (d->config.lock_memory && (r = lock_memory()))
-		return fail("lock memory ([pool] lock_memory = no does without)", r);
+		return say_failure("lock memory ([pool] lock_memory = no does without)", r);
 	/* Memory that this needs must not wait for a write to a disk that this serves. */
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		cc_log(LOG_WARNING, "PR_SET_IO_FLUSHER: %s", strerror(errno));
 	r = cc_fetch_open(&d->config.fetch, &d->fetch);
 	if (r)
-		return fail("fetch engine", r);
+		return say_failure("fetch engine", r);
 	r = cc_session_open(&d->config, d->loop, d->fetch, d->sources, &d->session);
 	if (r)
-		return fail("session", r);
+		return say_failure("session", r);
 	r = open_metrics(d);
 	if (r)
-		return fail("metrics", r);
+		return say_failure("metrics", r);
 	d->watchdog_ns = cc_notify_watchdog_ns();
 	return 0;
 }
 
-static void stop(struct daemon *d)
+static void stop_daemon(struct daemon *d)
 {
 	if (d->fetch)
 		cc_fetch_close(d->fetch);
@@ -262,7 +262,7 @@ static void stop(struct daemon *d)
 }
 
 /* The device may still read and write buffers: they go with the process. */
-static void leave(struct daemon *d, int status)
+static void leave_process(struct daemon *d, int status)
 {
 	cc_metrics_close(d->metrics);
 	cc_control_close(d->control);
@@ -270,18 +270,18 @@ static void leave(struct daemon *d, int status)
 	_exit(status);
 }
 
-static int run(struct daemon *d)
+static int run_daemon(struct daemon *d)
 {
-	int r = start(d);
+	int r = start_daemon(d);
 
 	if (!r) {
 		r = cc_loop_run(d->loop, step, d);
 		if (r)
-			fail("event loop", r);
+			say_failure("event loop", r);
 		if (r || !cc_session_clean(d->session))
-			leave(d, r ? EXIT_FAILURE : EXIT_SUCCESS);
+			leave_process(d, r ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
-	stop(d);
+	stop_daemon(d);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -355,5 +355,5 @@ int main(int argc, char **argv)
 		cc_log(LOG_ERR, "%s", err);
 		return EXIT_FAILURE;
 	}
-	return run(&d);
+	return run_daemon(&d);
 }

@@ -522,11 +522,6 @@ static bool step_reconcile(struct cc_session *s)
 	return !channel_failed(s, r, "list slots");
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Else nobody waits: nothing to look for, and the kernel rings if that changes. */
 static bool looks_again(const struct cc_session *s)
 {
@@ -550,19 +545,19 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 	}
 	if (!step_refresh(s) || !step_pull(s, now_ns) || !step_reconcile(s))
 		return 0;
-	due = earlier(due, cc_disks_step(s->disks, now_ns, &loaded, &r));
+	due = cc_earlier(due, cc_disks_step(s->disks, now_ns, &loaded, &r));
 	if (channel_failed(s, r, "disks"))
 		return 0;
 	if (loaded)
 		s->pull_all = true;
-	due = earlier(due, cc_fills_step(s->fills, now_ns, &r));
+	due = cc_earlier(due, cc_fills_step(s->fills, now_ns, &r));
 	if (channel_failed(s, r, "fills"))
 		return 0;
-	due = earlier(due, cc_slot_table_step(s->table, now_ns, false));
+	due = cc_earlier(due, cc_slot_table_step(s->table, now_ns, false));
 	if (!cc_pooldev_flush(s->pooldev))
-		due = earlier(due, now_ns + CC_MS);
+		due = cc_earlier(due, now_ns + CC_MS);
 	if (looks_again(s))
-		due = earlier(due, s->pull_all_due);
+		due = cc_earlier(due, s->pull_all_due);
 	return s->pull || s->pull_all || s->refresh || s->reconcile ? 0 : due;
 }
 
@@ -600,7 +595,7 @@ static uint64_t step_draining(struct cc_session *s, uint64_t now_ns)
 		return 0;
 	}
 	if (now_ns < s->drain_deadline)
-		return earlier(s->drain_deadline, now_ns + 100 * CC_MS);
+		return cc_earlier(s->drain_deadline, now_ns + 100 * CC_MS);
 	cc_log(LOG_WARNING, "stop: %u fetches and writes, %u transfers still in flight; leaving them",
 	       cc_fills_in_flight(s->fills) + cc_disks_in_flight(s->disks), cc_pooldev_in_flight(s->pooldev));
 	s->dirty = true;

@@ -26,7 +26,7 @@ void cc_recording_free(struct cc_recording *r)
 }
 
 /* What was recorded stays, in no more memory than it needs. */
-static void end(struct cc_recording *r)
+static void end_recording(struct cc_recording *r)
 {
 	struct cc_touch *shrunk = r->nr ? realloc(r->touches, r->nr * sizeof(*r->touches)) : NULL;
 
@@ -37,7 +37,7 @@ static void end(struct cc_recording *r)
 	r->state = CC_RECORDING_OVER;
 }
 
-static bool make_room(struct cc_recording *r)
+static bool make_touch_room(struct cc_recording *r)
 {
 	uint32_t room = r->room ? r->room * 2 : 64;
 	struct cc_touch *grown;
@@ -57,8 +57,8 @@ void cc_recording_touch(struct cc_recording *r, uint64_t chunk, uint64_t now_ns)
 	if (r->state != CC_RECORDING_ON)
 		return;
 	if (now_ns - r->started_ns > CC_RECORDING_SECONDS * CC_SECOND || r->nr == CC_TRACE_CHUNKS_MAX ||
-	    !make_room(r)) {
-		end(r);
+	    !make_touch_room(r)) {
+		end_recording(r);
 		return;
 	}
 	if (!cc_recording_listens(r, chunk))

@@ -84,7 +84,7 @@ bool cc_endpoint_is_out(const struct cc_endpoint *e, uint64_t now_ns)
 /* ---- preference ---- */
 
 /* What was seen long ago says little: an endpoint that is passed over is tried again some time. */
-static void forget(struct cc_endpoint *e, uint64_t now_ns)
+static void forget_means(struct cc_endpoint *e, uint64_t now_ns)
 {
 	double keep = exp2(-((double)(now_ns - e->mean_ns) / HALF_LIFE_NS));
 
@@ -95,13 +95,13 @@ static void forget(struct cc_endpoint *e, uint64_t now_ns)
 
 double cc_endpoint_score(struct cc_endpoint *e, unsigned int position, uint64_t now_ns)
 {
-	forget(e, now_ns);
+	forget_means(e, now_ns);
 	return position * POSITION_US + e->ttfb_us + e->error_rate * ERROR_US;
 }
 
 static void learn_health(struct cc_endpoint *e, bool failed, uint64_t now_ns)
 {
-	forget(e, now_ns);
+	forget_means(e, now_ns);
 	e->error_rate += ERROR_WEIGHT * (failed - e->error_rate);
 }
 

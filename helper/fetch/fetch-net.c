@@ -137,16 +137,11 @@ static uint64_t keep_time_of_all(struct cc_fetch_net *n, uint64_t now)
 	return next;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* ---- the loop ---- */
 
 static int sleep_ms(uint64_t until, uint64_t now)
 {
-	return until <= now ? 0 : (least(until - now, MAX_SLEEP_NS) + CC_MS - 1) / CC_MS;
+	return until <= now ? 0 : (cc_earlier(until - now, MAX_SLEEP_NS) + CC_MS - 1) / CC_MS;
 }
 
 static void on_event(struct cc_fetch_net *n, const struct epoll_event *e)
@@ -208,7 +203,7 @@ static void *run_network(void *arg)
 		if (now >= n->look_due_ns)
 			look_at_all(n, now);
 		next = keep_time_of_all(n, now);
-		sleep_until(n, least(next, least(n->look_due_ns, n->curl_due_ns)));
+		sleep_until(n, cc_earlier(next, cc_earlier(n->look_due_ns, n->curl_due_ns)));
 		end_finished(n);
 	}
 	while (!cc_list_empty(&n->busy))

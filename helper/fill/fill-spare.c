@@ -20,7 +20,7 @@ void cc_fill_prefetch_started(struct cc_fill *fill)
 }
 
 /* From now on the fill is like any other.  Returns its disk if that is still there. */
-static struct cc_disk *leave(struct cc_fill *fill)
+static struct cc_disk *leave_prefetch(struct cc_fill *fill)
 {
 	struct cc_disk *disk = cc_disks_find(fill->f->c.disks, fill->for_disk);
 
@@ -42,7 +42,7 @@ void cc_fill_prefetch_joined(struct cc_fill *fill)
 
 	if (!fill->for_disk)
 		return;
-	disk = leave(fill);
+	disk = leave_prefetch(fill);
 	if (!disk || !fill->started_ns)
 		return;
 	disk->reads->prefetch.late++;
@@ -56,7 +56,7 @@ void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
 
 	if (!id)
 		return;
-	disk = leave(fill);
+	disk = leave_prefetch(fill);
 	if (cached && disk) {
 		disk->reads->prefetch.ready++;
 		fill->chunk->unread_of = id;

@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error)
 {
 	uint64_t due = UINT64_MAX;
@@ -23,8 +18,8 @@ uint64_t cc_fills_step(struct cc_fills *f, uint64_t now_ns, int *ret_error)
 		cc_fills_step_replays(f);
 		due = cc_fills_step_slots(f, now_ns);
 		cc_fills_start_adoptable(f);
-		due = earlier(due, cc_fills_step_supplies(f, now_ns));
-		due = earlier(due, cc_fills_step_adopt(f, now_ns));
+		due = cc_earlier(due, cc_fills_step_supplies(f, now_ns));
+		due = cc_earlier(due, cc_fills_step_adopt(f, now_ns));
 	}
 	*ret_error = f->error;
 	f->error = 0;

@@ -14,7 +14,7 @@ struct cc_waiters {
 	uint64_t nr;
 };
 
-static struct cc_waiter **bucket(struct cc_waiters *ws, uint64_t disk, uint64_t chunk)
+static struct cc_waiter **waiters_bucket(struct cc_waiters *ws, uint64_t disk, uint64_t chunk)
 {
 	return &ws->buckets[(disk * 0x9e3779b97f4a7c15ULL + chunk) % BUCKETS];
 }
@@ -41,7 +41,7 @@ void cc_waiters_close(struct cc_waiters *ws)
 
 struct cc_waiter *cc_waiters_find(struct cc_waiters *ws, uint64_t disk, uint64_t chunk)
 {
-	struct cc_waiter *w = *bucket(ws, disk, chunk);
+	struct cc_waiter *w = *waiters_bucket(ws, disk, chunk);
 
 	while (w && (w->m.disk != disk || w->m.chunk != chunk))
 		w = w->next;
@@ -59,7 +59,7 @@ struct cc_waiter *cc_waiters_add(struct cc_waiters *ws, const struct chunkcache_
 	w->fill = fill;
 	cc_list_init(&w->node);
 	cc_list_add_tail(list, &w->node);
-	b = bucket(ws, m->disk, m->chunk);
+	b = waiters_bucket(ws, m->disk, m->chunk);
 	w->next = *b;
 	*b = w;
 	ws->nr++;
@@ -74,7 +74,7 @@ void cc_waiter_update(struct cc_waiter *w, const struct chunkcache_miss *m)
 
 void cc_waiters_free(struct cc_waiters *ws, struct cc_waiter *w)
 {
-	struct cc_waiter **p = bucket(ws, w->m.disk, w->m.chunk);
+	struct cc_waiter **p = waiters_bucket(ws, w->m.disk, w->m.chunk);
 
 	while (*p != w)
 		p = &(*p)->next;

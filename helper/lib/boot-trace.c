@@ -39,8 +39,8 @@ static uint32_t crc_of(const struct cc_trace_header *h, const void *entries, siz
 	return cc_crc32c_add(cc_crc32c(&zero, sizeof(zero)), entries, size);
 }
 
-static int check_header(const struct cc_trace_header *h, size_t size, const uint8_t digest[CC_ID_SIZE],
-			uint32_t chunk_shift, char *err, size_t errlen)
+static int check_trace_header(const struct cc_trace_header *h, size_t size, const uint8_t digest[CC_ID_SIZE],
+			      uint32_t chunk_shift, char *err, size_t errlen)
 {
 	static const uint8_t zero[sizeof(h->reserved)];
 	uint32_t version = le32toh(h->version), nr = le32toh(h->nr_chunks), runs = le32toh(h->runs);
@@ -153,7 +153,7 @@ int cc_trace_parse(const void *data, size_t size, const uint8_t digest[CC_ID_SIZ
 		snprintf(err, errlen, "trace: %zu bytes, expected at least %zu", size, sizeof(*h));
 		return -EINVAL;
 	}
-	r = check_header(h, size, digest, chunk_shift, err, errlen);
+	r = check_trace_header(h, size, digest, chunk_shift, err, errlen);
 	if (r)
 		return r;
 	memcpy(t.digest, digest, CC_ID_SIZE);

@@ -15,4 +15,9 @@ uint64_t cc_real_ns(void);
 /* CLOCK_BOOTTIME: as the first, but goes on while the machine sleeps. */
 uint64_t cc_boot_ns(void);
 
+static inline uint64_t cc_earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 #endif

@@ -129,7 +129,7 @@ static int parse_percent(const char *s, uint64_t *ret_value)
 	return *s ? -EINVAL : 0;
 }
 
-static int set_string(char **field, const char *value)
+static int copy_value(char **field, const char *value)
 {
 	char *copy = strdup(value);
 
@@ -167,7 +167,7 @@ static int set_cache_mode(enum cc_cache_mode *field, const char *value)
 	return -EINVAL;
 }
 
-static int set_number(const struct cc_key *key, void *field, const char *value)
+static int set_whole_number(const struct cc_key *key, void *field, const char *value)
 {
 	const char *rest = "";
 	unsigned int ms;
@@ -219,15 +219,15 @@ int cc_key_set(const struct cc_key *key, void *section, const char *value)
 
 	switch (key->type) {
 	case CC_KEY_STRING:
-		return is_text(value) ? set_string(field, value) : -EINVAL;
+		return is_text(value) ? copy_value(field, value) : -EINVAL;
 	case CC_KEY_NAME:
-		return cc_is_name(value) ? set_string(field, value) : -EINVAL;
+		return cc_is_name(value) ? copy_value(field, value) : -EINVAL;
 	case CC_KEY_NAMES:
-		return *value && are_names(value) ? set_string(field, value) : -EINVAL;
+		return *value && are_names(value) ? copy_value(field, value) : -EINVAL;
 	case CC_KEY_PATH:
-		return is_text(value) && *value == '/' ? set_string(field, value) : -EINVAL;
+		return is_text(value) && *value == '/' ? copy_value(field, value) : -EINVAL;
 	case CC_KEY_LOOPBACK:
-		return cc_parse_loopback(value, &address, &len) ? -EINVAL : set_string(field, value);
+		return cc_parse_loopback(value, &address, &len) ? -EINVAL : copy_value(field, value);
 	case CC_KEY_BOOL:
 		return parse_bool(value, field);
 	case CC_KEY_PRICE:
@@ -242,7 +242,7 @@ int cc_key_set(const struct cc_key *key, void *section, const char *value)
 	case CC_KEY_PERCENT:
 		return set_percent(key, field, value);
 	default:
-		return set_number(key, field, value);
+		return set_whole_number(key, field, value);
 	}
 }
 

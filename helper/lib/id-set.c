@@ -15,7 +15,7 @@
 #define FIRST_BUCKETS 1024
 
 /* The bucket of id, or the empty one where it belongs. */
-static uint8_t *find(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
+static uint8_t *find_place(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
 	size_t i = cc_id_hash(0, id) & (s->nr_buckets - 1);
 
@@ -24,7 +24,7 @@ static uint8_t *find(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 			return s->ids[i];
 }
 
-static int grow(struct cc_id_set *s)
+static int grow_set(struct cc_id_set *s)
 {
 	struct cc_id_set bigger = {
 		.nr_buckets = s->nr_buckets ? s->nr_buckets * 2 : FIRST_BUCKETS,
@@ -37,7 +37,7 @@ static int grow(struct cc_id_set *s)
 		return -ENOMEM;
 	for (i = 0; i < s->nr_buckets; i++)
 		if (!cc_id_is_hole(s->ids[i]))
-			memcpy(find(&bigger, s->ids[i]), s->ids[i], CC_ID_SIZE);
+			memcpy(find_place(&bigger, s->ids[i]), s->ids[i], CC_ID_SIZE);
 	free(s->ids);
 	*s = bigger;
 	return 0;
@@ -47,9 +47,9 @@ int cc_id_set_add(struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
 	uint8_t *bucket;
 
-	if (s->nr_ids >= s->nr_buckets / 4 * 3 && grow(s))
+	if (s->nr_ids >= s->nr_buckets / 4 * 3 && grow_set(s))
 		return -ENOMEM;
-	bucket = find(s, id);
+	bucket = find_place(s, id);
 	if (!cc_id_is_hole(bucket))
 		return 0;
 	memcpy(bucket, id, CC_ID_SIZE);
@@ -59,7 +59,7 @@ int cc_id_set_add(struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 
 bool cc_id_set_has(const struct cc_id_set *s, const uint8_t id[CC_ID_SIZE])
 {
-	return s->nr_ids && !cc_id_is_hole(find(s, id));
+	return s->nr_ids && !cc_id_is_hole(find_place(s, id));
 }
 
 void cc_id_set_free(struct cc_id_set *s)

@@ -197,7 +197,7 @@ static int check_areas(const struct cc_pool_geometry *g, uint64_t device_bytes, 
 	return 0;
 }
 
-static int check_header(const struct cc_superblock *sb, char *err, size_t errlen)
+static int check_superblock(const struct cc_superblock *sb, char *err, size_t errlen)
 {
 	struct cc_superblock copy;
 
@@ -223,7 +223,7 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
 	struct cc_pool_geometry g;
 	int r;
 
-	r = check_header(sb, err, errlen);
+	r = check_superblock(sb, err, errlen);
 	if (r)
 		return r;
 	memcpy(g.uuid, sb->uuid, sizeof(g.uuid));

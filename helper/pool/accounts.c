@@ -12,7 +12,7 @@ void cc_accounts_init(struct cc_accounts *a)
 	cc_list_init(&a->list);
 }
 
-static void forget(struct cc_account *x)
+static void forget_account(struct cc_account *x)
 {
 	cc_list_del(&x->node);
 	free(x);
@@ -21,10 +21,10 @@ static void forget(struct cc_account *x)
 void cc_accounts_exit(struct cc_accounts *a)
 {
 	cc_list_each_safe(n, &a->list)
-		forget(cc_list_entry(n, struct cc_account, node));
+		forget_account(cc_list_entry(n, struct cc_account, node));
 }
 
-static struct cc_account *find(struct cc_accounts *a, const struct cc_disk_info *info)
+static struct cc_account *find_account(struct cc_accounts *a, const struct cc_disk_info *info)
 {
 	cc_list_each(n, &a->list) {
 		struct cc_account *x = cc_list_entry(n, struct cc_account, node);
@@ -38,7 +38,7 @@ static struct cc_account *find(struct cc_accounts *a, const struct cc_disk_info 
 
 struct cc_account *cc_accounts_get(struct cc_accounts *a, const struct cc_disk_info *info)
 {
-	struct cc_account *x = find(a, info);
+	struct cc_account *x = find_account(a, info);
 
 	if (x) {
 		a->nr_idle -= !x->refs;
@@ -68,7 +68,7 @@ static void fold_oldest(struct cc_accounts *a)
 		a->rest.gets += x->gets;
 		a->rest.bytes += x->bytes;
 		a->nr_idle--;
-		forget(x);
+		forget_account(x);
 		return;
 	}
 }

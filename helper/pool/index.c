@@ -90,13 +90,13 @@ void cc_index_on_unread(struct cc_index *x, cc_index_unread_fn *fn, void *arg)
 	x->unread_arg = arg;
 }
 
-static struct cc_chunk **bucket(struct cc_chunk **buckets, uint64_t nr, uint64_t domain, const uint8_t *id)
+static struct cc_chunk **index_bucket(struct cc_chunk **buckets, uint64_t nr, uint64_t domain, const uint8_t *id)
 {
 	return &buckets[cc_id_hash(domain, id) & (nr - 1)];
 }
 
 /* No memory for more buckets is no error: chains only get longer. */
-static void grow(struct cc_index *x)
+static void grow_index(struct cc_index *x)
 {
 	uint64_t nr = x->nr_buckets * 2;
 	struct cc_chunk **buckets = calloc(nr, sizeof(*buckets));
@@ -106,7 +106,7 @@ static void grow(struct cc_index *x)
 	for (uint64_t i = 0; i < x->nr_buckets; i++) {
 		while (x->buckets[i]) {
 			struct cc_chunk *k = x->buckets[i];
-			struct cc_chunk **b = bucket(buckets, nr, k->domain, k->id);
+			struct cc_chunk **b = index_bucket(buckets, nr, k->domain, k->id);
 
 			x->buckets[i] = k->next;
 			k->next = *b;
@@ -120,7 +120,7 @@ static void grow(struct cc_index *x)
 
 struct cc_chunk *cc_index_find(struct cc_index *x, uint64_t domain, const uint8_t id[CC_ID_SIZE])
 {
-	struct cc_chunk *k = *bucket(x->buckets, x->nr_buckets, domain, id);
+	struct cc_chunk *k = *index_bucket(x->buckets, x->nr_buckets, domain, id);
 
 	while (k && (k->domain != domain || memcmp(k->id, id, CC_ID_SIZE)))
 		k = k->next;
@@ -141,8 +141,8 @@ struct cc_chunk *cc_index_get(struct cc_index *x, uint64_t domain, const uint8_t
 	k->slot = CC_NO_SLOT;
 	k->state = CC_CHUNK_ABSENT;
 	if (x->nr_chunks >= x->nr_buckets)
-		grow(x);
-	b = bucket(x->buckets, x->nr_buckets, domain, id);
+		grow_index(x);
+	b = index_bucket(x->buckets, x->nr_buckets, domain, id);
 	k->next = *b;
 	*b = k;
 	x->nr_chunks++;
@@ -210,7 +210,7 @@ void cc_index_slot_gone(struct cc_index *x, uint32_t slot, uint32_t gen)
 
 void cc_index_forget(struct cc_index *x, struct cc_chunk *k)
 {
-	struct cc_chunk **p = bucket(x->buckets, x->nr_buckets, k->domain, k->id);
+	struct cc_chunk **p = index_bucket(x->buckets, x->nr_buckets, k->domain, k->id);
 
 	cc_index_unbind(x, k);
 	if (k->state != CC_CHUNK_ABSENT)

@@ -93,7 +93,7 @@ void cc_manifest_area_close(struct cc_manifest_area *a)
 	free(a);
 }
 
-static struct cc_manifest_entry *find(struct cc_manifest_area *a, uint64_t domain, const uint8_t *digest)
+static struct cc_manifest_entry *find_entry(struct cc_manifest_area *a, uint64_t domain, const uint8_t *digest)
 {
 	for (uint32_t i = 0; i < CC_MANIFEST_DIR_ENTRIES; i++) {
 		struct cc_manifest_entry *e = &a->dir[i];
@@ -115,7 +115,7 @@ static void seal(struct cc_manifest_entry *e)
 int cc_manifest_area_find(struct cc_manifest_area *a, uint64_t domain, const uint8_t digest[CC_ID_SIZE],
 			  uint64_t *ret_offset, uint32_t *ret_size)
 {
-	struct cc_manifest_entry *e = find(a, domain, digest);
+	struct cc_manifest_entry *e = find_entry(a, domain, digest);
 
 	if (!e)
 		return -ENOENT;
@@ -127,7 +127,7 @@ int cc_manifest_area_find(struct cc_manifest_area *a, uint64_t domain, const uin
 
 void cc_manifest_area_forget(struct cc_manifest_area *a, uint64_t domain, const uint8_t digest[CC_ID_SIZE])
 {
-	struct cc_manifest_entry *e = find(a, domain, digest);
+	struct cc_manifest_entry *e = find_entry(a, domain, digest);
 
 	if (e)
 		memset(e, 0, sizeof(*e));
@@ -267,7 +267,7 @@ void cc_manifest_area_store(struct cc_manifest_area *a, uint64_t domain, const u
 	struct store_op *op;
 	uint64_t room;
 
-	if (!size || size > MAX_STORE || blocks(size) > a->nr_blocks || find(a, domain, digest))
+	if (!size || size > MAX_STORE || blocks(size) > a->nr_blocks || find_entry(a, domain, digest))
 		return;
 	while ((room = find_room(a, blocks(size))) == UINT64_MAX || !(e = free_entry(a)))
 		if (!drop_oldest(a))

@@ -42,7 +42,7 @@ static void verify_next(struct cc_writer *w)
 	cc_pooldev_submit(w->pd, &w->verify_io);
 }
 
-static void written(struct cc_io *io, int error)
+static void slot_written(struct cc_io *io, int error)
 {
 	struct cc_slot_io *s = cc_list_entry(io, struct cc_slot_io, io);
 	struct cc_writer *w = s->writer;
@@ -65,25 +65,25 @@ static void was_read(struct cc_io *io, int error)
 	s->done(s, error);
 }
 
-static void start(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data, bool write)
+static void start_transfer(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data, bool write)
 {
 	s->writer = w;
 	cc_list_init(&s->node);
 	s->io = (struct cc_io) {
 		.write = write, .buf = data, .len = w->slot_size,
-		.offset = cc_pooldev_slot_offset(w->pd, slot), .done = write ? written : was_read,
+		.offset = cc_pooldev_slot_offset(w->pd, slot), .done = write ? slot_written : was_read,
 	};
 	cc_pooldev_submit(w->pd, &s->io);
 }
 
 void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
 {
-	start(w, s, slot, data, true);
+	start_transfer(w, s, slot, data, true);
 }
 
 void cc_writer_read(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
 {
-	start(w, s, slot, data, false);
+	start_transfer(w, s, slot, data, false);
 }
 
 bool cc_writer_medium_error(int error)

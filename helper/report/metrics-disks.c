@@ -29,7 +29,7 @@ static uint64_t is_refused(const struct cc_disk *disk)
 	return disk->state == CHUNKCACHE_DISK_REFUSED;
 }
 
-static uint64_t gets(const struct cc_disk *disk)
+static uint64_t gets_of_disk(const struct cc_disk *disk)
 {
 	return disk->account ? disk->account->gets : 0;
 }
@@ -63,7 +63,7 @@ static const struct {
 	{ GAUGE("disk_chunks", "Chunks of the disk, 0 while its manifest is not loaded."), nr_chunks, 0 },
 	{ GAUGE("disk_manifest_refused", "Whether the disk is down, as its manifest is not to be had."),
 	  is_refused, 0 },
-	{ COUNTER("disk_gets", "GETs for chunks that the disk was the first to ask for."), gets, 0 },
+	{ COUNTER("disk_gets", "GETs for chunks that the disk was the first to ask for."), gets_of_disk, 0 },
 	{ COUNTER("disk_get_bytes", "Bytes that they brought."), get_bytes, 0 },
 	{ COUNTER("disk_prefetches", "Fetches begun before anybody asked for the chunk."), prefetches, 0 },
 	{ GAUGE("disk_pending_prefetches", "Of those, the ones queued or under way."), pending, 0 },
@@ -79,7 +79,7 @@ static const struct cc_metric
 
 /* ---- the disks ---- */
 
-static void on_disk(void *arg, const struct cc_disk *disk)
+static void add_to_list(void *arg, const struct cc_disk *disk)
 {
 	struct list *l = arg;
 	size_t room = l->room ? 2 * l->room : 64;
@@ -98,7 +98,7 @@ static void on_disk(void *arg, const struct cc_disk *disk)
 }
 
 /* A reload makes two of a name for a moment: the newest comes first. */
-static int by_name(const void *a, const void *b)
+static int by_disk_name(const void *a, const void *b)
 {
 	const struct cc_disk *x = *(const struct cc_disk *const *)a, *y = *(const struct cc_disk *const *)b;
 	int r = strcmp(x->info.name, y->info.name);
@@ -110,11 +110,11 @@ static bool make_list(struct cc_session *s, const struct cc_labels *pool, struct
 {
 	size_t n = 0;
 
-	cc_disks_each(s->disks, on_disk, l);
+	cc_disks_each(s->disks, add_to_list, l);
 	if (l->failed)
 		return false;
 	if (l->nr)
-		qsort(l->disks, l->nr, sizeof(*l->disks), by_name);
+		qsort(l->disks, l->nr, sizeof(*l->disks), by_disk_name);
 	for (size_t i = 0; i < l->nr; i++)
 		if (!n || strcmp(l->disks[n - 1]->info.name, l->disks[i]->info.name))
 			l->disks[n++] = l->disks[i];

@@ -15,7 +15,7 @@ struct snapshot {
 
 /* ---- values of an endpoint ---- */
 
-static uint64_t gets(const struct cc_endpoint *e)
+static uint64_t gets_of_endpoint(const struct cc_endpoint *e)
 {
 	return e->stats.gets;
 }
@@ -75,7 +75,7 @@ static const struct {
 	uint64_t (*value)(const struct cc_endpoint *e);
 	unsigned int decimals;
 } families[] = {
-	{ COUNTER("endpoint_gets", "GETs sent to the store."), gets, 0 },
+	{ COUNTER("endpoint_gets", "GETs sent to the store."), gets_of_endpoint, 0 },
 	{ COUNTER("endpoint_received_bytes", "Bytes received from the store."), bytes, 0 },
 	{ COUNTER("endpoint_wasted_bytes", "Of those, bytes of GETs that nobody used."), wasted_bytes, 0 },
 	{ COUNTER("endpoint_retries_denied", "Retries that the quota did not allow."), retries_denied, 0 },

@@ -82,7 +82,7 @@ static const struct cc_metric waits =
 
 /* ---- the dump ---- */
 
-static void on_stats(void *arg, const struct cc_channel_stats *st)
+static void add_stats(void *arg, const struct cc_channel_stats *st)
 {
 	struct dump *d = arg;
 	size_t room = d->room ? 2 * d->room : 64;
@@ -106,7 +106,7 @@ static void on_stats(void *arg, const struct cc_channel_stats *st)
 	disks[d->nr++] = *st;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_pool_and_disk(const void *a, const void *b)
 {
 	return strcmp(((const struct cc_channel_stats *)a)->disk, ((const struct cc_channel_stats *)b)->disk);
 }
@@ -142,13 +142,13 @@ static bool take_dump(struct cc_session *s, const struct cc_labels *pool, struct
 	if (r)
 		return false;
 	d->pool_name = s->channel ? s->attachment.pool_name : s->config->pool;
-	r = cc_channel_stats_get(c, on_stats, d);
+	r = cc_channel_stats_get(c, add_stats, d);
 	if (c != s->channel)
 		cc_channel_close(c);
 	if (r || d->failed || !d->pool.pool[0])
 		return false;
 	if (d->nr)
-		qsort(d->disks, d->nr, sizeof(*d->disks), by_name);
+		qsort(d->disks, d->nr, sizeof(*d->disks), by_pool_and_disk);
 	drop_twins(d);
 	return !make_labels(d, pool);
 }

@@ -14,7 +14,7 @@
 
 /* ---- bytes ---- */
 
-static bool make_room(struct cc_text *t, size_t len)
+static bool make_text_room(struct cc_text *t, size_t len)
 {
 	size_t size = t->size ? t->size : FIRST_SIZE;
 	char *data;
@@ -35,7 +35,7 @@ static bool make_room(struct cc_text *t, size_t len)
 
 static void put(struct cc_text *t, const char *s, size_t len)
 {
-	if (!make_room(t, len))
+	if (!make_text_room(t, len))
 		return;
 	memcpy(t->data + t->len, s, len);
 	t->len += len;

@@ -9,7 +9,7 @@
 /* Histograms are told in coarser steps than they are kept in: four for each factor of two. */
 #define STEP (CC_HIST_SUB / 4)
 
-static void set_number(json_t *o, const char *name, uint64_t v)
+static void set_json_number(json_t *o, const char *name, uint64_t v)
 {
 	json_object_set_new(o, name, json_integer((json_int_t)v));
 }
@@ -34,13 +34,13 @@ static json_t *histogram(const struct cc_hist *h)
 {
 	json_t *o = json_object();
 
-	set_number(o, "count", h->count);
-	set_number(o, "mean_us", h->count ? h->sum_us / h->count : 0);
-	set_number(o, "p50_us", cc_hist_quantile(h, 500));
-	set_number(o, "p90_us", cc_hist_quantile(h, 900));
-	set_number(o, "p99_us", cc_hist_quantile(h, 990));
-	set_number(o, "p999_us", cc_hist_quantile(h, 999));
-	set_number(o, "max_us", h->max_us);
+	set_json_number(o, "count", h->count);
+	set_json_number(o, "mean_us", h->count ? h->sum_us / h->count : 0);
+	set_json_number(o, "p50_us", cc_hist_quantile(h, 500));
+	set_json_number(o, "p90_us", cc_hist_quantile(h, 900));
+	set_json_number(o, "p99_us", cc_hist_quantile(h, 990));
+	set_json_number(o, "p999_us", cc_hist_quantile(h, 999));
+	set_json_number(o, "max_us", h->max_us);
 	json_object_set_new(o, "buckets", buckets(h));
 	return o;
 }
@@ -50,7 +50,7 @@ static json_t *results(const struct cc_endpoint_stats *st)
 	json_t *o = json_object();
 
 	for (int i = 0; i <= CC_STORE_ERROR; i++)
-		set_number(o, cc_store_result_name((enum cc_store_result)i), st->results[i]);
+		set_json_number(o, cc_store_result_name((enum cc_store_result)i), st->results[i]);
 	return o;
 }
 
@@ -59,8 +59,8 @@ static json_t *retries(const struct cc_endpoint_stats *st)
 	json_t *o = json_object();
 
 	for (int i = CC_RETRY_TRANSIENT; i < CC_RETRY_FATAL; i++)
-		set_number(o, cc_retry_class_name((enum cc_retry_class)i), st->retries[i]);
-	set_number(o, "fallback", st->fallbacks);
+		set_json_number(o, cc_retry_class_name((enum cc_retry_class)i), st->retries[i]);
+	set_json_number(o, "fallback", st->fallbacks);
 	return o;
 }
 
@@ -68,11 +68,11 @@ static json_t *hedges(const struct cc_hedge_stats *st)
 {
 	json_t *o = json_object();
 
-	set_number(o, "launched", st->launched);
-	set_number(o, "won", st->won);
-	set_number(o, "lost", st->lost);
-	set_number(o, "failed", st->failed);
-	set_number(o, "denied", st->denied);
+	set_json_number(o, "launched", st->launched);
+	set_json_number(o, "won", st->won);
+	set_json_number(o, "lost", st->lost);
+	set_json_number(o, "failed", st->failed);
+	set_json_number(o, "denied", st->denied);
 	return o;
 }
 
@@ -84,22 +84,22 @@ static json_t *endpoint(const struct cc_endpoint *e)
 
 	json_object_set_new(o, "store", json_string(e->config->name));
 	json_object_set_new(o, "url", json_string(e->config->url));
-	set_number(o, "gets", st->gets);
-	set_number(o, "bytes", st->bytes);
-	set_number(o, "wasted_bytes", st->wasted_bytes);
+	set_json_number(o, "gets", st->gets);
+	set_json_number(o, "bytes", st->bytes);
+	set_json_number(o, "wasted_bytes", st->wasted_bytes);
 	json_object_set_new(o, "results", results(st));
 	json_object_set_new(o, "retries", retries(st));
-	set_number(o, "retries_denied", st->retries_denied);
-	set_number(o, "quota", e->quota);
+	set_json_number(o, "retries_denied", st->retries_denied);
+	set_json_number(o, "quota", e->quota);
 	json_object_set_new(o, "hedges", hedges(&st->hedges[CC_HEDGE_FIRST_BYTE]));
 	json_object_set_new(o, "stalls", hedges(&st->hedges[CC_HEDGE_STALL]));
-	set_number(o, "hedge_after_us", cc_endpoint_hedge_after(e, now) / 1000);
-	set_number(o, "in_flight", e->pace.active);
-	set_number(o, "limit", (uint64_t)e->pace.limit);
+	set_json_number(o, "hedge_after_us", cc_endpoint_hedge_after(e, now) / 1000);
+	set_json_number(o, "in_flight", e->pace.active);
+	set_json_number(o, "limit", (uint64_t)e->pace.limit);
 	json_object_set_new(o, "throttled", json_boolean(now < e->throttled_until_ns));
 	json_object_set_new(o, "breaker", json_string(cc_breaker_name(e->breaker)));
-	set_number(o, "breaker_opened", st->breaker_opened);
-	set_number(o, "connections", st->connections);
+	set_json_number(o, "breaker_opened", st->breaker_opened);
+	set_json_number(o, "connections", st->connections);
 	json_object_set_new(o, "ttfb", histogram(&st->ttfb));
 	json_object_set_new(o, "total", histogram(&st->total));
 	return o;
@@ -121,7 +121,7 @@ static void add_queue(json_t *o, const struct cc_fetch_stats *st)
 	json_t *queued = json_object(), *times = json_object();
 
 	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++) {
-		set_number(queued, names[i], st->queued[i]);
+		set_json_number(queued, names[i], st->queued[i]);
 		json_object_set_new(times, names[i], histogram(&st->queue_time[i]));
 	}
 	json_object_set_new(o, "queued", queued);
@@ -139,10 +139,10 @@ json_t *cc_report_fetch(struct cc_session *s)
 	cc_fetch_get_stats(s->fetch, &copy->stats);
 	json_object_set_new(o, "pool", json_string(s->config->pool));
 	add_queue(o, &copy->stats);
-	set_number(o, "in_flight", copy->stats.in_flight);
-	set_number(o, "max_in_flight", s->config->fetch.max_in_flight);
-	set_number(o, "negative_hits", copy->stats.negative_hits);
-	set_number(o, "promoted", copy->stats.promoted);
+	set_json_number(o, "in_flight", copy->stats.in_flight);
+	set_json_number(o, "max_in_flight", s->config->fetch.max_in_flight);
+	set_json_number(o, "negative_hits", copy->stats.negative_hits);
+	set_json_number(o, "promoted", copy->stats.promoted);
 	json_object_set_new(o, "endpoints", endpoints(s, &copy->endpoint));
 	free(copy);
 	return o;
