@@ -154,12 +154,10 @@ static void refuse(struct request *q, uint32_t index, int error)
 
 static void send_refused(struct request *q)
 {
-	struct nlmsghdr *nlh;
+	struct nlmsghdr *nlh = begin_reply(q);
 
-	if (!q->nr_refused)
-		return;
-	nlh = begin_reply(q);
-	mnl_attr_put(nlh, CHUNKCACHE_A_REFUSED, q->nr_refused * sizeof(q->refused[0]), q->refused);
+	if (q->nr_refused)
+		mnl_attr_put(nlh, CHUNKCACHE_A_REFUSED, q->nr_refused * sizeof(q->refused[0]), q->refused);
 	send_message(q->conn, nlh);
 }
 
