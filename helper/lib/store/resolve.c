@@ -21,13 +21,16 @@
 #define MAX_ADDRESSES	16
 #define FRESH_NS	(30 * CC_SECOND)	/* addresses are good for */
 #define FAILED_NS	(1 * CC_SECOND)	/* a failure is remembered for */
-#define PARKED_NS	(5 * CC_SECOND)	/* so long an address that failed is left out */
+#define PAUSE_MIN_NS	(5 * CC_SECOND)	/* so long an address that failed is left out; twice ... */
+#define PAUSE_MAX_NS	(160 * CC_SECOND) /* ... as long each time that it fails then, but no longer */
 #define SLOW_FACTOR	2			/* slower than the next by so much: left out mostly ... */
 #define SLOW_TRIES	31			/* ... but for one turn in so many (a prime: all get one) */
 
 struct address {
 	char text[CC_ADDRESS_SIZE];
 	uint64_t parked_ns;		/* until then */
+	uint64_t pause_ns;		/* the last one; 0: it has not failed since it answered */
+	bool probing;			/* one request finds out whether it is back */
 	uint64_t us;			/* to the first byte, a mean that forgets; 0: not known */
 };
 
@@ -184,32 +187,50 @@ static struct address *in_turn(struct cc_resolver *r, const char *avoid, uint64_
 		else if (!avoided && !other)
 			other = next;
 	}
-	if (!up)
+	if (!up) {
+		/* All were looked at: the next one has its turn, too. */
+		r->next++;
 		up = other;
+	}
 	return up ? up : &r->addresses[r->next++ % r->nr_addresses];
 }
 
-static const char *choose_address(struct cc_resolver *r, const char *avoid)
+static struct address *choose_address(struct cc_resolver *r, const char *avoid)
 {
 	uint64_t now = cc_now_ns();
 	struct address *a = in_turn(r, avoid, now), *b;
 
 	if (r->nr_addresses < 2 || !(r->turns++ % SLOW_TRIES))
-		return a->text;
+		return a;
 	b = &r->addresses[r->next % r->nr_addresses];
 	if (b->us && a->us > SLOW_FACTOR * b->us && now >= b->parked_ns &&
 	    (!avoid || strcmp(b->text, avoid)))
 		a = in_turn(r, avoid, now);
-	return a->text;
+	return a;
+}
+
+/* Of an address whose pause is over one request learns more than many, which would all wait in vain. */
+static void start_probe(struct address *a)
+{
+	uint64_t now = cc_now_ns();
+
+	if (!a->pause_ns || now < a->parked_ns)
+		return;
+	a->probing = true;
+	a->parked_ns = now + a->pause_ns;
 }
 
 /* Called with the lock held. */
 static int get_address(struct cc_resolver *r, const char *avoid, char *ret_address, char *err,
 		       unsigned int errlen)
 {
+	struct address *a;
+
 	start_lookup(r);
 	if (r->nr_addresses) {
-		strcpy(ret_address, choose_address(r, avoid));
+		a = choose_address(r, avoid);
+		start_probe(a);
+		strcpy(ret_address, a->text);
 		return 0;
 	}
 	if (r->busy)
@@ -275,12 +296,31 @@ bool cc_resolver_has_other(struct cc_resolver *r, const char *address)
 
 /* ---- what is learned ---- */
 
+/* Many requests may fail together: only the first, and later the probe, say how long to wait. */
+static void park_address(struct address *a)
+{
+	uint64_t now = cc_now_ns();
+
+	if (a->pause_ns && !a->probing && now < a->parked_ns)
+		return;
+	a->pause_ns = a->pause_ns ? 2 * a->pause_ns : PAUSE_MIN_NS;
+	if (a->pause_ns > PAUSE_MAX_NS)
+		a->pause_ns = PAUSE_MAX_NS;
+	a->parked_ns = now + a->pause_ns;
+	a->probing = false;
+}
+
 /* Called with the lock held. */
 static void learn_address(struct address *a, bool failed, uint64_t us)
 {
-	if (failed)
-		a->parked_ns = cc_now_ns() + PARKED_NS;
-	else if (!a->us)
+	if (failed) {
+		park_address(a);
+		return;
+	}
+	a->pause_ns = 0;
+	a->parked_ns = 0;
+	a->probing = false;
+	if (!a->us)
 		a->us = us;
 	else
 		a->us += ((int64_t)us - (int64_t)a->us) / 8;
