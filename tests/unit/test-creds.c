@@ -209,6 +209,16 @@ static void test_order(void)
 	write_text("credentials", "[default]\naws_access_key_id=FILE\naws_secret_access_key=hush\n");
 	setenv("AWS_SHARED_CREDENTIALS_FILE", in_dir("credentials"), 1);
 	ok(loads(&c) && is("FILE", "hush", "") && !creds.expires, "the shared file %s", err);
+	set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/c");
+	route(0, "GET /c ", NULL, 200, "{\"AccessKeyId\": \"OTHER\", \"SecretAccessKey\": \"hush2\"}");
+	setenv("AWS_PROFILE", "nobody", 1);
+	fails(&c, "AWS_PROFILE: neither", "a profile that there is not is not passed over");
+	setenv("AWS_SHARED_CREDENTIALS_FILE", in_dir("nowhere"), 1);
+	fails(&c, "[nobody]", "nor without the files that could have it");
+	unsetenv("AWS_PROFILE");
+	ok(loads(&c) && is("OTHER", "hush2", ""), "without files and a name the next one is asked %s", err);
+	unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	setenv("AWS_SHARED_CREDENTIALS_FILE", in_dir("credentials"), 1);
 	setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
 	setenv("AWS_SECRET_ACCESS_KEY", "hush1", 1);
 	ok(loads(&c) && is("ENV", "hush1", ""), "the environment comes first");
@@ -518,6 +528,14 @@ static void test_renewal(void)
 	routes[0].status = 500;
 	nap_ms(2500);
 	ok(!strcmp(gives(k, 0), "ONE"), "cannot be renewed: the store may still take them");
+	cc_keyring_free(k);
+
+	expiring(first, "OLD", -3600);
+	route(0, "GET /c ", NULL, 200, first);
+	k = cc_keyring_new(&c);
+	ok(!strcmp(gives(k, 5000), "OLD"), "expired, by a clock that is ahead %s", err);
+	nap_ms(4500);
+	ok(routes[0].served <= 3, "each load comes later than the last: %u", routes[0].served);
 	cc_keyring_free(k);
 }
 

@@ -210,7 +210,15 @@ static int parse_profile(const struct cc_store_config *c, struct profile *p, cha
 		r = parse_named(p, c->credentials_file, err, errlen);
 	else
 		r = parse_home(p, err, errlen);
-	if (r || p->found)
+	if (p->found || (r && r != -ENOENT))
+		return r;
+	if (!c->credentials_file && !c->profile && variable) {
+		/* Named, so meant: the keys of whoever comes next are not those. */
+		snprintf(err, errlen, "AWS_PROFILE: neither ~/.aws/config nor ~/.aws/credentials has a section [%s]",
+			 variable);
+		return -EINVAL;
+	}
+	if (r)
 		return r;
 	snprintf(err, errlen, "%s has no section [%s]", c->credentials_file ? c->credentials_file :
 		 "~/.aws/credentials", p->name);

@@ -20,6 +20,7 @@
 #define LEAD_MAX_S	900		/* renewed so long before they expire, or a quarter of their life */
 #define RENEW_MIN_S	1
 #define BACKOFF_MIN_NS	CC_SECOND		/* after a failed load; doubled each time up to 16 s if that can wait */
+#define STALE_MAX	6		/* doublings of RENEW_MIN_S, so 64 s */
 #define RELOAD_NS	CC_SECOND		/* refused keys are not loaded again before */
 
 struct keys {
@@ -38,6 +39,7 @@ struct cc_keyring {
 	bool wanted;			/* a load is asked for, or under way */
 	char error[256];		/* of the last load, "" if it went well */
 	unsigned int failures;		/* in a row */
+	unsigned int stale;		/* loads in a row that brought keys that had expired */
 	uint64_t next_ns;		/* when to load without being asked; UINT64_MAX: never */
 	uint64_t not_before_ns;		/* nor on demand */
 };
@@ -131,14 +133,16 @@ static uint64_t random_jitter(uint64_t n)
 }
 
 /* Nanoseconds from now until keys with this end should be renewed. */
-static uint64_t renew_in(int64_t expires)
+static uint64_t renew_in(struct cc_keyring *keyring, int64_t expires)
 {
 	int64_t life = expires - (int64_t)time(NULL), lead = life / 4;
 
 	if (lead > LEAD_MAX_S)
 		lead = LEAD_MAX_S;
+	/* Keys that are too old when they come: this host's clock is ahead, and each load brings such ones. */
 	if (life - lead < RENEW_MIN_S)
-		return RENEW_MIN_S * CC_SECOND;
+		return RENEW_MIN_S * CC_SECOND << (keyring->stale < STALE_MAX ? keyring->stale++ : STALE_MAX);
+	keyring->stale = 0;
 	return (life - lead) * CC_SECOND - random_jitter((life - lead < 600 ? life - lead : 600) * CC_SECOND);
 }
 
@@ -154,7 +158,7 @@ static void keys_loaded(struct cc_keyring *keyring, struct keys *keys)
 	keyring->refused = false;
 	keyring->error[0] = '\0';
 	keyring->failures = 0;
-	keyring->next_ns = keys->creds.expires ? now + renew_in(keys->creds.expires) : UINT64_MAX;
+	keyring->next_ns = keys->creds.expires ? now + renew_in(keyring, keys->creds.expires) : UINT64_MAX;
 	keyring->not_before_ns = now + RELOAD_NS;
 }
 
