@@ -15,6 +15,7 @@
 
 #include "boot-trace.h"
 #include "clock.h"
+#include "cleanup.h"
 #include "command.h"
 #include "gc-mark.h"
 #include "manifest.h"
@@ -51,6 +52,7 @@ struct gc {
 	struct ctl_store_opts store_opts;
 	struct ctl_store store;
 	struct cc_lease lease;
+	struct ctl_cleanup cleanup;	/* of the lease */
 	const char *keep[KEEP_MAX];
 	unsigned int nr_keep;
 	bool dry_run, list, json;
@@ -408,10 +410,19 @@ static int refuse_others(struct gc *g)
 	return CTL_FAILED;
 }
 
+static void abandon_lease(void *arg)
+{
+	struct gc *g = arg;
+
+	stop(g, "interrupted");
+	cc_lease_abandon(&g->lease);
+}
+
 static int take_lease(struct gc *g)
 {
 	char err[256] = "";
 
+	ctl_cleanup_add(&g->cleanup, abandon_lease, g);
 	if (!cc_lease_take(g->store.store, CC_LEASE_GC, NULL, &g->lease, err, sizeof(err)))
 		return refuse_others(g);
 	ctl_err("%s", err);
@@ -456,6 +467,7 @@ static int collect(struct gc *g)
 
 static void release(struct gc *g)
 {
+	ctl_cleanup_remove(&g->cleanup);
 	cc_lease_drop(&g->lease);
 	ctl_store_close(&g->store);
 	ctl_marks_free(&g->marks);
@@ -546,6 +558,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 	r = ctl_operands(argc, 0, "no argument");
 	if (r)
 		return r;
+	ctl_cleanup_start();
 	r = collect(&g);
 	release(&g);
 	return ctl_finish(r);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "command.h"
 #include "import-pass.h"
 #include "manifest.h"
@@ -20,19 +21,21 @@
 #include "workers.h"
 
 struct import {
-	const char *path, *name, *format, *tmp_dir;
+	const char *path, *command, *name, *format, *tmp_dir;
 	struct ctl_store_opts store_opts;
 	struct ctl_store store;
 	bool replace, json;
 	struct cc_lease lease;
+	struct ctl_cleanup cleanup;	/* of the lease */
 	struct ctl_pass pass;
 };
 
 static const char help[] =
 	"IMAGE is a raw file, a block device, a pipe, - for standard input, or with\n"
-	"--format a file of another format.  Holes and chunks of zeros are not stored;\n"
-	"chunks that the store has already are not uploaded again: an import that was\n"
-	"cut off goes on where it was when it is started again.  Prints the image's\n"
+	"--format a file of another format.  What is written to meanwhile is refused, and\n"
+	"what looks packed, or like another format.  Holes and chunks of zeros are not\n"
+	"stored; chunks that the store has already are not uploaded again: an import that\n"
+	"was cut off goes on where it was when it is started again.  Prints the image's\n"
 	"digest.\n"
 	"\n"
 	"  --name N             name of the image: 1 to 128 of [a-zA-Z0-9._-]\n"
@@ -44,7 +47,12 @@ static const char help[] =
 	"                       meant before\n"
 	"  --format F           qcow2, vmdk, vhdx or what else qemu-img knows; makes a\n"
 	"                       raw copy in a temporary directory first\n"
-	"  --tmp DIR            that directory, default $TMPDIR, else /var/tmp\n"
+	"  --tmp DIR            that directory, default $TMPDIR, else /var/tmp; it gets a\n"
+	"                       copy of the file as well\n"
+	"  --from-command CMD   in place of IMAGE: what CMD writes, run by bash with\n"
+	"                       pipefail or else by sh; if it fails, there is no image\n"
+	"  --size SIZE          the image has so many bytes, else it is refused: a pipe\n"
+	"                       does not tell whether its writer failed\n"
 	"  --json               print a summary as JSON instead of the digest\n"
 	"\n"
 	CTL_STORE_HELP;
@@ -137,19 +145,28 @@ static int hold_name(struct import *m, struct cc_lease *lease)
 	}
 }
 
+static void abandon_lease(void *arg)
+{
+	cc_lease_abandon(arg);
+}
+
 static int put_name(struct import *m, const struct cc_manifest *manifest)
 {
+	struct ctl_cleanup cleanup = { 0 };
 	struct cc_lease lease = { 0 };
 	enum cc_store_result res;
 	char err[256] = "";
-	int r = hold_name(m, &lease);
+	int r;
 
+	ctl_cleanup_add(&cleanup, abandon_lease, &lease);
+	r = hold_name(m, &lease);
 	if (!r) {
 		res = cc_image_put_name(m->store.store, m->name, manifest->digest, m->replace, err,
 					sizeof(err));
 		if (res)
 			r = res == CC_STORE_EXISTS ? refuse_name(err) : failed(err);
 	}
+	ctl_cleanup_remove(&cleanup);
 	cc_lease_drop(&lease);
 	return r;
 }
@@ -159,7 +176,8 @@ static int put_name(struct import *m, const struct cc_manifest *manifest)
 static int open_image(struct import *m)
 {
 	struct ctl_pass *p = &m->pass;
-	int r = ctl_source_open(&p->source, m->path, m->format, m->tmp_dir);
+	int r = m->command ? ctl_source_run(&p->source, m->command, m->format != NULL) :
+			     ctl_source_open(&p->source, m->path, m->format, m->tmp_dir);
 
 	if (r || !ctl_pass_size(p))
 		return r;
@@ -191,6 +209,7 @@ static int take_lease(struct import *m)
 {
 	char err[256] = "";
 
+	ctl_cleanup_add(&m->cleanup, abandon_lease, &m->lease);
 	if (cc_lease_take(m->store.store, CC_LEASE_IMPORT, NULL, &m->lease, err, sizeof(err)))
 		return failed(err);
 	return wait_for_gc(m);
@@ -330,6 +349,13 @@ static int parse_option(struct import *m, int c, char **argv)
 	case 't':
 		m->tmp_dir = optarg;
 		return 0;
+	case 'F':
+		m->command = optarg;
+		return 0;
+	case 's':
+		if (ctl_parse_size("--size", optarg, &m->pass.source.expected))
+			return CTL_USAGE;
+		return m->pass.source.expected ? 0 : ctl_usage("--size: expected more than 0");
 	case CTL_OPT_JSON:
 		m->json = true;
 		return 0;
@@ -349,6 +375,8 @@ static int parse_arguments(struct import *m, const struct ctl_command *cmd, int 
 		{ "replace", no_argument, NULL, 'r' },
 		{ "format", required_argument, NULL, 'f' },
 		{ "tmp", required_argument, NULL, 't' },
+		{ "from-command", required_argument, NULL, 'F' },
+		{ "size", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, CTL_OPT_JSON },
 		CTL_STORE_OPTIONS,
 		{ 0 }
@@ -365,15 +393,18 @@ static int parse_arguments(struct import *m, const struct ctl_command *cmd, int 
 		if (r)
 			return r;
 	}
-	r = ctl_operands(argc, 1, "one IMAGE");
+	r = m->command ? ctl_operands(argc, 0, "no IMAGE besides --from-command") :
+			 ctl_operands(argc, 1, "one IMAGE");
 	if (r)
 		return r;
+	if (m->command && m->format && strcmp(m->format, "raw"))
+		return ctl_usage("--format %s: expected a file, it can't be read from a stream", m->format);
 	if (!m->name)
 		return ctl_usage("--name is needed");
 	if (cc_image_name(m->name, object))
 		return ctl_usage("--name: expected 1 to %d of [a-zA-Z0-9._-], not starting with "
 				 "'.' or '-', got '%s'", CC_IMAGE_NAME_MAX, m->name);
-	m->path = argv[optind];
+	m->path = m->command ? m->command : argv[optind];
 	return 0;
 }
 
@@ -392,7 +423,9 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 	if (r || helped)
 		return r;
 	srand(getpid());
+	ctl_cleanup_start();
 	r = import_image(&m);
+	ctl_cleanup_remove(&m.cleanup);
 	cc_lease_drop(&m.lease);
 	ctl_store_close(&m.store);
 	ctl_pass_free(&m.pass);
@@ -401,7 +434,7 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 
 const struct ctl_command ctl_cmd_import = {
 	.name = "import",
-	.synopsis = "IMAGE --name N --store S [OPTION]...",
+	.synopsis = "IMAGE|--from-command CMD --name N --store S [OPTION]...",
 	.summary = "Put an image into a store",
 	.help = help,
 	.run = run_import,

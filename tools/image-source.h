@@ -10,24 +10,44 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include "image-format.h"
 
 struct ctl_source {
-	const char *path;
+	const char *path;	/* or the command */
 	int fd;
 	bool stream;
+	bool any;		/* whatever it looks like, it is raw */
+	pid_t producer;		/* of the stream, 0: none that we started */
+	uint64_t expected;	/* bytes, by --size; 0: not told */
 	uint64_t size;		/* bytes; of a stream: what was read so far */
 	uint64_t data_end;	/* there is data from the offset asked for last up to here */
+	struct stat state;	/* of a file, when it was opened */
 };
 
+#define CTL_SOURCE_WHY 320
+
 /*
- * format: NULL or "raw", or what qemu-img calls it.  Without a format, a file that looks like one of another
- * is refused: whoever wrote into a raw image could make it look so, and name files of this host in
- * it.  For the same reason files that refer to others are refused.  0, or CTL_FAILED or
- * CTL_USAGE after a message.  fd is -1 if it was not opened.
+ * format: NULL or "raw", or what qemu-img calls it.  Without a format, a file that looks packed or like one
+ * of another format is refused: whoever wrote into a raw image could make it look so, and name files of this
+ * host in it.  For the same reason files that refer to others are refused.  0, or CTL_FAILED or
+ * CTL_USAGE after a message.  s is zeroed but for fd, -1, which it stays if nothing was opened.
  */
 int ctl_source_open(struct ctl_source *s, const char *path, const char *format,
 		    const char *tmp_dir);
+/* What a command of the shell writes.  any: it is raw, whatever it looks like. */
+int ctl_source_run(struct ctl_source *s, const char *command, bool any);
+/* For ctl_source_open(): puts a raw copy in place of the file.  0, or CTL_FAILED after a message. */
+int ctl_convert(struct ctl_source *s, const char *format, const char *tmp_dir);
+/*
+ * When all was read: is it still what it was, as long as it should be, and has its producer ended well?
+ * 0, or -EIO with a line in why.
+ */
+int ctl_source_check(struct ctl_source *s, char *why, size_t size);
+/* What a stream's first or last bytes look like, if not raw. */
+const struct ctl_format *ctl_source_format(const struct ctl_source *s, const uint8_t *buf, size_t size,
+					   bool first, bool last);
 void ctl_source_close(struct ctl_source *s);
 /* The offset of the first byte at or behind offset that may be other than zero, or size. */
 uint64_t ctl_source_data(struct ctl_source *s, uint64_t offset);

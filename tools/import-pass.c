@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "manifest.h"
 #include "say.h"
@@ -20,6 +21,7 @@
 
 #define SECTOR 512
 #define FIRST_IDS 1024
+#define STOP_SECONDS 3
 
 static void fail(struct ctl_pass *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -97,6 +99,16 @@ static int __read_stream(struct ctl_pass *p, uint8_t *buf, size_t size, size_t *
 	return 0;
 }
 
+static bool refuse_format(struct ctl_pass *p, const uint8_t *buf, size_t got)
+{
+	const struct ctl_format *f = ctl_source_format(&p->source, buf, got, !p->next, p->ended);
+	char advice[200];
+
+	if (f)
+		fail(p, "%s: %s", p->source.path, ctl_format_advice(f, advice, sizeof(advice)));
+	return f;
+}
+
 static int next_of_stream(struct ctl_pass *p, uint64_t *ret_chunk, uint8_t *buf)
 {
 	size_t size = (size_t)1 << p->chunk_shift, got;
@@ -106,6 +118,8 @@ static int next_of_stream(struct ctl_pass *p, uint64_t *ret_chunk, uint8_t *buf)
 	r = __read_stream(p, buf, size, &got);
 	if (!r && got && (p->next >= CC_MANIFEST_CHUNKS_MAX || p->source.size > CC_IMAGE_SIZE_MAX))
 		r = -EFBIG;
+	if (!r && got && refuse_format(p, buf, got))
+		r = -EINVAL;
 	if (!r && got) {
 		memset(buf + got, 0, size - got);
 		*ret_chunk = p->next++;
@@ -254,8 +268,32 @@ static void finish_ids(struct ctl_pass *p)
 		fail(p, "out of memory");
 }
 
+/* What they are writing to a directory gets its name, or goes; they are not waited for in vain. */
+static void stop_workers(void *arg)
+{
+	struct ctl_pass *p = arg;
+	struct timespec due;
+
+	fail(p, "interrupted");
+	clock_gettime(CLOCK_REALTIME, &due);
+	due.tv_sec += STOP_SECONDS;
+	pthread_mutex_lock(&p->lock);
+	while (p->running && !pthread_cond_timedwait(&p->stopped, &p->lock, &due))
+		;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void workers_ended(struct ctl_pass *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->running = false;
+	pthread_cond_signal(&p->stopped);
+	pthread_mutex_unlock(&p->lock);
+}
+
 int ctl_pass_run(struct ctl_pass *p, bool do_upload)
 {
+	char why[CTL_SOURCE_WHY];
 	int r;
 
 	p->upload = do_upload;
@@ -266,10 +304,16 @@ int ctl_pass_run(struct ctl_pass *p, bool do_upload)
 		memset(p->ids, 0, p->nr_ids * CC_ID_SIZE);
 	cc_id_set_free(&p->seen);
 	ctl_progress_start(&p->progress, do_upload ? "importing" : "hashing", p->image_size);
+	p->running = true;
+	ctl_cleanup_add(&p->cleanup, stop_workers, p);
 	r = ctl_workers_run(p->jobs, import_worker, p);
+	workers_ended(p);
+	ctl_cleanup_remove(&p->cleanup);
 	ctl_progress_end(&p->progress);
 	if (r)
 		fail(p, "threads: %s", strerror(-r));
+	if (!p->failed && ctl_source_check(&p->source, why, sizeof(why)))
+		fail(p, "%s", why);
 	if (!p->failed && p->source.stream)
 		end_of_stream(p);
 	if (!p->failed)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "cleanup.h"
 #include "id-set.h"
 #include "image-source.h"
 #include "progress.h"
@@ -45,13 +46,17 @@ struct ctl_pass {
 	struct cc_id_set seen;
 	struct ctl_pass_count count;
 	bool failed;
-	char error[320];
+	char error[CTL_SOURCE_WHY];
+	bool running;			/* workers */
+	pthread_cond_t stopped;		/* they are not any more */
+	struct ctl_cleanup cleanup;
 };
 
 #define CTL_PASS_INIT { \
 	.source.fd = -1, \
 	.reading = PTHREAD_MUTEX_INITIALIZER, \
 	.lock = PTHREAD_MUTEX_INITIALIZER, \
+	.stopped = PTHREAD_COND_INITIALIZER, \
 }
 
 /* Once the source is open: image_size and nr_chunks.  0, or -EFBIG: a manifest has not so many. */

@@ -85,6 +85,89 @@ else
 	check "qemu-img is there, for other formats (tests/setup.sh vm installs it)" false
 fi
 
+
+# ---- what is no raw image, whichever way it comes ----
+head -c 200000 a >plain
+gzip -k plain
+xz -0k plain
+bzip2 -k plain
+tar cf plain.tar plain
+{ printf '\120\052\115\030\4\0\0\0abcd\050\265\057\375'; cat plain; } >plain.zst
+printf 'LUKS\272\276' | cat - plain >plain.luks
+printf '<!DOCTYPE html>' | cat - plain >plain.html
+{ cat plain; truncate -s 352 /dev/stdout; } >plain.vhd 2>/dev/null
+printf conectix | dd of=plain.vhd bs=1 seek=200192 conv=notrunc status=none
+truncate -s 200704 plain.vhd
+for packed in gz xz bz2 tar zst luks html vhd; do
+	refuse 1 "plain.$packed: looks like .*--format raw if it is not" \
+		import plain.$packed --name packed --store "$formats"
+	"$ctl" import - --name packed --store "$formats" <plain.$packed >out 2>err
+	check "from standard input" [ $? -eq 1 -a "$(grep -c 'looks like' err)" = 1 ]
+	cat plain.$packed | "$ctl" import /dev/stdin --name packed --store "$formats" >out 2>err
+	check "from a pipe" [ $? -eq 1 -a "$(grep -c 'looks like' err)" = 1 ]
+done
+check "none of them has a name" [ ! -e f/images/packed ]
+run 0 "as bytes" import plain.gz --format raw --name bytes --replace --store "$formats"
+"$ctl" import - --format raw --name bytes --replace --store "$formats" <plain.gz >out 2>err
+ok $? "also from a stream"
+
+# ---- producers that fail, files that change ----
+run 0 "what a command writes" import --from-command 'gzip -dc plain.gz' --name command --store "$formats"
+run 0 "the same from the file" import plain --name direct --store "$formats"
+check "is what is in the file" cmp -s f/images/command f/images/direct
+for command in 'cat plain; exit 3' 'false | cat plain' 'cat plain; kill -9 $$' 'head -c 100000 plain; gzip -dc gone.gz 2>/dev/null'; do
+	refuse 1 "--from-command '.*': failed: (exit status|signal)" \
+		import --from-command "$command" --name failed --store "$formats"
+done
+refuse 2 "expected no IMAGE besides" import plain --from-command true --name failed --store "$formats"
+refuse 1 "--from-command|true: is empty" import --from-command true --name failed --store "$formats"
+head -c 100000 plain | "$ctl" import - --size 200000 --name failed --store "$formats" >out 2>err
+check "a stream that is too short" [ $? -eq 1 ]
+check "is told of" grep -q "standard input: has 100000 bytes, --size says 200000" err
+refuse 1 "plain: has 200000 bytes, --size says 65536" import plain --size 64K --name failed --store "$formats"
+run 0 "of the right size" import plain --size 200000 --name sized --store "$formats"
+cp image grows
+while :; do printf x >>grows; done &
+writer=$!
+refuse 1 "grows: (its size has changed|was written to) meanwhile" import grows --name failed --store "$formats"
+kill $writer
+wait $writer 2>/dev/null
+while :; do printf x | dd of=image.w bs=1 seek=100 conv=notrunc status=none; done &
+writer=$!
+until [ -s image.w ]; do :; done
+truncate -s 3M image.w
+refuse 1 "image.w: (its size has changed|was written to) meanwhile" import image.w --name failed --store "$formats"
+kill $writer
+wait $writer 2>/dev/null
+check "none of them has a name" [ ! -e f/images/failed ]
+
+# ---- signals ----
+mkdir i
+interrupted=file://$dir/i
+mkfifo feed
+for signal in INT TERM HUP; do
+	{ cat plain; exec sleep 60; } >feed &
+	feeder=$!
+	setsid -w env --default-signal=INT "$ctl" import - --name i --chunk-size 64K --store "$interrupted" \
+		<feed >out 2>err &
+	until [ "$(find i/chunks -type f 2>/dev/null | wc -l)" -ge 3 ]; do :; done
+	pid=$(pgrep -f "import - --name i --chunk-size 64K" | tail -n 1)
+	kill -$signal "$pid"
+	while kill -0 "$pid" 2>/dev/null; do :; done
+	check "SIG$signal gives the lease back" [ -z "$(ls i/leases)" ]
+	check "and leaves no file" [ -z "$(find i -name '.tmp-*')" -a ! -e i/images/i ]
+	kill $feeder
+	wait
+	rm -rf i/chunks
+done
+"$ctl" import --from-command 'sleep 71.5 & cat plain; sleep 72.5' --name i --store "$interrupted" >out 2>err &
+pid=$!
+until pgrep -f "^sleep 72.5" >/dev/null; do :; done
+kill $pid
+wait $pid
+check "it ends by the signal" [ $? -eq 143 ]
+check "and with it what it has started" [ -z "$(pgrep -f '^sleep 7[12].5')" ]
+
 # ---- gc ----
 mkdir g
 gc=file://$dir/g

@@ -144,6 +144,16 @@ void cc_lease_drop(struct cc_lease *l)
 	cc_store_delete(l->store, l->object, err, sizeof(err));
 }
 
+void cc_lease_abandon(struct cc_lease *l)
+{
+	char err[256];
+
+	if (l->held)
+		cc_lease_drop(l);
+	else if (l->object[0])
+		cc_store_delete(l->store, l->object, err, sizeof(err));
+}
+
 bool cc_lease_holds(struct cc_lease *l)
 {
 	bool holds;

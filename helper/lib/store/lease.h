@@ -50,6 +50,11 @@ enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, 
 bool cc_lease_is_name(const char *object);
 /* Harmless if it is not held. */
 void cc_lease_drop(struct cc_lease *l);
+/*
+ * From another thread, before the program ends: gives it back, however far its owner is with taking or
+ * dropping it.
+ */
+void cc_lease_abandon(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
 bool cc_lease_holds(struct cc_lease *l);
 /* How many live leases of a kind (CC_LEASE_NAME: of the same name) others have, and the store's time. */
