@@ -118,6 +118,9 @@ KERNEL_OBJ := $(patsubst %,$(BUILD)/tests/tools/kernel/%.o,front stub stub-netli
 $(BUILD)/cc-kernel $(BUILD)/cc-replay: $(KERNEL_OBJ)
 $(BUILD)/cc-replay $(BUILD)/cc-playback $(BUILD)/unit/test-trace: $(BUILD)/tests/tools/replay/trace.o
 
+# The scripted client of the netlink protocol, by subject.
+$(BUILD)/cc-nl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/nl/*.c))
+
 # What is preloaded into programs under test.
 SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so
 $(BUILD)/cc-shim.so: tests/tools/kernel/shim.c tests/tools/kernel/stub.h
