@@ -44,6 +44,8 @@ static const struct family pool_families[] = {
 	{ COUNTER("pool_fills", "Slots that became valid."), ALONE(FILLS) },
 	{ COUNTER("pool_evictions", "Valid slots that the replacement policy gave up."), ALONE(EVICTIONS) },
 	{ COUNTER("pool_epochs", "Epoch switches, each of which frees a batch of slots."), ALONE(EPOCHS) },
+	{ COUNTER("pool_switching_seconds", "Time that epoch switches waited for readers to end."), {
+		{ CHUNKCACHE_STAT_SWITCHING_US, NULL } }, 1, 1, 6 },
 	{ COUNTER("pool_doorbells", "Doorbells sent to the helper."), ALONE(DOORBELLS) },
 	{ COUNTER("pool_messages", "Netlink messages from the helper."), ALONE(MESSAGES) },
 	{ COUNTER("pool_messages_refused", "Messages, and records of messages, that were refused."),

@@ -61,6 +61,7 @@ is $slots_dying 0
 alloc 8
 is $nr_slots_got 6
 END
+at_least "us that switches waited for the read" "$(pool_counter switching_us)" 4000000
 slow_down 0 0
 helper_start
 verify vm1 a --seq

@@ -52,6 +52,7 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_FILLS] = slots.fills;
 	ret[CHUNKCACHE_STAT_EVICTIONS] = slots.evictions;
 	ret[CHUNKCACHE_STAT_EPOCHS] = slots.epochs;
+	ret[CHUNKCACHE_STAT_SWITCHING_US] = slots.switching_us;
 	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
 	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
 	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);

@@ -42,8 +42,10 @@ static struct cc_dev *dev_make(struct cc_pool *pool, struct mapped_device *md)
 	INIT_LIST_HEAD(&dev->promises);
 	dev->pool = pool;
 	dev->devt = disk_devt(dm_disk(md));
-	dm_copy_name_and_uuid(md, dev->name, NULL);
-	r = cc_stats_init(&dev->stats);
+	/* -ENXIO: the device was removed meanwhile and has no name any more. */
+	r = dm_copy_name_and_uuid(md, dev->name, NULL);
+	if (!r)
+		r = cc_stats_init(&dev->stats);
 	if (r)
 		goto put_kobj;
 	r = cc_pool_add_kobject(&dev->kobj, &pool->kobj, dev->name, dev->devt,

@@ -36,7 +36,10 @@ struct cc_dev {
 /* Defined with the attributes in sysfs.c. */
 extern const struct kobj_type cc_dev_ktype;
 
-/* The device of a disk, with a reference; ERR_PTR(-ENOMEM).  Holds no reference on pool. */
+/*
+ * The device of a disk, with a reference; ERR_PTR(-ENOMEM), or -ENXIO if md was
+ * removed meanwhile.  Holds no reference on pool.
+ */
 struct cc_dev *cc_dev_get(struct cc_pool *pool, struct mapped_device *md);
 void cc_dev_put(struct cc_dev *dev);
 

@@ -54,6 +54,21 @@ void cc_disk_withdraw(struct cc_disk *disk)
 		cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_DISK, NULL);
 }
 
+void cc_disk_set_state(struct cc_disk *disk, u32 state, const char *reason)
+{
+	bool same = disk->state == state && !strcmp(disk->reason, reason);
+
+	lockdep_assert_held(disk->cmd);
+	WRITE_ONCE(disk->state, state);
+	strscpy(disk->reason, reason, sizeof(disk->reason));
+	cc_miss_refuse(disk, state == CHUNKCACHE_DISK_REFUSED);
+	if (same)
+		return;
+	if (state == CHUNKCACHE_DISK_REFUSED)
+		DMERR_LIMIT("%s: manifest refused: %s", disk->dev->name, disk->reason);
+	dm_table_event(disk->ti->table);
+}
+
 struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id)
 {
 	lockdep_assert_held(&pool->cmd);

@@ -44,6 +44,7 @@ struct cc_disk {
 	/* Below: the pool's command mutex. */
 	u64 nr_mapped;			/* entries of the map that are mapped */
 	bool announced;
+	bool event_due;			/* to be raised when this message is done */
 	u32 state;			/* enum chunkcache_disk_state */
 	char reason[CHUNKCACHE_REASON_MAX + 1];
 	/* Of its device's promises; cc_pools_lock. */
@@ -77,6 +78,12 @@ int cc_disk_reserve(struct cc_disk *disk);
 void cc_disk_announce(struct cc_disk *disk);
 /* Gone: dtr. */
 void cc_disk_withdraw(struct cc_disk *disk);
+/*
+ * The one place that changes the state of a disk's manifest (enum chunkcache_disk_state) and the
+ * reason that is shown with it; misses follow.  Whoever waits for events is woken if it is another
+ * one.  Caller holds pool->cmd.
+ */
+void cc_disk_set_state(struct cc_disk *disk, u32 state, const char *reason);
 /* Caller holds pool->cmd. */
 struct cc_disk *cc_disk_find(struct cc_pool *pool, u64 id);
 /*

@@ -6,16 +6,11 @@
 #include "dev.h"
 #include "pool.h"
 
-static void log_state(struct cc_disk *disk)
-{
-	if (disk->state == CHUNKCACHE_DISK_REFUSED)
-		DMERR_LIMIT("%s: manifest refused: %s", disk->dev->name, disk->reason);
-}
-
 int cc_do_disk_state(struct cc_cmd *c)
 {
 	struct genl_info *info = c->info;
-	struct nlattr *reason = info->attrs[CHUNKCACHE_A_REASON];
+	struct nlattr *text = info->attrs[CHUNKCACHE_A_REASON];
+	char reason[CHUNKCACHE_REASON_MAX + 1] = "";
 	struct cc_disk *disk;
 	char *p;
 
@@ -25,16 +20,12 @@ int cc_do_disk_state(struct cc_cmd *c)
 	disk = cc_disk_find(c->pool, nla_get_u64(info->attrs[CHUNKCACHE_A_DISK]));
 	if (!disk)
 		return cc_cmd_fail(info, -ENOENT, "no such disk");
-	disk->state = nla_get_u32(info->attrs[CHUNKCACHE_A_DISK_STATE]);
-	disk->reason[0] = '\0';
-	if (reason)
-		nla_strscpy(disk->reason, reason, sizeof(disk->reason));
-	for (p = disk->reason; *p; p++)
+	if (text)
+		nla_strscpy(reason, text, sizeof(reason));
+	for (p = reason; *p; p++)
 		if (!isascii(*p) || !isprint(*p))
 			*p = '?';
-	cc_miss_refuse(disk, disk->state == CHUNKCACHE_DISK_REFUSED);
-	log_state(disk);
-	dm_table_event(disk->ti->table);
+	cc_disk_set_state(disk, nla_get_u32(info->attrs[CHUNKCACHE_A_DISK_STATE]), reason);
 	return 0;
 }
 
@@ -118,8 +109,22 @@ static int fail_one(struct cc_pool *pool, const struct chunkcache_fail *f)
 		return -EINVAL;
 	/* Wrong bytes everywhere are for somebody to look at. */
 	if (f->class == CHUNKCACHE_FAIL_CORRUPT)
-		dm_table_event(disk->ti->table);
+		disk->event_due = true;
 	return cc_miss_fail(disk, cc_chunk(f->chunk), f->cookie, status[f->class]);
+}
+
+/* One event per disk and message, however many of its chunks failed. */
+static void raise_events(struct cc_pool *pool)
+{
+	struct cc_disk *disk;
+	unsigned long id;
+
+	lockdep_assert_held(&pool->cmd);
+	xa_for_each(&pool->disks, id, disk) {
+		if (disk->event_due)
+			dm_table_event(disk->ti->table);
+		disk->event_due = false;
+	}
 }
 
 int cc_do_miss_fail(struct cc_cmd *c)
@@ -140,6 +145,7 @@ int cc_do_miss_fail(struct cc_cmd *c)
 		if (r)
 			cc_cmd_refuse(c, i, r);
 	}
+	raise_events(c->pool);
 	return cc_cmd_batch_end(c);
 }
 

@@ -12,6 +12,9 @@ DEFINE_MUTEX(cc_pools_lock);
 struct workqueue_struct *cc_wq, *cc_drain_wq;
 
 static LIST_HEAD(pools);
+/* Covers who is in the list below, and their session_port; a leaf. */
+static DEFINE_SPINLOCK(ports_lock);
+static LIST_HEAD(attached_pools);
 static struct kset *kset;
 static struct dentry *debugfs;
 
@@ -117,13 +120,17 @@ static bool pool_name_taken(const char *name)
 	return false;
 }
 
-static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
-				 const struct cc_geometry *geo)
+/*
+ * All of a pool but its place in the list and in sysfs.  Without the lock: the slots of a large
+ * device take seconds, and every other pool would wait for them.
+ */
+static struct cc_pool *pool_alloc(struct mapped_device *md, dev_t cache_devt,
+				  const struct cc_geometry *geo)
 {
 	struct cc_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	int r;
 
-	lockdep_assert_held(&cc_pools_lock);
+	lockdep_assert_not_held(&cc_pools_lock);
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
 	kobject_init(&pool->kobj, &cc_pool_ktype);
@@ -135,31 +142,44 @@ static struct cc_pool *pool_make(struct mapped_device *md, dev_t cache_devt,
 		pool->instance = get_random_u64();
 	} while (!pool->instance);
 	mutex_init(&pool->cmd);
+	mutex_init(&pool->grow);
 	xa_init(&pool->disks);
 	cc_bell_init(&pool->bell, cc_wq);
 	kref_init(&pool->ref);
 	INIT_LIST_HEAD(&pool->devs);
 	INIT_LIST_HEAD(&pool->tables);
 	INIT_LIST_HEAD(&pool->sessions);
-	dm_copy_name_and_uuid(md, pool->name, NULL);
+	INIT_LIST_HEAD(&pool->attached);
+	/* -ENXIO: the device was removed meanwhile and has no name any more. */
+	r = dm_copy_name_and_uuid(md, pool->name, NULL);
+	if (!r)
+		r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
+	if (!r)
+		return pool;
+	kobject_put(&pool->kobj);
+	return ERR_PTR(r);
+}
 
-	r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
-	if (r)
-		goto put_kobj;
+/* Of a pool that nobody has seen. */
+static void pool_free(struct cc_pool *pool)
+{
+	cc_slots_exit(&pool->slots);
+	kobject_put(&pool->kobj);
+}
+
+static int pool_publish(struct cc_pool *pool)
+{
+	int r;
+
+	lockdep_assert_held(&cc_pools_lock);
 	r = cc_pool_add_kobject(&pool->kobj, NULL, pool->name, pool->devt,
 				pool_name_taken(pool->name));
 	if (r)
-		goto exit_slots;
+		return r;
 	list_add_tail(&pool->node, &pools);
 	pool->debugfs = debugfs_create_dir(kobject_name(&pool->kobj), debugfs);
 	debugfs_create_file("misses", 0400, pool->debugfs, pool, &cc_misses_fops);
-	return pool;
-
-exit_slots:
-	cc_slots_exit(&pool->slots);
-put_kobj:
-	kobject_put(&pool->kobj);
-	return ERR_PTR(r);
+	return 0;
 }
 
 static void pool_release(struct kref *ref)
@@ -200,49 +220,104 @@ static int take_up(struct cc_pool *pool, const struct cc_geometry *geo, char **e
 		*error = "Disks are promised more slots than the smaller pool would have";
 		return -ENOSPC;
 	}
-	if (cc_slots_reserve(&pool->slots, geo->nr_slots)) {
-		*error = "No memory for more slots";
-		return -ENOMEM;
-	}
 	kref_get(&pool->ref);
 	return 0;
+}
+
+/* The pool that this table can only be of.  NULL: there is none; -EBUSY: it is another device's. */
+static struct cc_pool *pool_of(dev_t devt, dev_t cache_devt, const struct cc_geometry *geo,
+			       char **error)
+{
+	struct cc_pool *pool;
+
+	lockdep_assert_held(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		unsigned int same = (pool->devt == devt) + (pool->cache_devt == cache_devt) +
+				    uuid_equal(&pool->geo.uuid, &geo->uuid);
+
+		if (same == 3)
+			return pool;
+		if (same) {
+			*error = "Cache device or its UUID belongs to another pool device";
+			return ERR_PTR(-EBUSY);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Make table one of its pool's: of the one there is, else of made, if that is not NULL.  Returns
+ * the pool with a reference, NULL if there is none, or ERR_PTR with *error.
+ */
+static struct cc_pool *pool_join(dev_t devt, dev_t cache_devt, const struct cc_geometry *geo,
+				 struct cc_pool *made, struct cc_pool_table *table, char **error)
+{
+	struct cc_pool *pool;
+	int r = 0;
+
+	mutex_lock(&cc_pools_lock);
+	pool = pool_of(devt, cache_devt, geo, error);
+	if (!IS_ERR_OR_NULL(pool)) {
+		r = take_up(pool, geo, error);
+	} else if (!pool && made) {
+		*error = "Cannot make pool";
+		r = pool_publish(made);
+		pool = made;
+	}
+	if (r)
+		pool = ERR_PTR(r);
+	if (!IS_ERR_OR_NULL(pool)) {
+		table->nr_slots = geo->nr_slots;
+		list_add(&table->node, &pool->tables);
+	}
+	mutex_unlock(&cc_pools_lock);
+	return pool;
+}
+
+/* Memory for the slots of another table; the pool's other tables do not wait for that. */
+static int pool_grow(struct cc_pool *pool, const struct cc_geometry *geo)
+{
+	int r;
+
+	mutex_lock(&pool->grow);
+	r = cc_slots_reserve(&pool->slots, geo->nr_slots);
+	mutex_unlock(&pool->grow);
+	return r;
+}
+
+static struct cc_pool *pool_get(struct mapped_device *md, dev_t cache_devt,
+				const struct cc_geometry *geo, struct cc_pool_table *table,
+				char **error)
+{
+	dev_t devt = disk_devt(dm_disk(md));
+	struct cc_pool *pool, *made;
+
+	pool = pool_join(devt, cache_devt, geo, NULL, table, error);
+	if (!pool) {
+		made = pool_alloc(md, cache_devt, geo);
+		if (IS_ERR(made)) {
+			*error = "Cannot make pool";
+			return made;
+		}
+		pool = pool_join(devt, cache_devt, geo, made, table, error);
+		if (pool != made)
+			pool_free(made);
+	}
+	if (!IS_ERR(pool) && pool_grow(pool, geo)) {
+		*error = "No memory for more slots";
+		cc_pool_put_table(pool, table);
+		pool = ERR_PTR(-ENOMEM);
+	}
+	return pool;
 }
 
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
 				      const struct cc_geometry *geo,
 				      struct cc_pool_table *table, char **error)
 {
-	dev_t devt = disk_devt(dm_disk(md));
 	unsigned int noio = memalloc_noio_save();
-	struct cc_pool *pool;
-	int r;
+	struct cc_pool *pool = pool_get(md, cache_devt, geo, table, error);
 
-	mutex_lock(&cc_pools_lock);
-	list_for_each_entry(pool, &pools, node) {
-		bool same = pool->devt == devt && pool->cache_devt == cache_devt &&
-			    uuid_equal(&pool->geo.uuid, &geo->uuid);
-
-		if (same) {
-			r = take_up(pool, geo, error);
-			pool = r ? ERR_PTR(r) : pool;
-			goto unlock;
-		}
-		if (pool->devt == devt || pool->cache_devt == cache_devt ||
-		    uuid_equal(&pool->geo.uuid, &geo->uuid)) {
-			*error = "Cache device or its UUID belongs to another pool device";
-			pool = ERR_PTR(-EBUSY);
-			goto unlock;
-		}
-	}
-	pool = pool_make(md, cache_devt, geo);
-	if (IS_ERR(pool))
-		*error = "Cannot make pool";
-unlock:
-	if (!IS_ERR(pool)) {
-		table->nr_slots = geo->nr_slots;
-		list_add(&table->node, &pool->tables);
-	}
-	mutex_unlock(&cc_pools_lock);
 	memalloc_noio_restore(noio);
 	return pool;
 }
@@ -331,11 +406,6 @@ static bool match_devt(const struct cc_pool *pool, const void *devt)
 	return pool->devt == *(const dev_t *)devt;
 }
 
-static bool match_port(const struct cc_pool *pool, const void *port)
-{
-	return READ_ONCE(pool->session_port) == *(const u32 *)port;
-}
-
 static bool match_name(const struct cc_pool *pool, const void *name)
 {
 	return !strcmp(pool->name, name);
@@ -364,14 +434,42 @@ struct cc_pool *cc_pool_find(dev_t devt)
 	return pool_find(match_devt, &devt);
 }
 
-struct cc_pool *cc_pool_find_port(u32 port)
-{
-	return port ? pool_find(match_port, &port) : NULL;
-}
-
 struct cc_pool *cc_pool_find_name(const char *name)
 {
 	return pool_find(match_name, name);
+}
+
+/*
+ * Ports have a lock of their own: each close of any process's generic netlink socket asks, and
+ * must not wait for a pool.
+ */
+void cc_pool_set_port(struct cc_pool *pool, u32 port)
+{
+	lockdep_assert_held(&pool->cmd);
+	spin_lock(&ports_lock);
+	pool->session_port = port;
+	list_del_init(&pool->attached);
+	if (port)
+		list_add(&pool->attached, &attached_pools);
+	spin_unlock(&ports_lock);
+}
+
+struct cc_pool *cc_pool_find_port(u32 port)
+{
+	struct cc_pool *pool;
+
+	spin_lock(&ports_lock);
+	list_for_each_entry(pool, &attached_pools, attached) {
+		if (pool->session_port == port) {
+			/* Its session has a reference until the port is set to 0. */
+			kref_get(&pool->ref);
+			goto unlock;
+		}
+	}
+	pool = NULL;
+unlock:
+	spin_unlock(&ports_lock);
+	return pool;
 }
 
 void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg)

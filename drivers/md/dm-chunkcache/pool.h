@@ -8,18 +8,8 @@
  *   cc_dev    one per mapped device of a disk (dev.h).  References: disks.
  *   cc_disk   one per table instance of a disk (disk.h).
  *
- * Lock order, top to bottom; each covers what its comment names:
- *
- *   cc_pools_lock         mutex; the list of pools, each pool's lists of devices and tables,
- *                         promises, references
- *   cc_pool.cmd           mutex; sessions, announced disks, chunk maps' writers, and who
- *                         takes bios out of misses.  Never held over I/O.  Messages
- *                         need both mutexes and may be what reclaim waits for: who holds
- *                         one allocates under memalloc_noio_save().
- *   cc_slots.lock         spinlock; slots (slot.h)
- *   cc_missq.lock         spinlock; misses of one disk (miss.h)
- *   cc_missq.arrival_lock irq-safe spinlock
- *   cc_bell.lock          spinlock, leaf; pending work for the helper (bell.h)
+ * The order of all locks is in Documentation/design.rst.  Messages need cc_pools_lock and cmd, and
+ * may be what reclaim waits for: who holds one of them allocates under memalloc_noio_save().
  */
 #ifndef CC_POOL_H
 #define CC_POOL_H
@@ -54,7 +44,8 @@ struct cc_pool {
 
 	struct mutex cmd;		/* messages and what they change: those marked so */
 	struct cc_session *session;	/* attached; cmd */
-	u32 session_port;		/* session->port or 0; written under cmd, read without */
+	u32 session_port;		/* session->port or 0; these two by cc_pool_set_port() */
+	struct list_head attached;	/* among the pools that have a port */
 	u64 last_session;		/* cmd */
 	struct list_head sessions;	/* live and draining; cmd */
 	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
@@ -65,6 +56,8 @@ struct cc_pool {
 	struct block_device *discard_bdev;	/* or NULL; changes before slots are started */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_messages, nr_refused;
+
+	struct mutex grow;		/* making memory ready for slots of a table; nests in none */
 
 	/* cc_pools_lock */
 	struct kref ref;
@@ -99,7 +92,8 @@ void cc_pool_module_exit(void);
 /*
  * The pool of a pool table: found, or made if there is none.  In a pool that was found only
  * memory is made ready for geo's number of slots.  ERR_PTR with *error:
- * EBUSY if it belongs to another dm device, ENOSPC if disks are promised more, ENOMEM.  May sleep.
+ * EBUSY if it belongs to another dm device, ENOSPC if disks are promised more, ENXIO if the dm
+ * device was removed meanwhile, ENOMEM.  May sleep.
  */
 struct cc_pool *cc_pool_get_for_table(struct mapped_device *md, dev_t cache_devt,
 				      const struct cc_geometry *geo,
@@ -119,6 +113,8 @@ struct cc_pool *cc_pool_find_name(const char *name);
  */
 void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg);
 void cc_pool_get(struct cc_pool *pool);
+/* The port of the attached helper, or 0.  Caller holds cmd. */
+void cc_pool_set_port(struct cc_pool *pool, u32 port);
 /* May sleep; the last one tears the pool down. */
 void cc_pool_put(struct cc_pool *pool);
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reclaim: eviction, epochs' ends, discards, what a shrink leaves behind.  See reclaim.h. */
 #include "reclaim.h"
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
+
+/* Pauses between looks at an epoch that readers still hold. */
+#define DRAIN_MIN_MS	2u
+#define DRAIN_MAX_MS	256u
 
 /*
  * Free slots to keep ready: one in 32, at most 1024 (1 GB at 1 MiB), which is what 10 GB/s
@@ -78,16 +84,33 @@ static bool reap_some(struct cc_slots *s)
 	return more;
 }
 
+/* The one place that changes how far a switch of epochs is, and the time that is counted for it. */
+static void set_switch(struct cc_slots *s, enum cc_switch to)
+{
+	u64 now = ktime_get_ns();
+
+	lockdep_assert_held(&s->lock);
+	if (to == CC_SWITCH_WAITS)
+		s->switched_at = now;
+	else if (s->switching == CC_SWITCH_WAITS)
+		s->switching_ns += now - s->switched_at;
+	s->switching = to;
+}
+
 /* Give the slots of the drained epoch back, if it has drained. */
 static void reap(struct cc_slots *s)
 {
-	if (!s->switching || !READ_ONCE(s->drained))
+	bool drained;
+
+	spin_lock(&s->lock);
+	drained = s->switching == CC_SWITCH_DRAINED;
+	spin_unlock(&s->lock);
+	if (!drained)
 		return;
 	while (reap_some(s))
 		;
 	spin_lock(&s->lock);
-	s->switching = false;
-	WRITE_ONCE(s->drained, false);
+	set_switch(s, CC_SWITCH_IDLE);
 	spin_unlock(&s->lock);
 }
 
@@ -118,13 +141,13 @@ static bool evict_some(struct cc_slots *s)
 static void switch_epoch(struct cc_slots *s)
 {
 	spin_lock(&s->lock);
-	if (s->switching || !s->dying.nr) {
+	if (s->switching != CC_SWITCH_IDLE || !s->dying.nr) {
 		spin_unlock(&s->lock);
 		return;
 	}
 	/* Draining is empty, and the other epoch has no reader: it was reaped. */
 	cc_slots_start_draining(s);
-	s->switching = true;
+	set_switch(s, CC_SWITCH_WAITS);
 	s->nr_epochs++;
 	cc_epochs_switch(&s->epochs);
 	spin_unlock(&s->lock);
@@ -260,24 +283,38 @@ static void cc_slots_reclaim(struct work_struct *work)
 }
 
 /*
- * Nobody takes pins of the other epoch any more.  Reads of it that are still under way are
- * looked for again after each grace period: a put that rang would cost every hit.
+ * Nobody takes pins of the other epoch any more: a put that rang would cost every hit, so reads of
+ * it that are still under way are looked for now and then.  No further grace period is needed, and
+ * the pauses grow with the wait, as a read may be stuck for long.
  */
+static void cc_slots_drain(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(to_delayed_work(work), struct cc_slots, drain);
+
+	if (cc_epochs_undrained(&s->epochs)) {
+		s->drain_ms = min(2 * s->drain_ms, DRAIN_MAX_MS);
+		queue_delayed_work(s->wq, &s->drain, msecs_to_jiffies(s->drain_ms));
+		return;
+	}
+	spin_lock(&s->lock);
+	set_switch(s, CC_SWITCH_DRAINED);
+	spin_unlock(&s->lock);
+	queue_work(s->wq, &s->reclaim);
+}
+
+/* A grace period has passed since the switch. */
 static void cc_slots_grace(struct work_struct *work)
 {
 	struct cc_slots *s = container_of(to_rcu_work(work), struct cc_slots, grace);
 
-	if (cc_epochs_undrained(&s->epochs)) {
-		queue_rcu_work(s->wq, &s->grace);
-		return;
-	}
-	WRITE_ONCE(s->drained, true);
-	queue_work(s->wq, &s->reclaim);
+	s->drain_ms = DRAIN_MIN_MS;
+	cc_slots_drain(&s->drain.work);
 }
 
 void cc_reclaim_init(struct cc_slots *s)
 {
 	INIT_RCU_WORK(&s->grace, cc_slots_grace);
+	INIT_DELAYED_WORK(&s->drain, cc_slots_drain);
 	INIT_WORK(&s->reclaim, cc_slots_reclaim);
 	INIT_WORK(&s->discards, cc_slots_discards);
 	s->stopped = true;
@@ -285,9 +322,9 @@ void cc_reclaim_init(struct cc_slots *s)
 
 void cc_reclaim_exit(struct cc_slots *s)
 {
-	/* Stopped: reclaim switches no epoch.  The last grace work may queue itself once more. */
-	while (flush_rcu_work(&s->grace))
-		;
+	/* Stopped: reclaim switches no epoch, and no reader is left for the last one to wait for. */
+	flush_rcu_work(&s->grace);
+	cancel_delayed_work_sync(&s->drain);
 	cancel_work_sync(&s->discards);
 	cancel_work_sync(&s->reclaim);
 }

@@ -134,7 +134,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	pool->last_session = s->id;
 	pool->session = s;
 	list_add_tail(&s->node, &pool->sessions);
-	WRITE_ONCE(pool->session_port, port);
+	cc_pool_set_port(pool, port);
 	cc_bell_set(&pool->bell, s->id, bell_port);
 	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
 	cc_pool_event(pool);
@@ -148,7 +148,7 @@ static struct cc_session *unset(struct cc_pool *pool)
 
 	lockdep_assert_held(&pool->cmd);
 	pool->session = NULL;
-	WRITE_ONCE(pool->session_port, 0);
+	cc_pool_set_port(pool, 0);
 	cc_bell_set(&pool->bell, 0, 0);
 	cc_session_renew(pool);
 	cc_pool_event(pool);

@@ -98,6 +98,13 @@ struct cc_slot_leaf {
 	struct cc_slot_info info[CC_LEAF_SLOTS];
 };
 
+/* How far the switch of epochs is. */
+enum cc_switch {
+	CC_SWITCH_IDLE,		/* the other epoch has no reader, and draining is empty */
+	CC_SWITCH_WAITS,	/* readers of it may be left */
+	CC_SWITCH_DRAINED,	/* none is left: draining is given back */
+};
+
 struct cc_slots;
 
 /* What slots ask of their pool.  Called without locks, may sleep. */
@@ -133,11 +140,14 @@ struct cc_slots {
 	u32 wanted;			/* demand that found no free slot */
 	bool stopped;			/* pool suspended, or without a table */
 	bool discard;			/* discard what is not needed soon */
-	bool switching;			/* the other epoch has not drained, or not been reaped */
+	enum cc_switch switching;	/* reclaim.c's */
+	u64 switched_at;		/* ktime, ns; while it waits */
 	u64 nr_fills, nr_evictions, nr_epochs;
+	u64 switching_ns;		/* that switches have waited */
 
-	bool drained;			/* the other epoch has no reader left */
 	struct rcu_work grace;		/* a grace period has passed since the switch */
+	struct delayed_work drain;	/* looks for readers that are left */
+	unsigned int drain_ms;		/* until the next look */
 	struct work_struct reclaim;
 	struct work_struct discards;
 	struct workqueue_struct *wq;

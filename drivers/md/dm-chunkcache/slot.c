@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Slots of a pool: handing out, filling, use, shares.  See slot.h. */
 #include "slot.h"
+#include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
@@ -429,6 +431,10 @@ void cc_slots_read_stats(struct cc_slots *s, struct cc_slots_stats *ret)
 	ret->fills = s->nr_fills;
 	ret->evictions = s->nr_evictions;
 	ret->epochs = s->nr_epochs;
+	ret->switching_us = s->switching_ns;
+	if (s->switching == CC_SWITCH_WAITS)
+		ret->switching_us += ktime_get_ns() - s->switched_at;
+	ret->switching_us = div_u64(ret->switching_us, NSEC_PER_USEC);
 	spin_unlock(&s->lock);
 }
 
@@ -438,5 +444,6 @@ void cc_slots_clear_stats(struct cc_slots *s)
 	s->nr_fills = 0;
 	s->nr_evictions = 0;
 	s->nr_epochs = 0;
+	s->switching_ns = 0;
 	spin_unlock(&s->lock);
 }

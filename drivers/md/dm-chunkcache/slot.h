@@ -90,6 +90,7 @@ struct cc_slots_stats {
 	u32 total;		/* with those that are on their way out of a pool that shrinks */
 	bool shrinking;
 	u64 fills, evictions, epochs;
+	u64 switching_us;	/* switches of epochs waited for readers, this one included */
 };
 
 void cc_slots_read_stats(struct cc_slots *s, struct cc_slots_stats *ret);

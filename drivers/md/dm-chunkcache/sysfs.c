@@ -59,6 +59,7 @@ CC_ATTR(slots_bad, CHUNKCACHE_STAT_SLOTS_BAD);
 CC_ATTR(fills, CHUNKCACHE_STAT_FILLS);
 CC_ATTR(evictions, CHUNKCACHE_STAT_EVICTIONS);
 CC_ATTR(epochs, CHUNKCACHE_STAT_EPOCHS);
+CC_ATTR(switching_us, CHUNKCACHE_STAT_SWITCHING_US);
 CC_ATTR(doorbells, CHUNKCACHE_STAT_DOORBELLS);
 CC_ATTR(messages, CHUNKCACHE_STAT_MESSAGES);
 CC_ATTR(refused, CHUNKCACHE_STAT_REFUSED);
@@ -189,8 +190,8 @@ static struct attribute *pool_attrs[] = {
 	READ_ATTRS,
 	&attr_slots_free.attr, &attr_slots_filling.attr, &attr_slots_valid.attr,
 	&attr_slots_dying.attr, &attr_slots_bad.attr, &attr_fills.attr,
-	&attr_evictions.attr, &attr_epochs.attr, &attr_doorbells.attr,
-	&attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
+	&attr_evictions.attr, &attr_epochs.attr, &attr_switching_us.attr,
+	&attr_doorbells.attr, &attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
 	&attr_uuid.attr, &attr_session.attr, &attr_slots_promised.attr,
 	&attr_helper_pid.attr, &attr_helper_age_ms.attr, NULL
 };

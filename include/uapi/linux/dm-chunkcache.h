@@ -369,6 +369,8 @@ enum chunkcache_stat {
 	/* 32 buckets of how long misses waited: bucket n counts [2^n, 2^(n+1)) us */
 	CHUNKCACHE_STAT_WAIT_HISTOGRAM,
 	CHUNKCACHE_STAT_WAITED_US = CHUNKCACHE_STAT_WAIT_HISTOGRAM + 32, /* all of them together */
+	/* of the pool; 0 for a disk */
+	CHUNKCACHE_STAT_SWITCHING_US,	/* that epoch switches waited for readers to end */
 	__CHUNKCACHE_STAT_AFTER_LAST
 };
 #define CHUNKCACHE_STAT_MAX (__CHUNKCACHE_STAT_AFTER_LAST - 1)
