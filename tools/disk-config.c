@@ -68,7 +68,7 @@ static int set_record(struct ctl_disk_config *c, const char *value)
 static const struct disk_key disk_keys[] = {
 	DISK_TEXT(pool), DISK_TEXT(store), DISK_TEXT(image), DISK_TEXT(digest), DISK_TEXT(features),
 	{ "size", "a size such as 10G", 0, set_disk_size },
-	{ "min_slots", "a number of slots, 1 to 1073741823", 0, set_min_slots },
+	{ "min_slots", "a number of slots, 1 to 536870911", 0, set_min_slots },
 	{ "pin", "yes or no", 0, set_pin },
 	{ "record", "auto or no", 0, set_record },
 };

@@ -21,7 +21,7 @@
 #include "config.h"
 
 #define CTL_DISK_CONFIG_DIR CC_CONFIG_DIR "/disks"
-#define CTL_MIN_SLOTS_MAX ((1u << 30) - 1)	/* as the target has it */
+#define CTL_MIN_SLOTS_MAX ((1u << 29) - 1)	/* as the target has it */
 
 /* Strings are malloc()ed and owned; NULL or 0: not given. */
 struct ctl_disk_config {

@@ -31,7 +31,7 @@ refused a "1 pin" "pin: the disk has more chunks than the pool can promise"
 refused a "2 min_slots 55" "min_slots is more than the pool can promise"
 refused b "3 pin min_slots 5" "pin promises more than min_slots"
 refused b "2 pin pin" "Feature is given twice"
-refused b "2 min_slots 0" "min_slots must be 1 to 1073741823"
+refused b "2 min_slots 0" "min_slots must be 1 to 536870911"
 equal "slots promised" "$(pool_counter slots_promised)" 0
 
 disk_up pinned b "1 pin"

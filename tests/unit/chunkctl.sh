@@ -262,7 +262,7 @@ printf '[disk]\npool = p\npin = all\n' >disk.conf
 refuse 1 "disk.conf:3: pin: expected yes or no" up vm1 --from-config="$dir/disk.conf"
 printf '[disk]\npool = p\nimage = x\nmin_slots = 4\npin = yes\n' >disk.conf
 refuse 2 "expected either --pin or --min-slots" up vm1 --from-config="$dir/disk.conf"
-refuse 2 "--min-slots: expected a number from 1 to 1073741823" up vm1 --image x --pool p --min-slots 0
+refuse 2 "--min-slots: expected a number from 1 to 536870911" up vm1 --image x --pool p --min-slots 0
 refuse 2 "expected either --pin or --min-slots" up vm1 --image x --pool p --min-slots 1 --pin
 printf '[disks]\npool = p\n' >disk.conf
 refuse 1 "disk.conf:1: .disks.: expected the section" up vm1 --from-config="$dir/disk.conf"

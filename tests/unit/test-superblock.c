@@ -117,7 +117,7 @@ static void test_check(void)
 	TRY(-EINVAL, slot_shift, htole32(15));
 	TRY(-EINVAL, slot_shift, htole32(0xffffffff));
 	TRY(-EINVAL, nr_slots, 0);
-	TRY(-EINVAL, nr_slots, htole64(1ULL << 30));
+	TRY(-EINVAL, nr_slots, htole64(1ULL << 29));
 	TRY(-EINVAL, nr_slots, htole64(g.nr_slots + 1024));
 	TRY(-EINVAL, manifest_offset, 0);
 	TRY(-EINVAL, manifest_offset, htole64(CC_META_START + 512));

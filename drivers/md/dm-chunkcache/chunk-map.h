@@ -14,13 +14,16 @@
 #define CC_CHUNK_MAP_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
+#include <linux/limits.h>
 #include <linux/mm.h>
+#include <chunkcache/format.h>
 #include "types.h"
 
 /*
- * 64 bits: generation in 63..32, slot in 31..2, kind in 1..0.  Kind MAPPED has bit 1 set
- * with or without the mark; an entry that was never written is 0.
+ * 64 bits: generation in 63..32, slot in 31..3, kind in 2..0.  Kind MAPPED has bit 1 set
+ * with or without the mark; an entry that was never written is 0.  Bit 2 is not used yet.
  */
 typedef u64 __bitwise cc_entry_t;
 
@@ -28,10 +31,13 @@ typedef u64 __bitwise cc_entry_t;
 #define CC_ENTRY_HOLE		((__force cc_entry_t)1ULL)
 #define CC_ENTRY_MAPPED		2ULL
 #define CC_ENTRY_MARK		1ULL	/* with MAPPED: the first hit raises a hint */
+#define CC_ENTRY_KIND_BITS	3
+
+static_assert((u64)CC_NR_SLOTS_MAX << CC_ENTRY_KIND_BITS <= U32_MAX);
 
 static inline cc_entry_t cc_entry(cc_slot_t slot, u32 gen, bool mark)
 {
-	return (__force cc_entry_t)((u64)gen << 32 | (u64)cc_slot_nr(slot) << 2 |
+	return (__force cc_entry_t)((u64)gen << 32 | (u64)cc_slot_nr(slot) << CC_ENTRY_KIND_BITS |
 				    CC_ENTRY_MAPPED | (mark ? CC_ENTRY_MARK : 0));
 }
 
@@ -48,7 +54,7 @@ static inline bool cc_entry_marked(cc_entry_t e)
 
 static inline cc_slot_t cc_entry_slot(cc_entry_t e)
 {
-	return cc_slot((u32)(__force u64)e >> 2);
+	return cc_slot((u32)(__force u64)e >> CC_ENTRY_KIND_BITS);
 }
 
 static inline u32 cc_entry_gen(cc_entry_t e)

@@ -58,7 +58,7 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 		  offsetof(struct cc_disk_args, suspend_timeout_ms) },
 		{ "max_misses", { 1, 1048576, "max_misses must be 1 to 1048576" },
 		  offsetof(struct cc_disk_args, max_misses) },
-		{ "min_slots", { 1, (1 << 30) - 1, "min_slots must be 1 to 1073741823" },
+		{ "min_slots", { 1, (1 << 29) - 1, "min_slots must be 1 to 536870911" },
 		  offsetof(struct cc_disk_args, min_slots) },
 		/* without a value */
 		{ "pin", { 1, 0, NULL }, offsetof(struct cc_disk_args, pin) },

@@ -6,7 +6,7 @@
  *   chunkcache <pool device> <store name> sha256:<64 hex> [<#features> <feature>...]
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
- * max_misses <1..1048576>, min_slots <1..1073741823> or pin.  Of a pool: discard.
+ * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a pool: discard.
  * #features counts words.
  */
 #ifndef CC_TABLE_H
