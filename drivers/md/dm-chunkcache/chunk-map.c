@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Chunk map of one disk: pages of entries. */
+#include "chunk-map.h"
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include "chunk-map.h"
 
 static u64 nr_pages(const struct cc_chunk_map *m)
 {
@@ -48,7 +48,7 @@ int cc_chunk_map_prepare(struct cc_chunk_map *m, cc_chunk_t chunk)
 	return 0;
 }
 
-static cc_entry_t *entry(struct cc_chunk_map *m, cc_chunk_t chunk)
+static cc_entry_t *entry_of(struct cc_chunk_map *m, cc_chunk_t chunk)
 {
 	struct cc_map_page *page = m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT];
 
@@ -57,7 +57,7 @@ static cc_entry_t *entry(struct cc_chunk_map *m, cc_chunk_t chunk)
 
 int cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
 {
-	cc_entry_t *p = entry(m, chunk);
+	cc_entry_t *p = entry_of(m, chunk);
 	int more = cc_entry_mapped(e) - cc_entry_mapped(*p);
 
 	WRITE_ONCE(*p, e);
@@ -82,6 +82,6 @@ bool cc_chunk_map_unmark(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e)
 {
 	cc_entry_t unmarked = (__force cc_entry_t)((__force u64)e & ~CC_ENTRY_MARK);
 
-	return cmpxchg((u64 __force *)entry(m, chunk), (__force u64)e,
+	return cmpxchg((u64 __force *)entry_of(m, chunk), (__force u64)e,
 		       (__force u64)unmarked) == (__force u64)e;
 }

@@ -5,8 +5,8 @@
 #include "miss-state.h"
 
 /* Does any bio want MISS_DATA, and which bytes does anybody want? */
-static void describe(struct cc_disk *disk, struct cc_miss *m, u64 now,
-		     struct chunkcache_miss *ret)
+static void describe_miss(struct cc_disk *disk, struct cc_miss *m, u64 now,
+			  struct chunkcache_miss *ret)
 {
 	u32 lo = 1u << (disk->chunk_shift + SECTOR_SHIFT), hi = 0;
 	struct bio *bio;
@@ -64,7 +64,7 @@ u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool 
 	spin_lock(&q->lock);
 	now = ktime_get_ns();
 	while (got < n && (m = list_first_entry_or_null(&q->fresh, struct cc_miss, fresh))) {
-		describe(disk, m, now, &ret[got++]);
+		describe_miss(disk, m, now, &ret[got++]);
 		cc_miss_set_state(disk, m, MISS_SENT);
 	}
 	*ret_more = !list_empty(&q->fresh) || READ_ONCE(q->hints.nr);
@@ -87,7 +87,7 @@ bool cc_miss_renew(struct cc_disk *disk)
 }
 
 /* Over to the work, which serves them. */
-static void release(struct cc_disk *disk, struct bio_list *bios)
+static void release_bios(struct cc_disk *disk, struct bio_list *bios)
 {
 	struct cc_missq *q = &disk->missq;
 	unsigned long flags;
@@ -126,7 +126,7 @@ void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
 		bio_list_add(&ready, bio);
 	}
 	m->bios = keep;
-	release(disk, &ready);
+	release_bios(disk, &ready);
 	if (bio_list_empty(&m->bios)) {
 		cc_miss_end(disk, m, "mapped");
 	} else {
@@ -167,7 +167,7 @@ void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count)
 
 		if (cc_chunk_nr(m->chunk) - cc_chunk_nr(chunk) >= count)
 			break;
-		release(disk, &m->bios);
+		release_bios(disk, &m->bios);
 		bio_list_init(&m->bios);
 		cc_miss_end(disk, m, "hole");
 	}

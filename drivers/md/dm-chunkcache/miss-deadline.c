@@ -61,7 +61,7 @@ static u64 oldest_held(struct cc_missq *q)
 }
 
 /* Everything that came before the given time ends; q->lock is held. */
-static void expire(struct cc_missq *q, u64 before, struct bio_list *ret)
+static void take_expired(struct cc_missq *q, u64 before, struct bio_list *ret)
 {
 	struct rb_node *n;
 
@@ -106,7 +106,7 @@ void cc_miss_tick(struct work_struct *work)
 	if (q->suspend_deadline && now >= q->suspend_deadline)
 		cc_miss_take_all(q, &late);
 	else if (timeout && now > timeout)
-		expire(q, now - timeout, &late);
+		take_expired(q, now - timeout, &late);
 	cc_miss_retry_backlog(disk);
 	oldest = oldest_held(q);
 	if (oldest != U64_MAX)

@@ -49,7 +49,7 @@ struct cc_miss *cc_miss_find(struct cc_missq *q, cc_chunk_t chunk)
 	return NULL;
 }
 
-static void insert(struct cc_missq *q, struct cc_miss *miss)
+static void insert_miss(struct cc_missq *q, struct cc_miss *miss)
 {
 	struct rb_node **p = &q->misses.rb_node, *parent = NULL;
 
@@ -96,7 +96,7 @@ struct cc_miss *cc_miss_make(struct cc_disk *disk, cc_chunk_t chunk, u64 now)
 	m->since = now;
 	m->state = MISS_SENT;
 	INIT_LIST_HEAD(&m->fresh);
-	insert(q, m);
+	insert_miss(q, m);
 	cc_miss_set_state(disk, m, MISS_NEW);
 	return m;
 }

@@ -95,8 +95,8 @@ static bool is_mapped(struct cc_disk *disk, cc_chunk_t chunk)
  * its entry before it takes the lock, and always takes it: either we see the entry here, or
  * MAP finds our miss.
  */
-static enum verdict judge(struct cc_disk *disk, struct bio *bio, bool *ret_new,
-			  bool *ret_starved)
+static enum verdict judge_bio(struct cc_disk *disk, struct bio *bio, bool *ret_new,
+			      bool *ret_starved)
 {
 	struct cc_missq *q = &disk->missq;
 	struct cc_bio *pb = cc_bio(bio);
@@ -151,7 +151,7 @@ static void start_wanted(struct cc_disk *disk, const struct cc_chunk_notes *want
 	spin_unlock(&q->lock);
 }
 
-static void act(struct cc_disk *disk, struct bio *bio, enum verdict v)
+static void carry_out(struct cc_disk *disk, struct bio *bio, enum verdict v)
 {
 	switch (v) {
 	case V_HELD:
@@ -201,10 +201,10 @@ static bool take_in(struct cc_disk *disk, struct bio_list *came, bool *ret_new)
 			cc_slots_drop(disk->slots, cc_entry_slot(pb->entry),
 				      cc_entry_gen(pb->entry), true);
 		spin_lock(&q->lock);
-		v = judge(disk, bio, ret_new, &starved);
+		v = judge_bio(disk, bio, ret_new, &starved);
 		spin_unlock(&q->lock);
 		held |= v == V_HELD;
-		act(disk, bio, v);
+		carry_out(disk, bio, v);
 		cond_resched();
 	}
 	/* Without memory for a miss the next tick tries again. */

@@ -24,7 +24,7 @@
  *   NEW -> SENT	cc_miss_pull()
  *   SENT -> NEW	cc_miss_renew() (session ended, reply lost), cc_miss_data() (bios
  *			that the data did not cover), cc_miss_mapped() (bios that want
- *			MISS_DATA are left), judge() (demand joins what only readahead
+ *			MISS_DATA are left), judge_bio() (demand joins what only readahead
  *			asked for)
  *   any -> gone	no bio is left and it was answered, or the disk goes away
  *

@@ -26,7 +26,7 @@ static void set_entry(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
 static void map_valid(void *arg)
 {
 	struct map_one *m = arg;
-	/* Pairs with the release in book(). */
+	/* Pairs with the release in book_slots(). */
 	u16 share = smp_load_acquire(&m->disk->dev->share_id);
 
 	set_entry(m->disk, m->chunk, m->entry);

@@ -170,7 +170,7 @@ static const char *helper_state(struct cc_pool *pool)
 	return atomic_read(&pool->nr_draining) ? "draining" : "none";
 }
 
-static unsigned int emit_info(struct cc_pool *pool, char *result, unsigned int maxlen)
+static unsigned int emit_pool_info(struct cc_pool *pool, char *result, unsigned int maxlen)
 {
 	struct cc_slots_stats s;
 	const char *helper;
@@ -198,7 +198,7 @@ static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned in
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		sz = emit_info(pt->pool, result, maxlen);
+		sz = emit_pool_info(pt->pool, result, maxlen);
 		sz += cc_table_emit_pool_features(&pt->args, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pools: the registry and lifetimes.  See pool.h. */
+#include "pool.h"
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <chunkcache/format.h>
 #include "dev.h"
-#include "pool.h"
 
 /* Covers the lists of pools and of their disks; see the lock order in pool.h. */
 DEFINE_MUTEX(cc_pools_lock);

@@ -13,7 +13,7 @@
  * Free slots to keep ready: one in 32, at most 1024 (1 GB at 1 MiB), which is what 10 GB/s
  * fill during an RCU grace period and a slow read.  Very small pools evict on demand only.
  */
-static u32 reserve(const struct cc_slots *s)
+static u32 slots_reserve(const struct cc_slots *s)
 {
 	return min(s->nr / 32, 1024u);
 }
@@ -21,13 +21,13 @@ static u32 reserve(const struct cc_slots *s)
 /* What demand may make reclaim evict at once. */
 static u32 max_wanted(const struct cc_slots *s)
 {
-	return max(reserve(s), s->nr / 8 + 1);
+	return max(slots_reserve(s), s->nr / 8 + 1);
 }
 
 /* Free slots to have now: the reserve, and what demand waits for. */
 static u32 to_have(const struct cc_slots *s)
 {
-	return max(reserve(s), s->wanted);
+	return max(slots_reserve(s), s->wanted);
 }
 
 static u32 to_evict(const struct cc_slots *s)
@@ -98,7 +98,7 @@ static void set_switch(struct cc_slots *s, enum cc_switch to)
 }
 
 /* Give the slots of the drained epoch back, if it has drained. */
-static void reap(struct cc_slots *s)
+static void reap_drained(struct cc_slots *s)
 {
 	bool drained;
 
@@ -255,7 +255,7 @@ static void cc_slots_reclaim(struct work_struct *work)
 	struct cc_slots *s = container_of(work, struct cc_slots, reclaim);
 	bool serve;
 
-	reap(s);
+	reap_drained(s);
 	spin_lock(&s->lock);
 	serve = !s->stopped;
 	spin_unlock(&s->lock);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sessions of helpers.  Rules and states are in session.h. */
+#include "session.h"
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
@@ -142,7 +143,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 }
 
 /* No longer the helper; its misses go to the next one. */
-static struct cc_session *unset(struct cc_pool *pool)
+static struct cc_session *unset_helper(struct cc_pool *pool)
 {
 	struct cc_session *s = pool->session;
 
@@ -157,7 +158,7 @@ static struct cc_session *unset(struct cc_pool *pool)
 
 void cc_session_detach(struct cc_pool *pool)
 {
-	struct cc_session *s = unset(pool);
+	struct cc_session *s = unset_helper(pool);
 
 	DMINFO_LIMIT("%s: helper detached, session %llu; hits go on, misses wait", pool->name,
 		     s->id);
@@ -168,7 +169,7 @@ void cc_session_detach(struct cc_pool *pool)
 
 void cc_session_end(struct cc_pool *pool)
 {
-	struct cc_session *s = unset(pool);
+	struct cc_session *s = unset_helper(pool);
 
 	DMWARN_LIMIT("%s: helper is gone without detaching, session %llu; hits go on, misses wait",
 		     pool->name, s->id);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Promises of slots to disks; see share.h.  Which slots are spared for them is policy.c's. */
+#include "share.h"
 #include <linux/sched/mm.h>
 #include "dev.h"
 #include "pool.h"
-#include "share.h"
 
 /* What this table asks for: a disk can't use more slots than it has chunks. */
-static u64 wanted(const struct cc_disk *disk)
+static u64 slots_wanted(const struct cc_disk *disk)
 {
 	u64 nr_chunks = disk->map.nr_chunks;
 
@@ -14,7 +14,7 @@ static u64 wanted(const struct cc_disk *disk)
 }
 
 /* The largest promise of the device's tables is what it has. */
-static void apply(struct cc_dev *dev)
+static void apply_promises(struct cc_dev *dev)
 {
 	struct cc_pool *pool = dev->pool;
 	struct cc_disk *disk;
@@ -27,7 +27,7 @@ static void apply(struct cc_dev *dev)
 	cc_slots_promise(&pool->slots, &dev->share, most);
 }
 
-static int book(struct cc_disk *disk, u64 slots, char **error)
+static int book_slots(struct cc_disk *disk, u64 slots, char **error)
 {
 	struct cc_dev *dev = disk->dev;
 	struct cc_pool *pool = disk->pool;
@@ -56,13 +56,13 @@ static int book(struct cc_disk *disk, u64 slots, char **error)
 	}
 	disk->promised = slots;
 	list_add(&disk->promise, &dev->promises);
-	apply(dev);
+	apply_promises(dev);
 	return 0;
 }
 
 int cc_share_promise(struct cc_disk *disk, char **error)
 {
-	u64 slots = wanted(disk);
+	u64 slots = slots_wanted(disk);
 	unsigned int noio;
 	int r = 0;
 
@@ -71,7 +71,7 @@ int cc_share_promise(struct cc_disk *disk, char **error)
 		return 0;
 	noio = memalloc_noio_save();
 	mutex_lock(&cc_pools_lock);
-	r = book(disk, slots, error);
+	r = book_slots(disk, slots, error);
 	mutex_unlock(&cc_pools_lock);
 	memalloc_noio_restore(noio);
 	return r;
@@ -83,6 +83,6 @@ void cc_share_forget(struct cc_disk *disk)
 		return;
 	mutex_lock(&cc_pools_lock);
 	list_del(&disk->promise);
-	apply(disk->dev);
+	apply_promises(disk->dev);
 	mutex_unlock(&cc_pools_lock);
 }

@@ -93,7 +93,7 @@ static bool transition_ok(enum cc_slot_state from, enum cc_slot_state to)
 }
 
 /* Lists of the states; VALID is the policy's. */
-static struct cc_list *list_of(struct cc_slots *s, const struct cc_slot_info *info)
+static struct cc_list *slot_list_of(struct cc_slots *s, const struct cc_slot_info *info)
 {
 	switch (cc_slot_state(info)) {
 	case CC_SLOT_FREE:
@@ -113,7 +113,7 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to)
 {
 	struct cc_slot_info *info = cc_slots_info(s, nr);
 	enum cc_slot_state from = cc_slot_state(info);
-	struct cc_list *l = list_of(s, info);
+	struct cc_list *l = slot_list_of(s, info);
 
 	lockdep_assert_held(&s->lock);
 	if (nr >= s->nr && (to == CC_SLOT_FREE || to == CC_SLOT_BAD)) {

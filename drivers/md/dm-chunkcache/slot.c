@@ -228,7 +228,7 @@ int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
 }
 
 /* Is it FILLING for this owner at this generation? */
-static bool owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
+static bool is_owned(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen)
 {
 	struct cc_slot_info *info;
 
@@ -245,7 +245,7 @@ int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool
 	int r = -ESTALE;
 
 	spin_lock(&s->lock);
-	if (owned(s, owner, slot, gen)) {
+	if (is_owned(s, owner, slot, gen)) {
 		cc_slot_set_state(s, cc_slot_nr(slot),
 				  bad ? CC_SLOT_BAD : CC_SLOT_FREE);
 		r = 0;
@@ -280,7 +280,7 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key
 	bool low;
 
 	spin_lock(&s->lock);
-	if (!owned(s, owner, slot, gen)) {
+	if (!is_owned(s, owner, slot, gen)) {
 		spin_unlock(&s->lock);
 		return -ESTALE;
 	}
@@ -343,7 +343,7 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 	cc_reclaim_kick(s);
 }
 
-static void drop(struct cc_slots *s, u32 nr, u16 unused)
+static void drop_slot(struct cc_slots *s, u32 nr, u16 unused)
 {
 	cc_policy_remove(&s->policy, nr);
 	cc_slot_set_state(s, nr, CC_SLOT_DYING);
@@ -351,7 +351,7 @@ static void drop(struct cc_slots *s, u32 nr, u16 unused)
 
 void cc_slots_drop_all(struct cc_slots *s)
 {
-	for_each_valid(s, drop, 0);
+	for_each_valid(s, drop_slot, 0);
 	cc_reclaim_kick(s);
 }
 
@@ -377,7 +377,7 @@ int cc_slots_add_share(struct cc_slots *s, struct cc_share *share, u16 *ret_id)
 	return r;
 }
 
-static void uncharge(struct cc_slots *s, u32 nr, u16 id)
+static void uncharge_slot(struct cc_slots *s, u32 nr, u16 id)
 {
 	cc_policy_uncharge(&s->policy, nr, id);
 }
@@ -385,7 +385,7 @@ static void uncharge(struct cc_slots *s, u32 nr, u16 id)
 void cc_slots_del_share(struct cc_slots *s, struct cc_share *share, u16 id)
 {
 	if (READ_ONCE(share->used))
-		for_each_valid(s, uncharge, id);
+		for_each_valid(s, uncharge_slot, id);
 	xa_erase(&s->shares, id);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Counters of one mapped device: summing, clearing, the histogram of waits. */
+#include "stats.h"
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/string.h>
-#include "stats.h"
 
 int cc_stats_init(struct cc_stats *s)
 {
@@ -18,7 +18,7 @@ void cc_stats_exit(struct cc_stats *s)
 	free_percpu(s->cpu);
 }
 
-static void sum(const struct cc_stats *s, u64 *n, u64 *wait)
+static void sum_up(const struct cc_stats *s, u64 *n, u64 *wait)
 {
 	unsigned int cpu, i;
 
@@ -33,7 +33,7 @@ static void sum(const struct cc_stats *s, u64 *n, u64 *wait)
 void cc_stats_clear(struct cc_stats *s)
 {
 	spin_lock(&s->lock);
-	sum(s, s->base, s->wait_base);
+	sum_up(s, s->base, s->wait_base);
 	s->waited_base = atomic64_read(&s->waited_us);
 	spin_unlock(&s->lock);
 }
@@ -43,7 +43,7 @@ void cc_stats_read(struct cc_stats *s, u64 *ret)
 	unsigned int i;
 
 	spin_lock(&s->lock);
-	sum(s, ret, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
+	sum_up(s, ret, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
 	ret[CHUNKCACHE_STAT_WAITED_US] = atomic64_read(&s->waited_us) - s->waited_base;
 	for (i = 0; i < CC_NR_COUNTERS; i++)
 		ret[i] -= s->base[i];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reading and checking a pool device's superblock. */
+#include "superblock.h"
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/crc32c.h>
 #include <linux/gfp.h>
 #include <linux/string.h>
 #include <chunkcache/format.h>
-#include "superblock.h"
 
 static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE);
 static_assert(CC_SB_SIZE <= PAGE_SIZE);
@@ -37,7 +37,7 @@ static bool crc_ok(struct cc_superblock *sb)
 }
 
 /* [start, start + size) in sectors, if it is aligned and lies in [CC_META_START, end). */
-static bool area(u64 start, u64 size, u64 end, sector_t *ret_start, sector_t *ret_end)
+static bool area_inside(u64 start, u64 size, u64 end, sector_t *ret_start, sector_t *ret_end)
 {
 	if ((start | size) & (CC_SB_SIZE - 1) || start < CC_META_START ||
 	    start > end || size > end - start)
@@ -47,13 +47,13 @@ static bool area(u64 start, u64 size, u64 end, sector_t *ret_start, sector_t *re
 	return true;
 }
 
-static bool overlap(sector_t a, sector_t a_end, sector_t b, sector_t b_end)
+static bool areas_overlap(sector_t a, sector_t a_end, sector_t b, sector_t b_end)
 {
 	return a < b_end && b < a_end;
 }
 
 /* NULL, or what is wrong with it. */
-static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
+static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 {
 	unsigned int shift = le32_to_cpu(sb->slot_shift);
 	u64 nr = le64_to_cpu(sb->nr_slots);
@@ -73,22 +73,22 @@ static char *check(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 	if (!nr || nr > CC_NR_SLOTS_MAX)
 		return "Superblock number of slots is out of range";
 	if (slots & (max(1ULL << shift, 1ULL << 20) - 1) ||
-	    !area(slots, nr << shift, bytes, &geo->slots_start, &geo->slots_end))
+	    !area_inside(slots, nr << shift, bytes, &geo->slots_start, &geo->slots_end))
 		return "Superblock slots do not fit the cache device";
-	if (!area(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), tail,
-		  &geo->table_start, &geo->table_end) ||
+	if (!area_inside(le64_to_cpu(sb->table_offset), le64_to_cpu(sb->table_size), tail,
+			 &geo->table_start, &geo->table_end) ||
 	    le64_to_cpu(sb->table_size) < nr * sizeof(struct cc_table_entry))
 		return "Superblock slot table does not fit";
 	if (le64_to_cpu(sb->table_size) > CC_TABLE_SIZE_MAX)
 		return "Superblock slot table is larger than any";
-	if (!area(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), tail,
-		  &geo->manifest_start, &geo->manifest_end) ||
+	if (!area_inside(le64_to_cpu(sb->manifest_offset), le64_to_cpu(sb->manifest_size), tail,
+			 &geo->manifest_start, &geo->manifest_end) ||
 	    le64_to_cpu(sb->manifest_size) < CC_MANIFEST_DIR_SIZE ||
 	    le64_to_cpu(sb->manifest_size) > CC_MANIFEST_AREA_MAX)
 		return "Superblock manifest area does not fit";
-	if (overlap(geo->slots_start, geo->slots_end, geo->table_start, geo->table_end) ||
-	    overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
-	    overlap(geo->table_start, geo->table_end, geo->manifest_start, geo->manifest_end))
+	if (areas_overlap(geo->slots_start, geo->slots_end, geo->table_start, geo->table_end) ||
+	    areas_overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
+	    areas_overlap(geo->table_start, geo->table_end, geo->manifest_start, geo->manifest_end))
 		return "Superblock areas overlap";
 	/* What a guest has in a slot there would be taken for the superblock of a RAID, say. */
 	nr = min(nr, tail > slots ? (tail - slots) >> shift : 0);
@@ -128,7 +128,7 @@ int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char 
 		if (bytes < ((u64)where[i] << SECTOR_SHIFT) + CC_SB_SIZE ||
 		    read_block(bdev, where[i], page))
 			continue;
-		why = check(sb, bytes, &geo);
+		why = check_superblock(sb, bytes, &geo);
 		if (why) {
 			if (r) {
 				*error = why;

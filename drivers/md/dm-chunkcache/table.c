@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Grammar of the table lines, in both directions. */
+#include "table.h"
 #include <linux/ctype.h>
 #include <linux/device-mapper.h>
 #include <linux/hex.h>
 #include <linux/string.h>
-#include "table.h"
 
 #define DIGEST_PREFIX	"sha256:"
 

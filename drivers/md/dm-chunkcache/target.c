@@ -4,6 +4,7 @@
  *
  * Read-only: a writable table is refused and writes are killed, as in dm-verity.
  */
+#include "target.h"
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/slab.h>
@@ -11,7 +12,6 @@
 #include "dev.h"
 #include "pool.h"
 #include "share.h"
-#include "target.h"
 
 static atomic64_t next_disk_id;
 
@@ -381,7 +381,7 @@ static void cc_disk_resume(struct dm_target *ti)
 
 /* ---- status, messages ---- */
 
-static unsigned int emit_info(struct cc_disk *disk, char *result, unsigned int maxlen)
+static unsigned int emit_disk_info(struct cc_disk *disk, char *result, unsigned int maxlen)
 {
 	static const char *const states[] = { "new", "loaded", "refused" };
 	u64 n[CHUNKCACHE_STAT_MAX + 1], errors, waiting, oldest;
@@ -407,7 +407,7 @@ static void cc_disk_status(struct dm_target *ti, status_type_t type, unsigned in
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		sz = emit_info(disk, result, maxlen);
+		sz = emit_disk_info(disk, result, maxlen);
 		sz += cc_table_emit_features(&disk->args, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
