@@ -50,6 +50,15 @@ bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 	case CTL_OPT_CA_FILE:
 		o->ca_file = arg;
 		return true;
+	case CTL_OPT_SSE:
+		o->sse = arg;
+		return true;
+	case CTL_OPT_SSE_KMS_KEY_ID:
+		o->sse_kms_key_id = arg;
+		return true;
+	case CTL_OPT_STORAGE_CLASS:
+		o->storage_class = arg;
+		return true;
 	case CTL_OPT_PATIENCE:
 		o->patience = arg;
 		return true;
@@ -81,6 +90,8 @@ static int config_from_options(const struct ctl_store_opts *o, struct cc_store_c
 	if (set_string(&c->name, "command-line") || set_string(&c->url, o->store) ||
 	    set_string(&c->endpoint, o->endpoint) || set_string(&c->region, o->region) ||
 	    set_string(&c->credentials_file, o->credentials) ||
+	    set_string(&c->sse, o->sse) || set_string(&c->sse_kms_key_id, o->sse_kms_key_id) ||
+	    set_string(&c->storage_class, o->storage_class) ||
 	    set_string(&c->profile, o->profile) || set_string(&c->ca_file, o->ca_file)) {
 		cc_store_config_free(c);
 		return -ENOMEM;
@@ -233,7 +244,8 @@ static int open_name(const struct ctl_store_opts *o, struct ctl_store *s)
 	int r;
 
 	if (o->endpoint || o->region || o->path_style || o->anonymous || o->credentials ||
-	    o->profile || o->requester_pays || o->ca_file || o->patience)
+	    o->profile || o->requester_pays || o->ca_file || o->patience ||
+	    o->sse || o->sse_kms_key_id || o->storage_class)
 		return ctl_usage("--endpoint and the like go with a URL in --store only");
 	r = load_config(o, &s->config);
 	if (r)

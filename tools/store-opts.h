@@ -23,6 +23,9 @@ enum {
 	CTL_OPT_REQUESTER_PAYS,
 	CTL_OPT_CA_FILE,
 	CTL_OPT_PATIENCE,
+	CTL_OPT_SSE,
+	CTL_OPT_SSE_KMS_KEY_ID,
+	CTL_OPT_STORAGE_CLASS,
 };
 
 /* For a subcommand's struct option array. */
@@ -37,7 +40,10 @@ enum {
 	{ "profile", required_argument, NULL, CTL_OPT_PROFILE }, \
 	{ "requester-pays", no_argument, NULL, CTL_OPT_REQUESTER_PAYS }, \
 	{ "ca-file", required_argument, NULL, CTL_OPT_CA_FILE }, \
-	{ "patience", required_argument, NULL, CTL_OPT_PATIENCE }
+	{ "patience", required_argument, NULL, CTL_OPT_PATIENCE }, \
+	{ "sse", required_argument, NULL, CTL_OPT_SSE }, \
+	{ "sse-kms-key-id", required_argument, NULL, CTL_OPT_SSE_KMS_KEY_ID }, \
+	{ "storage-class", required_argument, NULL, CTL_OPT_STORAGE_CLASS }
 
 /* For a subcommand's help text. */
 #define CTL_STORE_HELP \
@@ -57,6 +63,9 @@ enum {
 	"  --profile NAME       section of that file, default \"default\"\n" \
 	"  --requester-pays     agree to pay for what is read\n" \
 	"  --ca-file FILE       PEM bundle to trust instead of the system's\n" \
+	"  --sse HOW            have what is written encrypted: AES256, aws:kms\n" \
+	"  --sse-kms-key-id K   with this key\n" \
+	"  --storage-class C    of the chunks that are written, such as STANDARD_IA\n" \
 	"  --patience TIME      wait so long for a store that was there and is not any more,\n" \
 	"                       at most 3600s, default 900s; 0: not at all\n"
 
@@ -64,7 +73,7 @@ struct ctl_store_opts {
 	const char *store, *config;
 	const char *endpoint, *region, *credentials, *profile, *ca_file;
 	bool path_style, anonymous, requester_pays;
-	const char *patience;
+	const char *patience, *sse, *sse_kms_key_id, *storage_class;
 };
 
 /*

@@ -37,6 +37,9 @@ void cc_store_config_free(struct cc_store_config *c)
 	free(c->credentials);
 	free(c->credentials_file);
 	free(c->profile);
+	free(c->sse);
+	free(c->sse_kms_key_id);
+	free(c->storage_class);
 	free(c->ca_file);
 	free(c->replicas);
 	free(c->caches);

@@ -30,6 +30,10 @@ struct cc_store_config {
 	char *credentials_file;		/* INI as of the AWS tools */
 	char *profile;			/* section of it, or of ~/.aws; default "default" */
 	bool requester_pays;		/* the bucket's owner lets those pay who read */
+	/* s3://, of what is written; NULL: what the bucket does by itself */
+	char *sse;			/* AES256, aws:kms or aws:kms:dsse */
+	char *sse_kms_key_id;
+	char *storage_class;		/* of chunks */
 	/* http, https, s3 */
 	char *ca_file;			/* PEM bundle; default the system's */
 	unsigned int connections;	/* parallel requests, 1..256; default 32 */

@@ -137,6 +137,37 @@ static void test_etags(void)
 	}
 }
 
+static void test_options(void)
+{
+	static const struct { const char *sse, *key, *class, *words; } bad[] = {
+		{ "AES128", NULL, NULL, "sse: expected" }, { NULL, "k", NULL, "sse_kms_key_id: expected sse" },
+		{ "aws:kms", "a b", NULL, "a key's ID" }, { NULL, NULL, "cold\r\nX: y", "storage_class" },
+		{ NULL, NULL, "DEEP_ARCHIVE", "can be read at once" },
+	};
+	struct cc_store_config c;
+	struct cc_store *s;
+
+	init_config(&c);
+	c.sse = (char *)"aws:kms";
+	c.sse_kms_key_id = (char *)"arn:aws:kms:eu:1:key/2";
+	c.storage_class = (char *)"STANDARD_IA";
+	s = open_store(&c);
+	put_under(s, "method=PUT lacks=x-amz-server-side-encryption: status=403", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT lacks=kms-key-id status=403", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT has=x-amz-storage-class status=403", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT lacks=;x-amz-server-side-encryption; status=403", CC_STORE_OK, 1, "");
+	httpd_script(&h, "method=PUT lacks=STANDARD_IA status=403");
+	ok(!put(s, "chunks/ab/abcd"), "chunks have a class: %s", err);
+	cc_store_close(s);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		init_config(&c);
+		c.sse = (char *)bad[i].sse;
+		c.sse_kms_key_id = (char *)bad[i].key;
+		c.storage_class = (char *)bad[i].class;
+		ok(cc_store_open(&c, &s, err, sizeof(err)) == -EINVAL && strstr(err, bad[i].words), "%s", err);
+	}
+}
+
 /* ---- what is said ---- */
 
 static void test_hints(struct cc_store *s)
@@ -433,6 +464,7 @@ int main(void)
 	init_config(&c);
 	s = open_store(&c);
 	test_puts(s);
+	test_options();
 	test_hints(s);
 	test_endless(s);
 	test_endless_service();

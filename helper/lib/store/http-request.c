@@ -16,6 +16,7 @@
 #include "manifest.h"
 
 #define EMPTY_HASH	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define CHUNKS		"chunks/"
 #define LIST_PAGE	"1000"
 
 static const char *method_name(enum cc_http_method m)
@@ -202,6 +203,19 @@ static void add_checksum(struct cc_http_xfer *x, struct cc_sign_request *s, stru
 	sign_header(s, "content-md5", texts->md5);
 }
 
+/* Names and leases are small and short-lived: they stay in the class that suits those. */
+static void add_write_headers(const struct cc_http_xfer *x, struct cc_sign_request *s)
+{
+	const struct cc_store_config *c = x->target->config;
+
+	if (c->sse)
+		sign_header(s, "x-amz-server-side-encryption", c->sse);
+	if (c->sse_kms_key_id)
+		sign_header(s, "x-amz-server-side-encryption-aws-kms-key-id", c->sse_kms_key_id);
+	if (c->storage_class && !strncmp(x->req.name, CHUNKS, strlen(CHUNKS)))
+		sign_header(s, "x-amz-storage-class", c->storage_class);
+}
+
 static void add_signature_headers(struct cc_http_xfer *x, struct cc_sign_request *s,
 				  struct header_texts *texts)
 {
@@ -247,8 +261,10 @@ int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	r = make_request_path(x->target, &x->req, &s, &path, &key);
 	if (!r)
 		r = make_request_url(x, &s);
-	if (!r && x->req.method == CC_HTTP_PUT)
+	if (!r && x->req.method == CC_HTTP_PUT) {
 		add_checksum(x, &s, &texts);
+		add_write_headers(x, &s);
+	}
 	if (!r && x->target->keyring) {
 		add_signature_headers(x, &s, &texts);
 		r = sign_request(x, &s, o);

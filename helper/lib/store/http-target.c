@@ -241,13 +241,41 @@ static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char *err,
 	return 0;
 }
 
+static bool is_one_word(const char *s)
+{
+	for (; *s > ' ' && *s <= '~'; s++)
+		;
+	return !*s;
+}
+
+/* What goes into the headers of a write. */
+static int check_write_keys(const struct cc_store_config *c, char *err, size_t errlen)
+{
+	static const char class_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	const char *class = c->storage_class;
+
+	if (c->sse && strcmp(c->sse, "AES256") && strcmp(c->sse, "aws:kms") && strcmp(c->sse, "aws:kms:dsse"))
+		snprintf(err, errlen, "sse: expected AES256, aws:kms or aws:kms:dsse, not \"%s\"", c->sse);
+	else if (c->sse_kms_key_id && (!c->sse || !strcmp(c->sse, "AES256")))
+		snprintf(err, errlen, "sse_kms_key_id: expected sse = aws:kms or aws:kms:dsse beside it");
+	else if (c->sse_kms_key_id && (!*c->sse_kms_key_id || !is_one_word(c->sse_kms_key_id)))
+		snprintf(err, errlen, "sse_kms_key_id: expected a key's ID or ARN, not \"%s\"", c->sse_kms_key_id);
+	else if (class && (!*class || strspn(class, class_chars) != strlen(class)))
+		snprintf(err, errlen, "storage_class: expected a class such as STANDARD_IA, not \"%s\"", class);
+	else if (class && (!strcmp(class, "GLACIER") || !strcmp(class, "DEEP_ARCHIVE")))
+		snprintf(err, errlen, "storage_class: expected one whose objects can be read at once, not \"%s\"", class);
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 {
 	struct pieces p;
 	int r;
 
 	t->s3 = true;
-	if (cc_creds_check(t->config, err, errlen))
+	if (cc_creds_check(t->config, err, errlen) || check_write_keys(t->config, err, errlen))
 		return -EINVAL;
 	t->region = t->config->region ? t->config->region : DEFAULT_REGION;
 	r = parse_s3_url(t, err, errlen);
@@ -275,6 +303,8 @@ static int check_plain_keys(const struct cc_store_config *c, char *err, size_t e
 			  c->credentials ? "credentials" :
 			  c->credentials_file ? "credentials_file" : c->profile ? "profile" :
 			  c->requester_pays ? "requester_pays" :
+			  c->sse ? "sse" : c->sse_kms_key_id ? "sse_kms_key_id" :
+			  c->storage_class ? "storage_class" :
 			  c->path_style ? "style" : c->anonymous ? "anonymous" : NULL;
 
 	if (!key)
