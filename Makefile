@@ -105,11 +105,13 @@ mandir       ?= $(prefix)/share/man
 bashdir      ?= $(prefix)/share/bash-completion/completions
 unitdir      ?= $(prefix)/lib/systemd/system
 generatordir ?= $(prefix)/lib/systemd/system-generators
+rulesdir     ?= $(prefix)/lib/udev/rules.d
 monitordir   ?= $(prefix)/share/dm-chunkcache/monitoring
 sysconfdir   ?= /etc
 INSTALL      ?= install
 
 UNIT_FILES   := $(wildcard tools/systemd/*.service)
+UDEV_RULES   := $(wildcard tools/udev/*.rules)
 MONITORING   := $(wildcard tools/monitoring/*)
 MAN_PAGES    := $(wildcard Documentation/man/*.[1-9])
 # The programs are where they are installed to.
@@ -120,17 +122,19 @@ INSTALLED     = $(sbindir)/chunkcached $(sbindir)/chunkctl \
 		$(generatordir)/chunkcache-generator $(bashdir)/chunkctl \
 		$(includedir)/linux/dm-chunkcache.h \
 		$(patsubst tools/systemd/%,$(unitdir)/%,$(UNIT_FILES)) \
+		$(patsubst tools/udev/%,$(rulesdir)/%,$(UDEV_RULES)) \
 		$(patsubst tools/monitoring/%,$(monitordir)/%,$(MONITORING)) \
 		$(foreach m,$(MAN_PAGES),$(mandir)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 
 .PHONY: install uninstall install-module
 
-## make install         helper, chunkctl, units, manuals, monitoring (DESTDIR=, prefix=/usr/local)
+## make install         helper, chunkctl, units, udev rules, manuals, monitoring (DESTDIR=, prefix=/usr/local)
 install: $(BUILD)/chunkcached $(BUILD)/chunkctl
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	$(INSTALL) -d -m 755 $(addprefix $(DESTDIR)$(sysconfdir)/chunkcache,/ /pools /disks)
 	$(INSTALL) $(BUILD)/chunkcached $(BUILD)/chunkctl $(DESTDIR)$(sbindir)
 	$(INSTALL) -m 644 tools/completion/chunkctl $(DESTDIR)$(bashdir)
+	$(INSTALL) -m 644 $(UDEV_RULES) $(DESTDIR)$(rulesdir)
 	$(INSTALL) -m 644 $(MONITORING) $(DESTDIR)$(monitordir)
 	$(INSTALL) -m 644 include/uapi/linux/dm-chunkcache.h $(DESTDIR)$(includedir)/linux
 	$(AT_SBINDIR) tools/systemd/chunkcache-generator | \

@@ -6,7 +6,7 @@
 # kernels debug lint s3 demo deb fetch bench; default build vm kernels.  No server of a
 # package is started, no kernel is installed (`kernels` unpacks images and headers into
 # ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}, `lint` promtool, whose package would run a server
-# at the next boot).  Does nothing when nothing is missing.
+# at the next boot, `vm` what guests have of udev).  Does nothing when nothing is missing.
 
 set -eu
 tests=$(cd "$(dirname "$0")" && pwd)
@@ -120,19 +120,45 @@ fetch_kernels() {
 	done
 }
 
+# unpack DIRECTORY PACKAGE... : packages that must not be installed, as they are
+unpack() {
+	local dir=$1 package
+
+	shift
+	for package; do
+		(cd "$dir" && { apt-get -qq download "$package" 2>/dev/null ||
+			{ apt_get update && apt-get -qq download "$package"; }; } &&
+			dpkg-deb -x ./"$package"_*.deb .) || die "no package $package"
+	done
+	rm -f "$dir"/*.deb
+}
+
+cache=${CHUNKCACHE_CACHE:-$HOME/.cache/dm-chunkcache}
+
 # One program out of a package that also has a server.
 fetch_promtool() {
-	local cache=${CHUNKCACHE_CACHE:-$HOME/.cache/dm-chunkcache} dir
+	local dir
 
 	[ ! -x "$cache/promtool" ] || return 0
 	say "unpacking promtool (to check metrics and alerts)"
 	mkdir -p "$cache"
 	dir=$(mktemp -d)
-	(cd "$dir" && { apt-get -qq download prometheus 2>/dev/null ||
-		{ apt_get update && apt-get -qq download prometheus; }; } && dpkg-deb -x ./*.deb .) ||
-		die "no package prometheus"
+	unpack "$dir" prometheus
 	mv "$dir/usr/bin/promtool" "$cache/promtool"
 	rm -rf "$dir"
+}
+
+# For guests: installed, udevd and mdadm would look at the disks of the host that runs tests.
+fetch_udev() {
+	local dir
+
+	[ ! -d "$cache/udev" ] || return 0
+	say "unpacking udev, mdadm and bcache-tools (for test kernels)"
+	mkdir -p "$cache"
+	dir=$(mktemp -d "$cache/udev.XXXXXX")
+	unpack "$dir" udev mdadm bcache-tools
+	chmod 755 "$dir"
+	mv -T "$dir" "$cache/udev" 2>/dev/null || rm -rf "$dir"	# another run may have been faster
 }
 
 command -v apt-get >/dev/null || die "made for Debian 12: there is no apt-get"
@@ -150,4 +176,5 @@ done
 for group; do
 	[ "$group" != kernels ] || fetch_kernels
 	[ "$group" != lint ] || fetch_promtool
+	[ "$group" != vm ] || fetch_udev
 done

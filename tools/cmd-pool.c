@@ -128,11 +128,12 @@ static int pool_up(const char *name, const char *path)
 		ctl_dm_free(&d);
 		r = ctl_dm_replace(name, false, bytes / 512, CTL_TARGET_POOL, path);
 	} else if (r == -ENXIO) {
-		r = ctl_dm_create(name, false, bytes / 512, CTL_TARGET_POOL, path);
+		r = ctl_dm_create(name, "POOL", g.uuid, false, bytes / 512, CTL_TARGET_POOL, path);
 	}
 	if (!r)
 		return CTL_OK;
-	ctl_err("%s: %s", name, ctl_dm_reason(r));
+	ctl_err("%s: %s%s", name, ctl_dm_reason(r),
+		r == -EBUSY ? "; is a pool of this UUID up under another name?" : "");
 	return CTL_FAILED;
 }
 

@@ -15,6 +15,7 @@
 #include "image-arg.h"
 #include "store-opts.h"
 #include "table.h"
+#include "uuid.h"
 
 #define SECTOR 512
 #define PARAMS_MAX 1024
@@ -191,6 +192,16 @@ static int check_existing(const struct up *u, const struct ctl_dm_device *d, con
 	return CTL_FAILED;
 }
 
+/* A disk's UUID means nothing but that it is one of ours. */
+static int make_device(const struct up *u, const char *params)
+{
+	uint8_t id[16];
+	int r = ctl_uuid_random(id);
+
+	return r ? r : ctl_dm_create(u->name, "DISK", id, true, u->size / SECTOR, CTL_TARGET_DISK,
+				     params);
+}
+
 static int create_disk(struct up *u)
 {
 	char params[PARAMS_MAX], hex[2 * CC_ID_SIZE + 1];
@@ -212,7 +223,7 @@ static int create_disk(struct up *u)
 		return r;
 	}
 	if (r == -ENXIO)
-		r = ctl_dm_create(u->name, true, u->size / SECTOR, CTL_TARGET_DISK, params);
+		r = make_device(u, params);
 	if (!r)
 		return CTL_OK;
 	ctl_err("%s: %s", u->name, ctl_dm_reason(r));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kmsg.h"
+#include "uuid.h"
 
 /* The first complaint of the last operation: later ones only follow from it. */
 static char complaint[256];
@@ -66,9 +67,11 @@ static int run(struct dm_task *t)
 
 /*
  * Nobody but us shall read what is on a pool or a disk just because it appeared: on a disk without
- * a helper udev's probing would wait, and we for udev.
+ * a helper udev's probing would wait, and we for udev; and what is on it is a guest's.  Our rules
+ * for udev say the same, for whoever makes such a device, and for later events.
  */
-#define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG)
+#define UDEV_FLAGS (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
+		    DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 
 /* Run a task that makes or removes a node, and wait until the node is there or gone. */
 static int run_and_settle(struct dm_task *t)
@@ -177,8 +180,8 @@ static void find_number(const char *name, char *ret, size_t size)
 }
 
 /* DM_DEVICE_CREATE or DM_DEVICE_RELOAD with a table of one target */
-static int load_table(int type, const char *name, bool read_only, uint64_t sectors,
-		      const char *target, const char *params)
+static int load_table(int type, const char *name, const char *uuid, bool read_only,
+		      uint64_t sectors, const char *target, const char *params)
 {
 	struct dm_task *t = new_task(type, name);
 	char device[24] = "";
@@ -189,7 +192,7 @@ static int load_table(int type, const char *name, bool read_only, uint64_t secto
 	if (type == DM_DEVICE_RELOAD)
 		find_number(name, device, sizeof(device));
 	log = ctl_kmsg_start();
-	if ((read_only && !dm_task_set_ro(t)) ||
+	if ((read_only && !dm_task_set_ro(t)) || (uuid && !dm_task_set_uuid(t, uuid)) ||
 	    !dm_task_add_target(t, 0, sectors, target, params))
 		r = -ENOMEM;
 	else
@@ -199,10 +202,14 @@ static int load_table(int type, const char *name, bool read_only, uint64_t secto
 	return r;
 }
 
-int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
-		  const char *params)
+int ctl_dm_create(const char *name, const char *kind, const uint8_t id[16], bool read_only,
+		  uint64_t sectors, const char *target, const char *params)
 {
-	return load_table(DM_DEVICE_CREATE, name, read_only, sectors, target, params);
+	char text[CTL_UUID_TEXT], uuid[64];
+
+	ctl_uuid_text(id, text);
+	snprintf(uuid, sizeof(uuid), "CHUNKCACHE-%s-%s", kind, text);
+	return load_table(DM_DEVICE_CREATE, name, uuid, read_only, sectors, target, params);
 }
 
 int ctl_dm_remove(const char *name)
@@ -236,7 +243,7 @@ static int simple(int type, const char *name)
 int ctl_dm_replace(const char *name, bool read_only, uint64_t sectors, const char *target,
 		   const char *params)
 {
-	int r = load_table(DM_DEVICE_RELOAD, name, read_only, sectors, target, params);
+	int r = load_table(DM_DEVICE_RELOAD, name, NULL, read_only, sectors, target, params);
 
 	if (!r)
 		r = simple(DM_DEVICE_SUSPEND, name);

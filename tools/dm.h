@@ -36,8 +36,9 @@ bool ctl_dm_name_ok(const char *name);
  */
 int ctl_dm_get(const char *name, enum ctl_dm_what what, struct ctl_dm_device *ret_device);
 void ctl_dm_free(struct ctl_dm_device *d);
-int ctl_dm_create(const char *name, bool read_only, uint64_t sectors, const char *target,
-		  const char *params);
+/* kind, id: of the device's UUID, CHUNKCACHE-<kind>-<id>, by which udev's rules know it. */
+int ctl_dm_create(const char *name, const char *kind, const uint8_t id[16], bool read_only,
+		  uint64_t sectors, const char *target, const char *params);
 /* The same for a device that exists: suspends without flushing, then resumes with the new table. */
 int ctl_dm_replace(const char *name, bool read_only, uint64_t sectors, const char *target,
 		   const char *params);

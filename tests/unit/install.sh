@@ -52,6 +52,7 @@ check "generator" has a/usr/lib/systemd/system-generators/chunkcache-generator 7
 for page in "$top"/Documentation/man/*.[1-9]; do
 	check "${page##*/}" has "a/usr/share/man/man${page##*.}/${page##*/}" 644
 done
+check "udev rules" has a/usr/lib/udev/rules.d/11-dm-chunkcache.rules 644
 check "completion" has a/usr/share/bash-completion/completions/chunkctl 644
 check "alerts" has a/usr/share/dm-chunkcache/monitoring/alerts.yml 644
 check "dashboard" has a/usr/share/dm-chunkcache/monitoring/dashboard.json 644

@@ -15,9 +15,9 @@ BASE_LINKS="modprobe:kmod insmod:kmod rmmod:kmod lsmod:kmod depmod:kmod modinfo:
 
 # Modules that tests load, with all they need; a kernel may lack some.
 MODULES="dm-mod dm-snapshot dm-thin-pool dm-flakey dm-delay dm-cache dm-cache-smq
-	dm-writecache dm-clone dm-dust dm-log-writes dm-verity dm-zero bcache
+	dm-writecache dm-clone dm-multipath dm-round-robin dm-integrity dm-dust dm-log-writes dm-verity dm-zero bcache
 	nvme virtio_pci virtio_blk virtio_net null_blk brd loop nbd configfs
-	scsi_debug ext4 xfs erofs overlay btrfs crc32c libcrc32c sha256 zram"
+	scsi_debug sd_mod ext4 xfs erofs overlay btrfs crc32c libcrc32c sha256 zram"
 
 base_tree() {
 	local root=$1 applet program path pair
@@ -46,7 +46,25 @@ base_tree() {
 	echo '127.0.0.1 localhost' >"$root/etc/hosts"
 	echo 'hosts: files' >"$root/etc/nsswitch.conf"
 	ln -s /proc/mounts "$root/etc/mtab"
+	add_udev "$root"
 	cp "$VMDIR/init" "$root/init"
+}
+
+# add_udev ROOT : udevd with the rules of Debian and of packages that look into block devices; nothing starts
+# it but the case that wants it
+add_udev() {
+	local root=$1 from=$CACHE/udev program
+
+	[ -d "$from" ] || return 0
+	add_file "$root" "$from/bin/udevadm" /bin/udevadm
+	mkdir -p "$root"/lib/systemd "$root"/lib/udev/rules.d
+	ln -s ../../bin/udevadm "$root/lib/systemd/systemd-udevd"
+	add_file "$root" "$from/sbin/mdadm" /sbin/mdadm
+	for program in probe-bcache bcache-register; do
+		add_file "$root" "$from/lib/udev/$program" "/lib/udev/$program"
+	done
+	cp "$from"/lib/udev/rules.d/*.rules /usr/lib/udev/rules.d/{55-dm,60-persistent-storage-dm,95-dm-notify}.rules \
+		"$root/lib/udev/rules.d/"
 }
 
 # base_layer : path of the cached archive, made again when a part changed
@@ -56,7 +74,7 @@ base_layer() {
 	key=$({ cat "$VMDIR/init" "$VMDIR/initramfs.sh" "$VMDIR/lib.sh"
 		for program in busybox dash bash $BASE_PROGRAMS; do
 			stat -L -c '%n %s %Y' "$(command -v "$program")" 2>/dev/null
-		done; } | sha256sum | cut -c1-16)
+		done; ls "$CACHE/udev" 2>/dev/null; } | sha256sum | cut -c1-16)
 	out=$CACHE/initramfs/base-$key.cpio
 	if [ ! -e "$out" ]; then
 		mkdir -p "$CACHE/initramfs"
@@ -137,4 +155,6 @@ add_project() {
 	done
 	[ ${#programs[@]} -eq 0 ] || add_libs "$root" "${programs[@]}"
 	[ ! -d "$TOP/tests/blackbox" ] || cp -r "$TOP/tests/blackbox/." "$root/t/"
+	mkdir -p "$root/lib/udev/rules.d"
+	cp "$TOP"/tools/udev/*.rules "$root/lib/udev/rules.d/"
 }
