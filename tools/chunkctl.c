@@ -18,6 +18,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_gc,
 	&ctl_cmd_pool_up,
 	&ctl_cmd_pool_resize,
+	&ctl_cmd_pool_retry,
 	&ctl_cmd_pool_down,
 	&ctl_cmd_up,
 	&ctl_cmd_down,
@@ -42,7 +43,7 @@ static void list_commands(FILE *out)
 		"Usage: chunkctl COMMAND [OPTION]... [ARGUMENT]...\n\n"
 		"Make and look after images, pools and disks of dm-chunkcache.\n\nCommands:\n");
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(out,
 		"\n`chunkctl COMMAND --help' tells more of one.\n\n"
 		"Exit status: 0 done; 1 failed, the reason is on stderr; 2 wrong arguments,\n"

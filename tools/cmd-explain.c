@@ -175,6 +175,7 @@ static void check_pool(struct explanation *x)
 		say(x, "%" PRIu64 " slots of the pool are out of use because the cache device failed "
 		    "there.", ctl_number(x->pool, "bad"));
 		next(x, "dmesg | grep chunkcache");
+		next(x, "chunkctl pool-retry-bad %s (once the fault is gone)", name);
 	}
 	check_size(x);
 	mark(x, PART_POOL, LEVEL_OK, "%s: %" PRIu64 " of %" PRIu64 " slots valid, %" PRIu64 " free",

@@ -264,6 +264,22 @@ int ctl_dm_wipe(const char *name)
 	return r;
 }
 
+int ctl_dm_message(const char *name, const char *message, char *ret_answer, size_t size)
+{
+	struct dm_task *t = new_task(DM_DEVICE_TARGET_MSG, name);
+	const char *answer;
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	r = dm_task_set_sector(t, 0) && dm_task_set_message(t, message) ? run(t) : -ENOMEM;
+	answer = r ? NULL : dm_task_get_message_response(t);
+	if (!r)
+		snprintf(ret_answer, size, "%s", answer ? answer : "");
+	dm_task_destroy(t);
+	return r;
+}
+
 int ctl_dm_list(int (*fn)(void *arg, const char *name), void *arg)
 {
 	struct dm_task *t = new_task(DM_DEVICE_LIST, NULL);

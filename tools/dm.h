@@ -49,6 +49,8 @@ int ctl_dm_remove(const char *name);
  * What dmsetup remove --force does before it removes.
  */
 int ctl_dm_wipe(const char *name);
+/* Send the target a message; what it answers, if anything, goes to ret_answer. */
+int ctl_dm_message(const char *name, const char *message, char *ret_answer, size_t size);
 /* Calls fn with the name of every dm device; a non-zero return ends it and is returned. */
 int ctl_dm_list(int (*fn)(void *arg, const char *name), void *arg);
 const char *ctl_dm_reason(int r);

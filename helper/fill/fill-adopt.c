@@ -27,7 +27,7 @@ static void adopt_read(struct cc_slot_io *io, int error)
 
 	f->in_flight--;
 	if (error) {
-		adopt_failed(fill, cc_writer_medium_error(error));
+		adopt_failed(fill, io->bad);
 		return;
 	}
 	cc_sha256(fill->chunk->buf->data, cc_fills_chunk_size(f), digest);

@@ -131,7 +131,7 @@ static void write_completed(struct cc_slot_io *io, int error)
 	f->stats->write_errors++;
 	log_limited(f, LOG_ERR, "slot %u: write: %s", fill->slot.slot,
 		    error == -EBADMSG ? "read back, the bytes are others" : strerror(-error));
-	cc_fill_release_slot(f, fill->slot, cc_writer_medium_error(error));
+	cc_fill_release_slot(f, fill->slot, io->bad);
 	cc_fill_to_memory(fill);
 }
 

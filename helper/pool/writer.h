@@ -14,8 +14,11 @@ struct cc_writer;
 struct cc_slot_io {
 	/* error: 0, -errno of the device, or -EBADMSG if the slot did not hold what was written */
 	void (*done)(struct cc_slot_io *s, int error);
+	bool bad;			/* with an error: the slot is, not only the way there */
 	/* private */
 	struct cc_writer *writer;
+	uint32_t slot;
+	int error;			/* of a write, while the device is looked at */
 	struct cc_io io;
 	struct cc_list node;
 };
@@ -26,7 +29,5 @@ void cc_writer_close(struct cc_writer *w);
 /* data: slot size bytes, not to be changed until done.  The slot is FILLING and ours. */
 void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data);
 void cc_writer_read(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data);
-/* Does error say that the medium itself is bad, and not the path to it? */
-bool cc_writer_medium_error(int error);
 
 #endif

@@ -477,11 +477,6 @@ void cc_writer_read(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, vo
 	transfer(s, slot, data, false);
 }
 
-bool cc_writer_medium_error(int error)
-{
-	return false;
-}
-
 static void complete_transfer(void)
 {
 	unsigned int i = rnd(nr_transfers);

@@ -186,6 +186,14 @@ static void serve_released(struct cc_disk *disk, struct bio_list *released)
 	}
 }
 
+/* Its slot failed: what of it, before the bio looks at the map again. */
+static void drop_failed(struct cc_disk *disk, const struct cc_bio *pb)
+{
+	if (pb->retry == CC_RETRY_DROP || pb->retry == CC_RETRY_BAD)
+		cc_slots_failed(disk->slots, cc_entry_slot(pb->entry), cc_entry_gen(pb->entry),
+				pb->retry == CC_RETRY_BAD ? CC_IO_MEDIUM : CC_IO_DOUBT);
+}
+
 /* Judge all that came; true if any is held now. */
 static bool take_in(struct cc_disk *disk, struct bio_list *came, bool *ret_new)
 {
@@ -194,12 +202,9 @@ static bool take_in(struct cc_disk *disk, struct bio_list *came, bool *ret_new)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(came))) {
-		struct cc_bio *pb = cc_bio(bio);
 		enum verdict v;
 
-		if (pb->retry == CC_RETRY_DROP)
-			cc_slots_drop(disk->slots, cc_entry_slot(pb->entry),
-				      cc_entry_gen(pb->entry), true);
+		drop_failed(disk, cc_bio(bio));
 		spin_lock(&q->lock);
 		v = judge_bio(disk, bio, ret_new, &starved);
 		spin_unlock(&q->lock);

@@ -85,8 +85,9 @@ static inline struct cc_bio *cc_bio(struct bio *bio)
 /* Of a bio that failed on the cache device: it wants MISS_DATA, and its slot... */
 enum cc_retry {
 	CC_RETRY_NOT,		/* did not fail */
-	CC_RETRY_KEEP,		/* is kept: the path failed, not the medium */
-	CC_RETRY_DROP,		/* is dropped and quarantined */
+	CC_RETRY_KEEP,		/* is kept: CC_IO_PATH */
+	CC_RETRY_DROP,		/* is dropped: CC_IO_DOUBT */
+	CC_RETRY_BAD,		/* is dropped and quarantined: CC_IO_MEDIUM */
 };
 
 /* Chunks to be got without a bio.  A full one drops the rest: a REQ_NOWAIT reader comes again. */

@@ -145,7 +145,7 @@ static void cc_pool_postsuspend(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_set_live(pt->pool, NULL, NULL);
+	cc_pool_set_live(pt->pool, NULL, NULL, false);
 }
 
 static int cc_pool_preresume(struct dm_target *ti)
@@ -160,7 +160,7 @@ static void cc_pool_resume(struct dm_target *ti)
 {
 	struct pool_table *pt = ti->private;
 
-	cc_pool_set_live(pt->pool, ti, pt->args.discard ? pt->cache_dev->bdev : NULL);
+	cc_pool_set_live(pt->pool, ti, pt->cache_dev->bdev, pt->args.discard);
 }
 
 static const char *helper_state(struct cc_pool *pool)
@@ -227,6 +227,7 @@ static int cc_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 			   unsigned int maxlen)
 {
 	struct pool_table *pt = ti->private;
+	unsigned int sz = 0;
 
 	if (argc == 1 && !strcasecmp(argv[0], "clear_stats")) {
 		cc_pool_for_each(clear_stats, pt->pool);
@@ -236,7 +237,11 @@ static int cc_pool_message(struct dm_target *ti, unsigned int argc, char **argv,
 		cc_slots_drop_all(&pt->pool->slots);
 		return 0;
 	}
-	DMERR("%s: unknown message \"%s\" with %u arguments; expected clear_stats or drop",
+	if (argc == 1 && !strcasecmp(argv[0], "retry_bad")) {
+		DMEMIT("%u", cc_slots_retry_bad(&pt->pool->slots));
+		return 1;
+	}
+	DMERR("%s: unknown message \"%s\" with %u arguments; expected clear_stats, drop or retry_bad",
 	      pt->pool->name, argv[0], argc - 1);
 	return -EINVAL;
 }

@@ -85,7 +85,7 @@ static void discard_slot(struct cc_slots *slots, cc_slot_t slot)
 	struct bio bio;
 	int r;
 
-	bio_init(&bio, pool->discard_bdev, NULL, 0, REQ_OP_DISCARD);
+	bio_init(&bio, pool->cache_bdev, NULL, 0, REQ_OP_DISCARD);
 	bio.bi_iter.bi_sector = pool->geo.slots_start +
 		((sector_t)cc_slot_nr(slot) << pool->geo.slot_shift);
 	bio.bi_iter.bi_size = 1u << (pool->geo.slot_shift + SECTOR_SHIFT);
@@ -96,10 +96,17 @@ static void discard_slot(struct cc_slots *slots, cc_slot_t slot)
 			     cc_slot_nr(slot), r);
 }
 
+/* As a discard: the pool is live. */
+static bool device_works(struct cc_slots *slots)
+{
+	return cc_superblock_readable(container_of(slots, struct cc_pool, slots)->cache_bdev);
+}
+
 static const struct cc_slots_ops slots_ops = {
 	.freed = slot_freed,
 	.shrunk = pool_shrunk,
 	.discard = discard_slot,
+	.device_works = device_works,
 };
 
 int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
@@ -364,7 +371,7 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo)
 }
 
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
-		      struct block_device *discard_bdev)
+		      struct block_device *cache_bdev, bool discard)
 {
 	mutex_lock(&pool->cmd);
 	if (!ti && pool->live)
@@ -381,8 +388,8 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		cc_slots_stop(&pool->slots);
 		return;
 	}
-	pool->discard_bdev = discard_bdev;
-	cc_slots_start(&pool->slots, discard_bdev);
+	pool->cache_bdev = cache_bdev;
+	cc_slots_start(&pool->slots, discard);
 	/* What came meanwhile was not given out. */
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_MISS, NULL);
 }

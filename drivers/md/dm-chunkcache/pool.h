@@ -53,7 +53,7 @@ struct cc_pool {
 	struct cc_bell bell;
 	struct dm_target *live;		/* the table that is resumed, or NULL; cmd */
 	bool event_due;			/* to be raised by the next resume; cmd */
-	struct block_device *discard_bdev;	/* or NULL; changes before slots are started */
+	struct block_device *cache_bdev;	/* of the live table; set before slots start */
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_messages, nr_refused;
 
@@ -123,11 +123,11 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo);
 
 /*
  * The pool's table is resumed, or (NULL) suspended or gone: the helper may fill and evict, or not.
- * discard_bdev: the table's cache device if evicted slots are to be discarded, else NULL.
- * cc_pool_set_live(NULL) waits for the evictor and for a discard that is under way.
+ * cache_bdev is the table's cache device; discard: evicted slots are to be discarded on it.
+ * Without ti it waits for the evictor and for a discard or a read of the device that is under way.
  */
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
-		      struct block_device *discard_bdev);
+		      struct block_device *cache_bdev, bool discard);
 
 /*
  * Wake who waits for events of the pool's device, with the next resume if it is suspended now.

@@ -59,6 +59,8 @@ static void give_back(struct cc_slots *s, u32 nr)
 {
 	if (cc_slots_info(s, nr)->flags & CC_SLOT_FAILED)
 		cc_slot_set_state(s, nr, CC_SLOT_BAD);
+	else if (nr < s->nr && cc_slots_info(s, nr)->flags & CC_SLOT_DOUBTED)
+		cc_slot_set_unjudged(s, nr, true);
 	else if (nr < s->nr && s->discard && cc_slots_nr_free(s) >= to_have(s))
 		cc_slot_set_undiscarded(s, nr, true);
 	else
@@ -199,6 +201,47 @@ static void cc_slots_discards(struct work_struct *work)
 	cc_reclaim_kick(s);
 }
 
+/* A slot that could not be read, of which nobody says why. */
+static void judge_doubted(struct cc_slots *s, u32 nr, bool works)
+{
+	bool bad = works && cc_slots_info(s, nr)->state_list & CC_SLOT_SUSPECT;
+
+	lockdep_assert_held(&s->lock);
+	if (works)
+		cc_slot_set_suspect(s, nr, true);
+	cc_slot_set_state(s, nr, bad ? CC_SLOT_BAD : CC_SLOT_FREE);
+}
+
+/*
+ * If the device can't be read either it is away, and no slot is to blame.  If it can, a slot is
+ * suspect the first time, which one moment of an outage can do to it, and bad the second time.
+ * In a work of its own: a device that is away can take long to say so.
+ */
+static void cc_slots_doubts(struct work_struct *work)
+{
+	struct cc_slots *s = container_of(work, struct cc_slots, doubts);
+	bool works;
+	u32 left;
+
+	spin_lock(&s->lock);
+	/* What is linked meanwhile comes in front, and has its own look. */
+	while (!s->stopped && s->doubted.nr) {
+		left = s->doubted.nr;
+		spin_unlock(&s->lock);
+		works = s->ops->device_works(s);
+		spin_lock(&s->lock);
+		while (left--) {
+			u32 nr = s->doubted.tail;
+
+			cc_slot_set_unjudged(s, nr, false);
+			judge_doubted(s, nr, works);
+			cond_resched_lock(&s->lock);
+		}
+	}
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+}
+
 /* Up to a batch of the slots behind the end are told to go; false when all were. */
 static bool sweep_some(struct cc_slots *s)
 {
@@ -275,6 +318,8 @@ static void cc_slots_reclaim(struct work_struct *work)
 		s->wanted = 0;
 	if (s->undiscarded.nr)
 		queue_work(s->wq, &s->discards);
+	if (s->doubted.nr)
+		queue_work(s->wq, &s->doubts);
 	spin_unlock(&s->lock);
 	if (serve)
 		s->ops->freed(s);
@@ -317,6 +362,7 @@ void cc_reclaim_init(struct cc_slots *s)
 	INIT_DELAYED_WORK(&s->drain, cc_slots_drain);
 	INIT_WORK(&s->reclaim, cc_slots_reclaim);
 	INIT_WORK(&s->discards, cc_slots_discards);
+	INIT_WORK(&s->doubts, cc_slots_doubts);
 	s->stopped = true;
 }
 
@@ -326,6 +372,7 @@ void cc_reclaim_exit(struct cc_slots *s)
 	flush_rcu_work(&s->grace);
 	cancel_delayed_work_sync(&s->drain);
 	cancel_work_sync(&s->discards);
+	cancel_work_sync(&s->doubts);
 	cancel_work_sync(&s->reclaim);
 }
 
@@ -345,4 +392,5 @@ void cc_slots_stop(struct cc_slots *s)
 	spin_unlock(&s->lock);
 	flush_work(&s->reclaim);
 	flush_work(&s->discards);
+	flush_work(&s->doubts);
 }

@@ -2,7 +2,8 @@
 /*
  * Reclaim: one work per pool that keeps free slots ready.  It evicts for demand and reserve,
  * switches epochs and gives back what has drained, and makes the slots behind the end of a pool
- * that was shrunk go.  A second work discards, one slot after the other.
+ * that was shrunk go.  A second work discards, one slot after the other.  A third one looks
+ * whether the device can be read when slots could not.
  */
 #ifndef CC_RECLAIM_H
 #define CC_RECLAIM_H
@@ -16,7 +17,8 @@ void cc_reclaim_exit(struct cc_slots *s);
 
 /*
  * Eviction and handing out begin, end; with discard: of evicted slots, too.  cc_slots_stop()
- * waits for the evictor and for the discard that is under way; may sleep.
+ * waits for the evictor and for the discard or the look at the device that is under way; may
+ * sleep.
  */
 void cc_slots_start(struct cc_slots *s, bool discard);
 void cc_slots_stop(struct cc_slots *s);

@@ -85,7 +85,7 @@ static bool transition_ok(enum cc_slot_state from, enum cc_slot_state to)
 	case CC_SLOT_DYING:
 		return to == CC_SLOT_FREE || to == CC_SLOT_BAD || to == CC_SLOT_GONE;
 	case CC_SLOT_BAD:
-		return to == CC_SLOT_GONE;
+		return to == CC_SLOT_FREE || to == CC_SLOT_GONE;
 	case CC_SLOT_GONE:
 		return to == CC_SLOT_FREE;
 	}
@@ -132,7 +132,7 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to)
 	if (info->flags & CC_SLOT_PREFETCH && from == CC_SLOT_FILLING)
 		s->prefetching--;
 	info->flags = 0;
-	WRITE_ONCE(info->state_list, to << 4 | (info->state_list & 15));
+	WRITE_ONCE(info->state_list, to << 4 | (info->state_list & (CC_SLOT_SUSPECT | 15)));
 
 	switch (to) {
 	case CC_SLOT_FREE:
@@ -224,4 +224,28 @@ void cc_slot_set_undiscarded(struct cc_slots *s, u32 nr, bool undiscarded)
 		info->flags &= ~CC_SLOT_UNDISCARDED;
 		slot_unlink(s, &s->undiscarded, nr);
 	}
+}
+
+void cc_slot_set_doubted(struct cc_slots *s, u32 nr)
+{
+	lockdep_assert_held(&s->lock);
+	cc_slots_info(s, nr)->flags |= CC_SLOT_DOUBTED;
+}
+
+void cc_slot_set_suspect(struct cc_slots *s, u32 nr, bool suspect)
+{
+	struct cc_slot_info *info = cc_slots_info(s, nr);
+	u8 rest = info->state_list & ~CC_SLOT_SUSPECT;
+
+	lockdep_assert_held(&s->lock);
+	WRITE_ONCE(info->state_list, suspect ? rest | CC_SLOT_SUSPECT : rest);
+}
+
+void cc_slot_set_unjudged(struct cc_slots *s, u32 nr, bool unjudged)
+{
+	lockdep_assert_held(&s->lock);
+	if (unjudged)
+		slot_link(s, &s->doubted, nr);
+	else
+		slot_unlink(s, &s->doubted, nr);
 }

@@ -11,7 +11,8 @@
  *   VALID    gen   policy           -        a checked chunk; readers may be under way
  *   DYING    0     dying/draining   -        readers that came before may be under way
  *            0     undiscarded, -   -        a discard is to come, is under way
- *   BAD      0     -                -        never used again in this instance
+ *            0     doubted, -       -        whether others can be read is to be, is being tried
+ *   BAD      0     -                -        not used again, unless it is to be tried anew
  *   GONE     0     -                -        behind the end of the pool: not ours
  *
  * Transitions, each done by cc_slot_set_state() and nowhere else:
@@ -23,7 +24,9 @@
  *   VALID -> DYING	eviction, cc_slots_drop(), cc_slots_drop_all(), the sweep of a shrink
  *   DYING -> FREE	when the epoch that was current has drained, and the discard, if
  *			there is to be one, has ended
- *   DYING -> BAD	the same without discard, of a slot whose medium failed
+ *   DYING -> BAD	the same without discard, of a slot whose medium failed, or that could not
+ *			be read for the second time though the device can
+ *   BAD -> FREE	cc_slots_retry_bad()
  *   FREE -> BAD	the generation would wrap
  *   FREE, FILLING, DYING, BAD -> GONE	behind the new end of a pool that was shrunk, in place
  *			of FREE or BAD
@@ -69,7 +72,7 @@ struct cc_slot_info {
 		u32 gen;	/* of the present or last use; 0: never handed out */
 		u32 key;	/* VALID: the policy's; the generation is in the word then */
 	};
-	u8 state_list;		/* state, see cc_slot_state(); the low four bits are the policy's */
+	u8 state_list;		/* SUSPECT, cc_slot_state(); the low four bits are the policy's */
 	u8 entered;		/* the policy's */
 	union {
 		struct {
@@ -83,13 +86,17 @@ struct cc_slot_info {
 /* Without the lock, of a moment ago. */
 static inline enum cc_slot_state cc_slot_state(const struct cc_slot_info *info)
 {
-	return READ_ONCE(info->state_list) >> 4;
+	return READ_ONCE(info->state_list) >> 4 & 7;
 }
+
+/* In all states; see cc_slot_set_suspect(). */
+#define CC_SLOT_SUSPECT		0x80
 
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
 #define CC_SLOT_KEEP		2	/* FREE: listed in keep */
 #define CC_SLOT_FAILED		4	/* DYING: the medium failed */
 #define CC_SLOT_UNDISCARDED	8	/* DYING: listed in undiscarded */
+#define CC_SLOT_DOUBTED		16	/* DYING: it could not be read */
 
 struct cc_slot_leaf {
 	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
@@ -115,6 +122,8 @@ struct cc_slots_ops {
 	void (*shrunk)(struct cc_slots *s);
 	/* Discard the bytes of a slot; returns when nothing of it can land any more. */
 	void (*discard)(struct cc_slots *s, cc_slot_t slot);
+	/* Can the device be read, at a place that is no slot? */
+	bool (*device_works)(struct cc_slots *s);
 };
 
 struct cc_slots {
@@ -134,6 +143,7 @@ struct cc_slots {
 	struct cc_list dying;		/* words cleared, epoch not yet switched */
 	struct cc_list draining;	/* wait for the other epoch */
 	struct cc_list undiscarded;	/* DYING and drained, wait for their discard */
+	struct cc_list doubted;		/* the same, wait for a look at the device */
 	struct cc_policy policy;
 	struct xarray shares;		/* of disks that were promised slots, by ID */
 	u32 prefetching;		/* FILLING for prefetch */
@@ -150,6 +160,7 @@ struct cc_slots {
 	unsigned int drain_ms;		/* until the next look */
 	struct work_struct reclaim;
 	struct work_struct discards;
+	struct work_struct doubts;
 	struct workqueue_struct *wq;
 	const struct cc_slots_ops *ops;
 };
@@ -205,8 +216,14 @@ void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch);
 void cc_slot_set_keep(struct cc_slots *s, u32 nr);
 /* DYING: becomes BAD when it has drained.  Lock held. */
 void cc_slot_set_failed(struct cc_slots *s, u32 nr);
+/* DYING: could not be read, nobody knows why.  Lock held. */
+void cc_slot_set_doubted(struct cc_slots *s, u32 nr);
+/* In any state: it could not be read though the device could, or all is forgotten.  Lock held. */
+void cc_slot_set_suspect(struct cc_slots *s, u32 nr, bool suspect);
 /* DYING, drained, in no list: waits for its discard, or no longer.  Lock held. */
 void cc_slot_set_undiscarded(struct cc_slots *s, u32 nr, bool undiscarded);
+/* DYING, drained, in no list: waits for a look at the device, or no longer.  Lock held. */
+void cc_slot_set_unjudged(struct cc_slots *s, u32 nr, bool unjudged);
 /* A slot that never was one is FREE from now on.  Lock held. */
 void cc_slot_add_free(struct cc_slots *s, u32 nr);
 /* All DYING ones whose epoch is not switched: they drain from now on.  Lock held. */

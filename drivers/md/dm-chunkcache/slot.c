@@ -118,6 +118,7 @@ int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *
 	cc_list_init(&s->dying);
 	cc_list_init(&s->draining);
 	cc_list_init(&s->undiscarded);
+	cc_list_init(&s->doubted);
 	cc_policy_init(&s->policy, &cc_slots_policy_ops, s, nr);
 	xa_init_flags(&s->shares, XA_FLAGS_ALLOC1);
 	cc_slots_resize(s, nr);
@@ -328,7 +329,7 @@ int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *
 	return r;
 }
 
-void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
+void cc_slots_failed(struct cc_slots *s, cc_slot_t slot, u32 gen, enum cc_io_error error)
 {
 	u32 nr = cc_slot_nr(slot);
 
@@ -336,8 +337,10 @@ void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed)
 	if (is_valid(s, slot, gen)) {
 		cc_policy_remove(&s->policy, nr);
 		cc_slot_set_state(s, nr, CC_SLOT_DYING);
-		if (failed)
+		if (error == CC_IO_MEDIUM)
 			cc_slot_set_failed(s, nr);
+		else
+			cc_slot_set_doubted(s, nr);
 	}
 	spin_unlock(&s->lock);
 	cc_reclaim_kick(s);
@@ -353,6 +356,28 @@ void cc_slots_drop_all(struct cc_slots *s)
 {
 	for_each_valid(s, drop_slot, 0);
 	cc_reclaim_kick(s);
+}
+
+u32 cc_slots_retry_bad(struct cc_slots *s)
+{
+	u32 nr, n = 0;
+
+	spin_lock(&s->lock);
+	for (nr = 0; nr < s->nr; nr++) {
+		struct cc_slot_info *info = cc_slots_info(s, nr);
+
+		cc_slot_set_suspect(s, nr, false);
+		/* One whose generation would wrap only becomes BAD again. */
+		if (cc_slot_state(info) == CC_SLOT_BAD && info->gen != CC_GEN_RETIRED) {
+			cc_slot_set_state(s, nr, CC_SLOT_FREE);
+			n++;
+		}
+		if (!((nr + 1) % CC_SLOT_BATCH))
+			cond_resched_lock(&s->lock);
+	}
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+	return n;
 }
 
 /* ---- shares ---- */

@@ -6,6 +6,7 @@
 #ifndef CC_SLOT_H
 #define CC_SLOT_H
 
+#include <chunkcache/io-error.h>
 #include "reclaim.h"
 #include "slot-state.h"
 
@@ -57,9 +58,14 @@ int cc_slots_done(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, u64 key
 int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
 		 void *arg);
 
-/* VALID -> DYING if it still has this generation; failed: quarantine it.  Process context. */
-void cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool failed);
+/*
+ * VALID -> DYING if it still has this generation, as it could not be read: then BAD, or with only
+ * CC_IO_DOUBT FREE, unless that was so before.  Process context.
+ */
+void cc_slots_failed(struct cc_slots *s, cc_slot_t slot, u32 gen, enum cc_io_error error);
 void cc_slots_drop_all(struct cc_slots *s);
+/* BAD -> FREE: try them anew; how many there were.  May sleep. */
+u32 cc_slots_retry_bad(struct cc_slots *s);
 
 /* ---- shares, see policy.h ---- */
 

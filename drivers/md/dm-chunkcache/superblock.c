@@ -143,3 +143,15 @@ int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char 
 	__free_page(page);
 	return r;
 }
+
+bool cc_superblock_readable(struct block_device *bdev)
+{
+	struct page *page = alloc_page(GFP_NOIO);
+	int r;
+
+	if (!page)
+		return false;
+	r = read_block(bdev, CC_SB_OFFSET_A >> SECTOR_SHIFT, page);
+	__free_page(page);
+	return !r;
+}

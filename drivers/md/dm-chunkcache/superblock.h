@@ -27,5 +27,7 @@ struct cc_geometry {
  * -EINVAL if none is valid, -EIO if none could be read; *error then says why.
  */
 int cc_superblock_read(struct block_device *bdev, struct cc_geometry *ret, char **error);
+/* Can the block of the first copy be read, whatever is in it?  May sleep; allocates by NOIO. */
+bool cc_superblock_readable(struct block_device *bdev);
 
 #endif

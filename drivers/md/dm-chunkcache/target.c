@@ -288,15 +288,16 @@ static int cc_disk_map(struct dm_target *ti, struct bio *bio)
 /* May this read be served in another way, and what of the slot? */
 static enum cc_retry judge_error(blk_status_t error)
 {
-	switch (error) {
-	case BLK_STS_AGAIN:
-	case BLK_STS_DM_REQUEUE:
+	/* No errors: who submitted it comes again. */
+	if (error == BLK_STS_AGAIN || error == BLK_STS_DM_REQUEUE)
 		return CC_RETRY_NOT;
-	case BLK_STS_MEDIUM:
-	case BLK_STS_PROTECTION:
-	case BLK_STS_TARGET:
-	case BLK_STS_IOERR:
+	switch (cc_io_error(-blk_status_to_errno(error))) {
+	case CC_IO_MEDIUM:
+		return CC_RETRY_BAD;
+	case CC_IO_DOUBT:
 		return CC_RETRY_DROP;
+	case CC_IO_PATH:
+		break;
 	}
 	return CC_RETRY_KEEP;
 }
@@ -316,6 +317,13 @@ static unsigned int error_counter(blk_status_t error)
 	return CHUNKCACHE_STAT_ERRORS_OTHER;
 }
 
+/*
+ * Readahead and what has another path may be failed at any time, without a reason: by a suspended
+ * device, RAID, a multipath driver.  REQ_NOWAIT is not supported by a device below whose table was
+ * exchanged for one that waits.  Once more without these, before anything is made of it.
+ */
+#define MAY_FAIL	(REQ_RAHEAD | REQ_FAILFAST_MASK | REQ_NOWAIT)
+
 /* A read that failed; had it been sent to the cache device?  Any context. */
 static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk_status_t error,
 				      bool sent)
@@ -325,6 +333,11 @@ static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk
 	/* The cache device is suspended or has no request to give: the work can wait for it. */
 	if (sent && error == BLK_STS_AGAIN &&
 	    !cc_disk_may_refuse(disk, bio, &cc_bio(bio)->iter)) {
+		cc_miss_add(disk, bio, CC_RETRY_NOT);
+		return DM_ENDIO_INCOMPLETE;
+	}
+	if (retry != CC_RETRY_NOT && bio->bi_opf & MAY_FAIL) {
+		bio->bi_opf &= ~MAY_FAIL;
 		cc_miss_add(disk, bio, CC_RETRY_NOT);
 		return DM_ENDIO_INCOMPLETE;
 	}
