@@ -18,6 +18,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_gc,
 	&ctl_cmd_pool_up,
 	&ctl_cmd_pool_resize,
+	&ctl_cmd_pool_move,
 	&ctl_cmd_pool_retry,
 	&ctl_cmd_pool_down,
 	&ctl_cmd_up,

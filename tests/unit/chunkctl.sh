@@ -10,7 +10,7 @@
 # ---- usage ----
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
-for command in format import export images verify rm gc pool-up pool-resize pool-retry-bad pool-down up down stat top \
+for command in format import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad pool-down up down stat top \
 	map explain cost prefetch cached warm record; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
