@@ -77,6 +77,16 @@ static int open_device(struct format *f)
 	return CTL_FAILED;
 }
 
+/* A guest's partitions are found only if the disk has blocks of the size that the image was made with. */
+static void warn_of_blocks(const struct format *f)
+{
+	int size = 0;
+
+	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &size) && size > 512)
+		ctl_note("%s: has logical blocks of %d bytes, and so will its disks: images made with 512-byte "
+			 "sectors need care, see dm-chunkcache(7)", f->path, size);
+}
+
 /* ---- what is on the device ---- */
 
 /* Not even --force makes a pool of it. */
@@ -274,6 +284,8 @@ static int format_device(struct format *f)
 		r = with_probe(f, wipe_signatures);
 	if (!r)
 		r = write_pool(f);
+	if (!r)
+		warn_of_blocks(f);
 	return r ? r : report(f);
 }
 

@@ -3,11 +3,15 @@
  * chunkctl up and down: the dm device of a disk.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "disk-config.h"
@@ -192,6 +196,22 @@ static int check_existing(const struct up *u, const struct ctl_dm_device *d, con
 	return CTL_FAILED;
 }
 
+/* As `chunkctl format' does, which may be long ago. */
+static void warn_of_blocks(const struct up *u)
+{
+	char path[32 + CTL_DM_NAME_MAX];
+	int fd, size = 0;
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", u->want.pool);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, BLKSSZGET, &size) && size > SECTOR)
+		ctl_note("%s: has logical blocks of %d bytes, as the cache device has: an image made with "
+			 "512-byte sectors needs care, see dm-chunkcache(7)", u->name, size);
+	close(fd);
+}
+
 /* A disk's UUID means nothing but that it is one of ours. */
 static int make_device(const struct up *u, const char *params)
 {
@@ -224,8 +244,10 @@ static int create_disk(struct up *u)
 	}
 	if (r == -ENXIO)
 		r = make_device(u, params);
-	if (!r)
+	if (!r) {
+		warn_of_blocks(u);
 		return CTL_OK;
+	}
 	ctl_err("%s: %s", u->name, ctl_dm_reason(r));
 	return CTL_FAILED;
 }

@@ -24,6 +24,11 @@ for block in 512 4096; do
 	format 64K
 	pool_up
 	helper_start
+	must chunkctl up vm2 --digest "$(digest a)" --size 4M --store $STORE --pool $POOL --config $CONF 2>$WORK/up.log
+	must chunkctl down vm2
+	for log in format up; do
+		equal "warnings of $log" "$(grep -c 'has logical blocks of 4096 bytes' $WORK/$log.log)" $((block / 4096))
+	done
 	disk_up vm1 a
 	for d in vm1 $POOL; do
 		equal "io_opt of $d" "$(limit $d optimal_io_size)" 65536
@@ -54,6 +59,12 @@ for block in 512 4096; do
 	verify vm1 a --seq --bs 64K
 	equal "errors" "$(disk_errors vm1)" 0
 	if [ $block = 4096 ]; then
+		note "in front of it, a loop device of 512"
+		small=$(losetup -r -b 512 -f --show /dev/mapper/vm1)
+		equal "blocks of that" "$(blockdev --getss "$small")" 512
+		# shellcheck disable=SC2046
+		cc-io --verify $(opts a) --bs 512 --align 512 --count 100 --timeout 60 "$small" || fail "by 512 bytes"
+		must losetup -d "$small"
 		must_fail dmsetup create -r odd --table "$(disk_table odd)" 2>/dev/null
 		log_has 'multiple of the cache device.s logical block size' || fail "no reason in the log"
 		read_errno vm1 EINVAL --bs 512 --seq --count 4
