@@ -339,8 +339,9 @@ static void test_slow_answers(void)
 	   httpd_count(&h, "/big") == 1, "slow, but it moves: %s", err);
 	if (size)
 		free(data);
+	httpd_put(&h, "buck/pre/mid", big, 6000);
 	httpd_script(&h, "rate=500");
-	ok(cc_store_get(s, "big", 60000, &data, &size, err, sizeof(err)) == CC_STORE_TIMEOUT &&
+	ok(cc_store_get(s, "mid", 60000, &data, &size, err, sizeof(err)) == CC_STORE_TIMEOUT &&
 	   strstr(err, "next to nothing"), "that is none: %s", err);
 	httpd_script(&h, "fault=stall");
 	ok(put(s, "obj") == CC_STORE_TIMEOUT, "nor is no answer: %s", err);
