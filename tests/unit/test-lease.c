@@ -3,6 +3,7 @@
  * Leases of a store: each sees the other's, and one that was once overdue never holds again, whatever it
  * is renewed to.  The machine's sleep is a clock of our own.
  */
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,6 +22,15 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 	if (clock == CLOCK_BOOTTIME)
 		ts->tv_sec += slept;
 	return r;
+}
+
+static struct timespec due;		/* of the renewal that was waited for last */
+
+/* In place of libc's: until it is signalled. */
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
+{
+	due = *until;
+	return pthread_cond_wait(cond, lock);
 }
 
 static bool take_name(struct cc_store *s, const char *image, struct cc_lease *l)
@@ -44,6 +54,26 @@ static unsigned int others(struct cc_lease *l, enum cc_lease_kind kind)
 	int64_t now;
 
 	return cc_lease_others(l, kind, &nr, &now, err, sizeof(err)) ? 99 : nr;
+}
+
+static void test_renewal(struct cc_store *s)
+{
+	struct timespec now;
+	struct cc_lease l;
+	long in = -1;
+
+	due.tv_sec = 0;
+	if (!ok(take(s, CC_LEASE_IMPORT, &l), "a lease that is to be renewed"))
+		return;
+	for (int i = 0; i < 500 && in < 0; i++) {
+		usleep(10000);
+		pthread_mutex_lock(&l.lock);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		in = due.tv_sec ? due.tv_sec - now.tv_sec : -1;
+		pthread_mutex_unlock(&l.lock);
+	}
+	ok(in > CC_LEASE_RENEW / 2 && in <= CC_LEASE_RENEW, "in %ld s of a clock that is not set", in);
+	cc_lease_drop(&l);
 }
 
 static void test_names(struct cc_store *s)
@@ -90,6 +120,7 @@ int main(void)
 	cc_lease_drop(&import);
 	ok(take(s, CC_LEASE_IMPORT, &import) && cc_lease_holds(&import), "a new one does");
 	cc_lease_drop(&import);
+	test_renewal(s);
 	test_names(s);
 	cc_store_close(s);
 	(void)!system(rm);

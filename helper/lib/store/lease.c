@@ -46,7 +46,7 @@ static void *renew(void *arg)
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->stop) {
-		clock_gettime(CLOCK_REALTIME, &due);
+		clock_gettime(CLOCK_MONOTONIC, &due);
 		due.tv_sec += CC_LEASE_RENEW;
 		pthread_cond_timedwait(&l->wake, &l->lock, &due);
 		if (l->stop)
@@ -58,6 +58,18 @@ static void *renew(void *arg)
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
+}
+
+/* Renewals are due by a clock that nobody sets: set back, it would let the lease lapse. */
+static void init_locks(struct cc_lease *l)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->wake, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 static void hash_name(const char *image, char ret_hash[17])
@@ -114,8 +126,7 @@ enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, 
 		hash_name(image, l->name);
 	make_prefix(l, kind, prefix, sizeof(prefix));
 	snprintf(l->object, sizeof(l->object), "%s%016" PRIx64, prefix, random);
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->wake, NULL);
+	init_locks(l);
 	res = put_lease(l, err, errlen);
 	if (res)
 		return res;
