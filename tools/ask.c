@@ -124,7 +124,7 @@ static int exchange(int fd, const char *command, json_t *args, char **ret_line)
 	return r ? r : read_line(fd, ret_line);
 }
 
-static json_t *failed(struct ctl_asked *a, int r)
+static json_t *ask_failed(struct ctl_asked *a, int r)
 {
 	switch (r) {
 	case -ENOENT:
@@ -154,12 +154,12 @@ json_t *ctl_ask(const char *pool, const char *command, json_t *args, unsigned in
 	fd = connect_helper(pool, seconds, &ret_asked->pid);
 	if (fd < 0) {
 		json_decref(args);
-		return failed(ret_asked, fd);
+		return ask_failed(ret_asked, fd);
 	}
 	r = exchange(fd, command, args, &line);
 	close(fd);
 	if (r)
-		return failed(ret_asked, r);
+		return ask_failed(ret_asked, r);
 	answer = json_loads(line, 0, NULL);
 	free(line);
 	if (!json_is_object(answer)) {

@@ -27,7 +27,7 @@ static void kill_child(void *arg)
 	waitpid(running_child, NULL, 0);
 }
 
-static int set_files(posix_spawn_file_actions_t *actions, int in, int out, int err)
+static int set_child_files(posix_spawn_file_actions_t *actions, int in, int out, int err)
 {
 	int r = in >= 0 ? posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO) :
 			  posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -40,7 +40,7 @@ static int set_files(posix_spawn_file_actions_t *actions, int in, int out, int e
 }
 
 /* What we block or ignore is not for it. */
-static int set_attributes(posix_spawnattr_t *attr)
+static int set_child_attributes(posix_spawnattr_t *attr)
 {
 	sigset_t none, all;
 	int r;
@@ -68,9 +68,9 @@ int ctl_child_start(char *const argv[], int in, int out, int err, pid_t *ret_pid
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attr);
-	r = set_files(&actions, in, out, err);
+	r = set_child_files(&actions, in, out, err);
 	if (!r)
-		r = set_attributes(&attr);
+		r = set_child_attributes(&attr);
 	if (!r)
 		r = posix_spawnp(ret_pid, argv[0], &actions, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);

@@ -181,7 +181,7 @@ static void price_text(const struct cost *c, double price, bool priced, char buf
 			 c->currency ? " " : "", c->currency ? c->currency : "");
 }
 
-static void print_line(const struct cost *c, const struct ctl_ui *ui, const struct line *l)
+static void print_cost(const struct cost *c, const struct ctl_ui *ui, const struct line *l)
 {
 	char name[64], store[64], gets[CTL_CELL], bytes[CTL_SIZE_TEXT], price[64], digest[64];
 	const char *what = l->name;
@@ -197,7 +197,7 @@ static void print_line(const struct cost *c, const struct ctl_ui *ui, const stru
 	       l->up || c->images || !strcmp(l->digest, "-") ? "" : " gone");
 }
 
-static void print_people(const struct cost *c)
+static void print_costs(const struct cost *c)
 {
 	struct line sum = { .name = "all", .store = "", .digest = "-" };
 	struct ctl_ui ui;
@@ -208,20 +208,20 @@ static void print_people(const struct cost *c)
 	       c->images ? "IMAGE" : "DISK", "STORE", "GETS", "RECEIVED", "PRICE",
 	       ctl_color(&ui, CTL_PLAIN));
 	for (i = 0; i < c->nr; i++) {
-		print_line(c, &ui, &c->lines[i]);
+		print_cost(c, &ui, &c->lines[i]);
 		sum.gets += c->lines[i].gets;
 		sum.bytes += c->lines[i].bytes;
 		sum.price += c->lines[i].price;
 		sum.priced |= c->lines[i].priced;
 	}
 	fputs(ctl_color(&ui, CTL_BOLD), stdout);
-	print_line(c, &ui, &sum);
+	print_cost(c, &ui, &sum);
 	fputs(ctl_color(&ui, CTL_PLAIN), stdout);
 	if (!sum.priced && c->nr)
 		printf("\nNo prices: set price_1000_gets and price_gib of the store, or use options.\n");
 }
 
-static int print_json(const struct cost *c)
+static int print_cost_json(const struct cost *c)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -249,9 +249,9 @@ static int cost(struct cost *c, const char *name)
 	if (!r && c->nr)
 		qsort(c->lines, c->nr, sizeof(*c->lines), by_price);
 	if (!r && c->json)
-		r = print_json(c);
+		r = print_cost_json(c);
 	else if (!r)
-		print_people(c);
+		print_costs(c);
 	free(c->lines);
 	return !r && c->incomplete ? CTL_DAMAGE : r;
 }
@@ -267,7 +267,7 @@ static int parse_price(const char *option, const char *s, double *ret_price)
 	return 0;
 }
 
-static int parse_option(struct cost *c, int option, char **argv)
+static int parse_cost_option(struct cost *c, int option, char **argv)
 {
 	switch (option) {
 	case OPT_GETS:
@@ -308,7 +308,7 @@ static int run_cost(const struct ctl_command *cmd, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (o == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		r = parse_option(&c, o, argv);
+		r = parse_cost_option(&c, o, argv);
 		if (r)
 			return r;
 	}

@@ -47,7 +47,7 @@ static const char help[] =
 
 /* The state of a part; the first that is not good stays. */
 static void __attribute__((format(printf, 4, 5)))
-mark(struct explanation *x, enum part part, enum level level, const char *fmt, ...)
+severity_mark(struct explanation *x, enum part part, enum level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -112,20 +112,20 @@ static void check_disk(struct explanation *x)
 	char reads[CTL_CELL], size[CTL_SIZE_TEXT];
 
 	if (json_is_true(json_object_get(x->disk, "suspended"))) {
-		mark(x, PART_DISK, LEVEL_BAD, "suspended");
+		severity_mark(x, PART_DISK, LEVEL_BAD, "suspended");
 		say(x, "%s is suspended: all its reads wait in device-mapper, be they cached or not.",
 		    x->name);
 		next(x, "dmsetup resume %s", x->name);
 	}
 	if (retried) {
-		mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads of the cache device failed", retried);
+		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads of the cache device failed", retried);
 		say(x, "%" PRIu64 " reads of the cache device failed and were served from the store "
 		    "instead: the device may be about to die.", retried);
 		next(x, "dmesg | grep chunkcache");
 	}
-	mark(x, PART_DISK, LEVEL_OK, "%s, %.1f%% cached; %s reads, %.1f%% of them did not wait",
-	     ctl_size_text(ctl_number(x->disk, "bytes"), size),
-	     100.0 * ctl_number(x->disk, "mapped") /
+	severity_mark(x, PART_DISK, LEVEL_OK, "%s, %.1f%% cached; %s reads, %.1f%% of them did not wait",
+		      ctl_size_text(ctl_number(x->disk, "bytes"), size),
+		      100.0 * ctl_number(x->disk, "mapped") /
 	     (ctl_number(x->disk, "chunks") ? ctl_number(x->disk, "chunks") : 1),
 	     ctl_count_text(all, reads), all ? 100.0 * fast / all : 100.0);
 }
@@ -142,8 +142,8 @@ static void check_size(struct explanation *x)
 
 	if (evictions < slots || evictions * 2 < fills || slow * 5 < fast)
 		return;
-	mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots were filled %" PRIu64 " times",
-	     pool_name(x), slots, fills);
+	severity_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots were filled %" PRIu64 " times",
+		      pool_name(x), slots, fills);
 	say(x, "The pool is too small for what its disks read: %" PRIu64 " slots were filled %" PRIu64
 	    " times, and %" PRIu64 " times a chunk had to go for another one.", slots, fills,
 	    evictions);
@@ -155,7 +155,7 @@ static void check_pool(struct explanation *x)
 	const char *name = pool_name(x);
 
 	if (!json_is_string(json_object_get(x->pool, "name"))) {
-		mark(x, PART_POOL, LEVEL_BAD, "gone: it was removed by force");
+		severity_mark(x, PART_POOL, LEVEL_BAD, "gone: it was removed by force");
 		say(x, "The pool of %s was removed by force: what is cached is still read, all else "
 		    "waits until the pool is back.", x->name);
 		next(x, "chunkctl pool-up POOL DEVICE");
@@ -164,23 +164,23 @@ static void check_pool(struct explanation *x)
 	/* One that shrinks goes on as ever. */
 	if (!strcmp(ctl_string(x->pool, "mode"), "suspended") ||
 	    json_is_true(json_object_get(x->pool, "suspended"))) {
-		mark(x, PART_POOL, LEVEL_BAD, "%s: suspended", name);
+		severity_mark(x, PART_POOL, LEVEL_BAD, "%s: suspended", name);
 		say(x, "The pool %s is suspended: what is cached is still read, but nothing can be "
 		    "written into its slots, so all else waits.", name);
 		next(x, "dmsetup resume %s", name);
 	}
 	if (ctl_number(x->pool, "bad")) {
-		mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots are bad", name,
-		     ctl_number(x->pool, "bad"));
+		severity_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots are bad", name,
+			      ctl_number(x->pool, "bad"));
 		say(x, "%" PRIu64 " slots of the pool are out of use because the cache device failed "
 		    "there.", ctl_number(x->pool, "bad"));
 		next(x, "dmesg | grep chunkcache");
 		next(x, "chunkctl pool-retry-bad %s (once the fault is gone)", name);
 	}
 	check_size(x);
-	mark(x, PART_POOL, LEVEL_OK, "%s: %" PRIu64 " of %" PRIu64 " slots valid, %" PRIu64 " free",
-	     name, ctl_number(x->pool, "valid"), ctl_number(x->pool, "slots"),
-	     ctl_number(x->pool, "free"));
+	severity_mark(x, PART_POOL, LEVEL_OK, "%s: %" PRIu64 " of %" PRIu64 " slots valid, %" PRIu64 " free",
+		      name, ctl_number(x->pool, "valid"), ctl_number(x->pool, "slots"),
+		      ctl_number(x->pool, "free"));
 }
 
 /* ---- helper ---- */
@@ -206,8 +206,8 @@ static void helper_silent(struct explanation *x)
 	uint64_t pid = ctl_number(x->pool, "helper_pid");
 	bool stopped = process_state(pid) == 'T';
 
-	mark(x, PART_HELPER, LEVEL_BAD, stopped ? "pid %" PRIu64 ": stopped by a signal" :
-	     "pid %" PRIu64 ": does not answer", pid);
+	severity_mark(x, PART_HELPER, LEVEL_BAD, stopped ? "pid %" PRIu64 ": stopped by a signal" :
+		      "pid %" PRIu64 ": does not answer", pid);
 	say(x, "The helper of %s (pid %" PRIu64 ") %s: what is cached is still read, all else waits "
 	    "for it.", pool_name(x), pid,
 	    stopped ? "was stopped by a signal" : "runs, but does not answer");
@@ -218,7 +218,7 @@ static void helper_silent(struct explanation *x)
 
 static void helper_dead(struct explanation *x)
 {
-	mark(x, PART_HELPER, LEVEL_BAD, "not running");
+	severity_mark(x, PART_HELPER, LEVEL_BAD, "not running");
 	say(x, "The helper of %s does not run: what is cached is still read, all else waits until a "
 	    "helper is there again.", pool_name(x));
 	next(x, "systemctl restart chunkcached@%s", pool_name(x));
@@ -229,7 +229,7 @@ static void helper_not_attached(struct explanation *x)
 {
 	const char *why = ctl_string(helper(x), "reason");
 
-	mark(x, PART_HELPER, LEVEL_BAD, "runs, but is not attached");
+	severity_mark(x, PART_HELPER, LEVEL_BAD, "runs, but is not attached");
 	say(x, "The helper of %s runs, but could not attach to the pool (%s): what is cached is "
 	    "still read, all else waits.", pool_name(x), why);
 	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
@@ -237,7 +237,7 @@ static void helper_not_attached(struct explanation *x)
 
 static void helper_draining(struct explanation *x)
 {
-	mark(x, PART_HELPER, LEVEL_BAD, "an earlier helper's writes are not over");
+	severity_mark(x, PART_HELPER, LEVEL_BAD, "an earlier helper's writes are not over");
 	say(x, "The last helper of %s is gone, but writes that it began are not over, or somebody "
 	    "holds its files: until then its slots can't be used again.", pool_name(x));
 	next(x, "fuser -v /dev/mapper/%s", pool_name(x));
@@ -251,7 +251,7 @@ static void check_helper(struct explanation *x)
 	char span[CTL_CELL];
 
 	if (!json_is_string(json_object_get(x->pool, "name"))) {
-		mark(x, PART_HELPER, LEVEL_UNKNOWN, "not known without the pool");
+		severity_mark(x, PART_HELPER, LEVEL_UNKNOWN, "not known without the pool");
 	} else if (json_is_true(json_object_get(x->pool, "helper_silent"))) {
 		helper_silent(x);
 	} else if (h && !strcmp(ctl_string(h, "state"), "none")) {
@@ -261,14 +261,14 @@ static void check_helper(struct explanation *x)
 	} else if (!strcmp(state, "draining")) {
 		helper_draining(x);
 	} else if (!h) {
-		mark(x, PART_HELPER, LEVEL_ODD, "attached, its control socket: %s",
-		     ctl_string(x->pool, "helper_error"));
+		severity_mark(x, PART_HELPER, LEVEL_ODD, "attached, its control socket: %s",
+			      ctl_string(x->pool, "helper_error"));
 		say(x, "The helper is attached, but its control socket can't be asked (%s), so "
 		    "nothing is known of stores.", ctl_string(x->pool, "helper_error"));
 	} else {
-		mark(x, PART_HELPER, LEVEL_OK, "pid %" PRIu64 ", up %s, %" PRIu64 " GETs in flight",
-		     ctl_number(x->pool, "helper_pid"),
-		     ctl_span_text(ctl_number(h, "uptime_s"), span), ctl_number(h, "in_flight"));
+		severity_mark(x, PART_HELPER, LEVEL_OK, "pid %" PRIu64 ", up %s, %" PRIu64 " GETs in flight",
+			      ctl_number(x->pool, "helper_pid"),
+			      ctl_span_text(ctl_number(h, "uptime_s"), span), ctl_number(h, "in_flight"));
 	}
 }
 
@@ -281,7 +281,7 @@ static void check_manifest(struct explanation *x)
 	const char *store = ctl_string(x->disk, "store");
 
 	if (!strcmp(manifest, "refused")) {
-		mark(x, PART_DISK, LEVEL_BAD, "its manifest was refused");
+		severity_mark(x, PART_DISK, LEVEL_BAD, "its manifest was refused");
 		say(x, "The manifest of %s was refused (%s): reads of chunks that are not cached fail "
 		    "with EIO.", x->name, reason);
 		if (strstr(reason, "no store")) {
@@ -292,7 +292,7 @@ static void check_manifest(struct explanation *x)
 			     ctl_string(x->disk, "digest"), store, pool_name(x));
 		}
 	} else if (!strcmp(manifest, "new") && helper(x)) {
-		mark(x, PART_DISK, LEVEL_ODD, "its manifest is not here yet");
+		severity_mark(x, PART_DISK, LEVEL_ODD, "its manifest is not here yet");
 		say(x, "The helper has not got the manifest of %s yet: until then all reads of what is "
 		    "not cached wait.", x->name);
 	}
@@ -326,7 +326,7 @@ static void store_bad(struct explanation *x, const json_t *store)
 	const char *name = ctl_string(store, "name");
 	char span[CTL_CELL];
 
-	mark(x, PART_STORE, LEVEL_BAD, "%s: does not answer (%s)", name, ctl_string(store, "url"));
+	severity_mark(x, PART_STORE, LEVEL_BAD, "%s: does not answer (%s)", name, ctl_string(store, "url"));
 	if (json_object_get(store, "answered_ms"))
 		say(x, "Store %s has not answered for %s", name,
 		    ctl_span_text(ctl_number(store, "answered_ms") / 1000, span));
@@ -350,13 +350,13 @@ static void check_store(struct explanation *x)
 	const char *name = ctl_string(x->disk, "store");
 
 	if (!helper(x)) {
-		mark(x, PART_STORE, LEVEL_UNKNOWN, "%s: not known without the helper", name);
+		severity_mark(x, PART_STORE, LEVEL_UNKNOWN, "%s: not known without the helper", name);
 	} else if (!store) {
-		mark(x, PART_STORE, LEVEL_BAD, "%s: not in the helper's configuration", name);
+		severity_mark(x, PART_STORE, LEVEL_BAD, "%s: not in the helper's configuration", name);
 	} else if (store_fails(store)) {
 		store_bad(x, store);
 	} else {
-		mark(x, PART_STORE, LEVEL_OK, "%s: %s", name, ctl_string(store, "url"));
+		severity_mark(x, PART_STORE, LEVEL_OK, "%s: %s", name, ctl_string(store, "url"));
 	}
 }
 
@@ -371,8 +371,8 @@ static void check_failure(struct explanation *x)
 
 	if (!f)
 		return;
-	mark(x, PART_STORE, level, "%s: %s", ctl_string(x->disk, "store"),
-	     corrupt ? "has a chunk with wrong bytes" : "lacks a chunk");
+	severity_mark(x, PART_STORE, level, "%s: %s", ctl_string(x->disk, "store"),
+		      corrupt ? "has a chunk with wrong bytes" : "lacks a chunk");
 	say(x, "Chunk %" PRIu64 " of %s (%.16s) %s store %s: its readers got %s, %" PRIu64
 	    " answers of this kind, the last one %s ago.", ctl_number(f, "chunk"), x->name,
 	    ctl_string(f, "id"), corrupt ? "has other bytes than its name says in" : "is not in",
@@ -396,16 +396,16 @@ static void check_errors(struct explanation *x)
 			ctl_number(x->disk, "errors_corrupt");
 
 	if (timeouts) {
-		mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed at their deadline", timeouts);
+		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed at their deadline", timeouts);
 		say(x, "%" PRIu64 " reads failed at their deadline, ETIMEDOUT, since the counters "
 		    "were cleared.", timeouts);
 	}
 	if (others) {
-		mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed with EIO", others);
+		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed with EIO", others);
 		say(x, "%" PRIu64 " reads failed with EIO since the counters were cleared.", others);
 	}
 	if (data && !json_object_get(x->disk, "failure")) {
-		mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed for lack of data", data);
+		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed for lack of data", data);
 		say(x, "%" PRIu64 " reads failed with ENODATA or EILSEQ since the counters were "
 		    "cleared, before this helper started.", data);
 	}
@@ -432,7 +432,7 @@ static void explain_waits(struct explanation *x)
 		say(x, "That is what misses look like while they are under way.");
 		return;
 	}
-	mark(x, PART_STORE, LEVEL_ODD, "%s: slow", ctl_string(x->disk, "store"));
+	severity_mark(x, PART_STORE, LEVEL_ODD, "%s: slow", ctl_string(x->disk, "store"));
 	if (slot > fetching && !ctl_number(x->pool, "free"))
 		say(x, "There is no free slot: slow reads of the cache device hold those that were "
 		    "evicted, or the pool is far too small.");

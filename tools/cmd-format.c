@@ -243,7 +243,7 @@ static int lay_out(struct format *f)
 	return 0;
 }
 
-static int report(const struct format *f)
+static int report_geometry(const struct format *f)
 {
 	const struct cc_pool_geometry *g = &f->geometry;
 	char uuid[CTL_UUID_TEXT], all[CTL_SIZE_TEXT], slot[CTL_SIZE_TEXT], area[CTL_SIZE_TEXT];
@@ -286,7 +286,7 @@ static int format_device(struct format *f)
 		r = write_pool(f);
 	if (!r)
 		warn_of_blocks(f);
-	return r ? r : report(f);
+	return r ? r : report_geometry(f);
 }
 
 static int parse_slot_size(struct format *f, const char *s)
@@ -303,7 +303,7 @@ static int parse_slot_size(struct format *f, const char *s)
 	return 0;
 }
 
-static int parse_option(struct format *f, int c, char **argv)
+static int parse_format_option(struct format *f, int c, char **argv)
 {
 	switch (c) {
 	case 's':
@@ -353,7 +353,7 @@ static int run_format(const struct ctl_command *cmd, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		r = parse_option(&f, c, argv);
+		r = parse_format_option(&f, c, argv);
 		if (r)
 			return r;
 	}

@@ -371,7 +371,7 @@ static json_t *tally_json(const struct tally *t)
 			 "removed_bytes", (json_int_t)t->removed_bytes);
 }
 
-static int report(const struct gc *g)
+static int report_garbage(const struct gc *g)
 {
 	char size[CTL_SIZE_TEXT];
 	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk, *l = &g->leftover;
@@ -462,7 +462,7 @@ static int collect(struct gc *g)
 		r = sweep(g);
 	else if (r == CTL_DAMAGE)
 		ctl_note("what a damaged image uses is not known: nothing was removed");
-	return r ? r : report(g);
+	return r ? r : report_garbage(g);
 }
 
 static void release(struct gc *g)
@@ -507,7 +507,7 @@ static int parse_keep(struct gc *g, const char *s)
 	return 0;
 }
 
-static int parse_option(struct gc *g, int c, char **argv)
+static int parse_gc_option(struct gc *g, int c, char **argv)
 {
 	switch (c) {
 	case 'g':
@@ -551,7 +551,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		r = parse_option(&g, c, argv);
+		r = parse_gc_option(&g, c, argv);
 		if (r)
 			return r;
 	}

@@ -145,7 +145,7 @@ static int hold_name(struct import *m, struct cc_lease *lease)
 	}
 }
 
-static void abandon_lease(void *arg)
+static void abandon_import_lease(void *arg)
 {
 	cc_lease_abandon(arg);
 }
@@ -158,7 +158,7 @@ static int put_name(struct import *m, const struct cc_manifest *manifest)
 	char err[256] = "";
 	int r;
 
-	ctl_cleanup_add(&cleanup, abandon_lease, &lease);
+	ctl_cleanup_add(&cleanup, abandon_import_lease, &lease);
 	r = hold_name(m, &lease);
 	if (!r) {
 		res = cc_image_put_name(m->store.store, m->name, manifest->digest, m->replace, err,
@@ -205,11 +205,11 @@ static int wait_for_gc(struct import *m)
 	}
 }
 
-static int take_lease(struct import *m)
+static int take_import_lease(struct import *m)
 {
 	char err[256] = "";
 
-	ctl_cleanup_add(&m->cleanup, abandon_lease, &m->lease);
+	ctl_cleanup_add(&m->cleanup, abandon_import_lease, &m->lease);
 	if (cc_lease_take(m->store.store, CC_LEASE_IMPORT, NULL, &m->lease, err, sizeof(err)))
 		return failed(err);
 	return wait_for_gc(m);
@@ -299,7 +299,7 @@ static int import_image(struct import *m)
 	if (!r)
 		r = check_name_first(m);
 	if (!r)
-		r = take_lease(m);
+		r = take_import_lease(m);
 	if (!r)
 		r = ctl_pass_run(&m->pass, true);
 	return r ? r : publish(m);

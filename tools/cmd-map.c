@@ -64,7 +64,7 @@ struct map {
 
 /* ---- cells ---- */
 
-static void lay_out(struct map *m, uint64_t max)
+static void lay_out_map(struct map *m, uint64_t max)
 {
 	for (m->per_cell = 1; (m->chunks.nr + m->per_cell - 1) / m->per_cell > max;)
 		m->per_cell *= 2;
@@ -162,7 +162,7 @@ static void print_map(struct map *m)
 	uint64_t n;
 
 	ctl_ui_init(&ui);
-	lay_out(m, SCREEN_CELLS * SCREEN_ROWS);
+	lay_out_map(m, SCREEN_CELLS * SCREEN_ROWS);
 	printf("%s%s%s  %s: %" PRIu64 " chunks of %s on pool %s; a cell is %s\n\n",
 	       ctl_color(&ui, CTL_BOLD), m->disk, ctl_color(&ui, CTL_PLAIN),
 	       ctl_size_text(m->chunks.nr * m->chunks.chunk_bytes, size), m->chunks.nr,
@@ -239,7 +239,7 @@ static void write_svg(struct map *m, FILE *to)
 	char size[CTL_SIZE_TEXT], chunk[CTL_SIZE_TEXT], of_cell[CTL_SIZE_TEXT];
 	unsigned int rows, row, width = SVG_LEFT + SVG_CELLS * SVG_CELL + 20, height;
 
-	lay_out(m, SVG_CELLS * SVG_ROWS);
+	lay_out_map(m, SVG_CELLS * SVG_ROWS);
 	rows = (m->nr_cells + SVG_CELLS - 1) / SVG_CELLS;
 	height = SVG_TOP + rows * SVG_CELL + 80;
 	fprintf(to, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
@@ -279,7 +279,7 @@ static int svg_to_file(struct map *m, const char *path)
 
 /* ---- for scripts ---- */
 
-static int print_json(const struct map *m)
+static int print_map_json(const struct map *m)
 {
 	char *letters = malloc(m->chunks.nr + 1);
 	json_t *count = json_object(), *out;
@@ -302,7 +302,7 @@ static int print_json(const struct map *m)
 	return ctl_print_json(out);
 }
 
-static int find_pool(const char *disk, json_t **ret_pools, const char **ret_name)
+static int find_pool_of(const char *disk, json_t **ret_pools, const char **ret_name)
 {
 	bool unreadable = false;
 	json_t *pool = NULL;
@@ -325,14 +325,14 @@ static int map_disk(const char *disk, const char *svg, bool json)
 {
 	struct map m = { .disk = disk };
 	json_t *pools = NULL;
-	int r = find_pool(disk, &pools, &m.pool);
+	int r = find_pool_of(disk, &pools, &m.pool);
 
 	if (!r)
 		r = ctl_chunks_get(m.pool, disk, &m.chunks);
 	if (!r && svg)
 		r = svg_to_file(&m, svg);
 	else if (!r && json)
-		r = print_json(&m);
+		r = print_map_json(&m);
 	else if (!r)
 		print_map(&m);
 	ctl_chunks_free(&m.chunks);

@@ -102,7 +102,7 @@ static int for_each_disk(struct move *m, int (*fn)(struct move *m, const struct 
 }
 
 /* Before any is changed. */
-static int check_disk(struct move *m, const struct ctl_dm_device *disk)
+static int check_moved_disk(struct move *m, const struct ctl_dm_device *disk)
 {
 	struct ctl_disk_status status;
 	struct ctl_dm_device d;
@@ -149,7 +149,7 @@ static int pool_move(struct move *m, const char *from)
 	if (!r)
 		r = find_to(m);
 	if (!r)
-		r = for_each_disk(m, check_disk);
+		r = for_each_disk(m, check_moved_disk);
 	if (!r)
 		r = for_each_disk(m, move_disk);
 	if (!r && !m->moved)

@@ -45,8 +45,8 @@ static const char down_help[] =
 	"                       brings it back\n";
 
 /* Opens it with flags; the descriptor, or a negative status. */
-static int open_device(const char *path, int flags, struct stat *st, struct cc_pool_geometry *g,
-		       uint64_t *ret_bytes)
+static int open_pool_device(const char *path, int flags, struct stat *st, struct cc_pool_geometry *g,
+			    uint64_t *ret_bytes)
 {
 	char err[200] = "";
 	int fd, r;
@@ -83,7 +83,7 @@ static void wait_for_device(const char *path, uint64_t seconds)
 }
 
 /* A device of that name exists: fine if it is the pool on this device. */
-static int check_existing(const char *name, const struct ctl_dm_device *d, const struct stat *st)
+static int check_existing_pool(const char *name, const struct ctl_dm_device *d, const struct stat *st)
 {
 	char want[32], have[64] = "";
 
@@ -106,14 +106,14 @@ static int pool_up(const char *name, const char *path)
 	struct ctl_dm_device d;
 	struct stat st;
 	uint64_t bytes;
-	int fd = open_device(path, O_RDONLY, &st, &g, &bytes), r, tail;
+	int fd = open_pool_device(path, O_RDONLY, &st, &g, &bytes), r, tail;
 
 	if (fd < 0)
 		return -fd;
 	close(fd);
 	r = ctl_dm_get(name, CTL_DM_TABLE, &d);
 	if (!r && strcmp(d.type, "error")) {
-		r = check_existing(name, &d, &st);
+		r = check_existing_pool(name, &d, &st);
 		if (!r)
 			ctl_note("%s: is up already", name);
 		ctl_dm_free(&d);
@@ -255,7 +255,7 @@ static int pool_resize(struct resize *z)
 	struct stat st;
 	int r;
 
-	z->fd = open_device(z->path, O_RDWR, &st, &z->old, &bytes);
+	z->fd = open_pool_device(z->path, O_RDWR, &st, &z->old, &bytes);
 	if (z->fd < 0)
 		return -z->fd;
 	r = ctl_dm_get(z->name, CTL_DM_TABLE, &z->dm);
@@ -264,7 +264,7 @@ static int pool_resize(struct resize *z)
 		r = CTL_FAILED;
 		goto close;
 	}
-	r = check_existing(z->name, &z->dm, &st);
+	r = check_existing_pool(z->name, &z->dm, &st);
 	if (!r)
 		r = plan(z, bytes);
 	if (!r)

@@ -113,7 +113,7 @@ static void close_job(struct job *j)
 /* ---- fetching ---- */
 
 /* Ask for count chunks from on, or with 0 only how far it is.  How many were taken, or -1 after a message. */
-static int64_t ask(struct job *j, uint64_t from, uint64_t count)
+static int64_t ask_for_chunks(struct job *j, uint64_t from, uint64_t count)
 {
 	json_t *ranges = json_array(), *answer;
 	struct ctl_asked asked;
@@ -167,7 +167,7 @@ static int fetch_range(struct job *j, struct ctl_range r, struct ctl_progress *p
 		uint64_t n = batch(j), queued = j->queued;
 		int64_t taken;
 
-		taken = ask(j, r.from, n < r.count ? n : r.count);
+		taken = ask_for_chunks(j, r.from, n < r.count ? n : r.count);
 		if (taken < 0 || (uint64_t)taken > r.count)
 			return CTL_FAILED;
 		r.from += taken;
@@ -191,7 +191,7 @@ static int fetch(struct job *j)
 		r = fetch_range(j, j->list.ranges[i], &p);
 	while (!r && j->by_hand) {
 		pause_until(cc_now_ns() + PERIOD_MS * CC_MS);
-		r = ask(j, 0, 0) < 0 ? CTL_FAILED : 0;
+		r = ask_for_chunks(j, 0, 0) < 0 ? CTL_FAILED : 0;
 	}
 	ctl_progress_end(&p);
 	if (r)

@@ -54,7 +54,7 @@ struct record {
 
 /* ---- the recording ---- */
 
-static int find_disk(struct record *r)
+static int find_recorded_disk(struct record *r)
 {
 	json_t *pool = NULL, *disk;
 	bool unreadable = false;
@@ -80,7 +80,7 @@ static int find_disk(struct record *r)
 }
 
 /* The helper's answer, with at most count touches; NULL after a message. */
-static json_t *ask(const struct record *r, int count)
+static json_t *ask_for_recording(const struct record *r, int count)
 {
 	struct ctl_asked asked;
 	json_t *answer = ctl_ask(r->pool, "record", json_pack("{s:s, s:i}", "disk", r->disk, "count", count),
@@ -92,12 +92,12 @@ static json_t *ask(const struct record *r, int count)
 }
 
 /* Until what is wanted was recorded, or will never be. */
-static int wait_for_end(const struct record *r)
+static int wait_for_record_end(const struct record *r)
 {
 	bool tty = isatty(STDERR_FILENO);
 
 	for (;;) {
-		json_t *answer = ask(r, 0);
+		json_t *answer = ask_for_recording(r, 0);
 		uint64_t age_ms = ctl_number(answer, "age_ms");
 		bool on = answer && !strcmp(ctl_string(answer, "state"), "on");
 
@@ -116,11 +116,11 @@ static int wait_for_end(const struct record *r)
 
 static int ask_helper(struct record *r)
 {
-	int e = r->seconds ? wait_for_end(r) : 0;
+	int e = r->seconds ? wait_for_record_end(r) : 0;
 
 	if (e)
 		return e;
-	r->recording = ask(r, CC_TRACE_CHUNKS_MAX);
+	r->recording = ask_for_recording(r, CC_TRACE_CHUNKS_MAX);
 	return r->recording ? 0 : CTL_FAILED;
 }
 
@@ -185,7 +185,7 @@ static int put_trace(struct ctl_store *s, const char *name, const struct cc_trac
 	return res ? CTL_FAILED : 0;
 }
 
-static void report(const struct ctl_recording *rec, const struct cc_trace *t)
+static void report_recording(const struct ctl_recording *rec, const struct cc_trace *t)
 {
 	uint32_t likely = 0;
 
@@ -217,7 +217,7 @@ static int merge(struct ctl_store *s, struct ctl_recording *rec, const struct cc
 	if (!e)
 		e = put_trace(s, name, &t);
 	if (!e)
-		report(rec, &t);
+		report_recording(rec, &t);
 	cc_trace_free(&t);
 	return e;
 }
@@ -290,7 +290,7 @@ static int has_trace(const struct record *r, const char *digest)
 /* True if there is nothing to do, or it can't be done: then *ret_status is not 0. */
 static bool needless(const struct record *r, int *ret_status)
 {
-	json_t *answer = ask(r, 0);
+	json_t *answer = ask_for_recording(r, 0);
 	int has = answer ? has_trace(r, ctl_string(answer, "digest")) : -1;
 
 	json_decref(answer);
@@ -308,7 +308,7 @@ static int record(struct record *r)
 
 	if (e <= 0)
 		return e ? CTL_FAILED : CTL_OK;
-	e = r->from ? read_file(r) : find_disk(r);
+	e = r->from ? read_file(r) : find_recorded_disk(r);
 	if (e || (r->automatic && needless(r, &e)))
 		return e;
 	if (!r->from)
@@ -318,7 +318,7 @@ static int record(struct record *r)
 	return r->json ? ctl_print_json(json_incref(r->recording)) : store(r);
 }
 
-static int parse_option(struct record *r, int c, char **argv)
+static int parse_record_option(struct record *r, int c, char **argv)
 {
 	switch (c) {
 	case 's':
@@ -369,7 +369,7 @@ static int run_record(const struct ctl_command *cmd, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		e = parse_option(&r, c, argv);
+		e = parse_record_option(&r, c, argv);
 		if (e)
 			return e;
 	}

@@ -79,7 +79,7 @@ static double key(const struct ctl_top_disk *d)
 	}
 }
 
-static int compare(const void *a, const void *b)
+static int by_column(const void *a, const void *b)
 {
 	const struct ctl_top_disk *x = *(struct ctl_top_disk *const *)a;
 	const struct ctl_top_disk *y = *(struct ctl_top_disk *const *)b;
@@ -108,13 +108,13 @@ static size_t choose(const struct top *t, const struct ctl_top_disk **list)
 		if (!t->active || is_active(&t->now.disks[i]))
 			list[n++] = &t->now.disks[i];
 	sorting = t;
-	qsort(list, n, sizeof(*list), compare);
+	qsort(list, n, sizeof(*list), by_column);
 	return n;
 }
 
 /* ---- lines; each ends with what wipes the rest of it ---- */
 
-static void end_line(const struct top *t, FILE *to)
+static void end_screen_line(const struct top *t, FILE *to)
 {
 	fputs(t->batch ? "\n" : "\033[K\r\n", to);
 }
@@ -136,7 +136,7 @@ static void head_line(const struct top *t, FILE *to)
 	fprintf(to, "  %s  every %.1f s  %zu disks, by %s%s%s", clock, t->interval_ms / 1000.0,
 		t->now.nr_disks, sort_names[t->sort], t->reverse ? ", reversed" : "",
 		t->active ? ", active only" : "");
-	end_line(t, to);
+	end_screen_line(t, to);
 }
 
 static void pool_line(const struct top *t, FILE *to, const struct ctl_top_pool *p)
@@ -159,7 +159,7 @@ static void pool_line(const struct top *t, FILE *to, const struct ctl_top_pool *
 	else
 		snprintf(text, sizeof(text), "%s", p->suspended ? "suspended" : p->helper);
 	put(t, to, well && !p->down[0] ? CTL_GREEN : CTL_RED, text);
-	end_line(t, to);
+	end_screen_line(t, to);
 }
 
 static unsigned int name_width(const struct top *t)
@@ -174,7 +174,7 @@ static void table_head(const struct top *t, FILE *to)
 	fprintf(to, "%s%-*s %6s %6s  %-17s %6s %6s %7s %8s%s", ctl_color(&t->ui, CTL_REVERSE),
 		(int)name_width(t), "DISK", "READ/s", "MiB/s", "HITS", "MISS/s", "GET/s",
 		"WAITING", "WAIT", ctl_color(&t->ui, CTL_PLAIN));
-	end_line(t, to);
+	end_screen_line(t, to);
 }
 
 /* What is wrong with it, or how long misses wait. */
@@ -219,7 +219,7 @@ static void disk_line(const struct top *t, FILE *to, const struct ctl_top_disk *
 	fprintf(to, " %6s %6s %6s %7s ", percent, ctl_rate_text(d->misses_rate, misses),
 		ctl_rate_text(d->gets_rate, gets), ctl_count_text(d->waiting, waiting));
 	wait_cell(t, to, d);
-	end_line(t, to);
+	end_screen_line(t, to);
 }
 
 static void draw(struct top *t, FILE *to)
@@ -242,7 +242,7 @@ static void draw(struct top *t, FILE *to)
 		disk_line(t, to, list[i]);
 	if (!n) {
 		fputs(t->now.nr_disks ? "no disk is active" : "no disk is up", to);
-		end_line(t, to);
+		end_screen_line(t, to);
 	}
 	free(list);
 }
@@ -466,7 +466,7 @@ static int parse_sort(const char *s, enum sort *ret_sort)
 	return ctl_usage("--sort: expected misses, hits, reads, gets, wait or name, got '%s'", s);
 }
 
-static int parse_option(struct top *t, int c, char **argv)
+static int parse_top_option(struct top *t, int c, char **argv)
 {
 	uint64_t n;
 
@@ -507,7 +507,7 @@ static int run_top(const struct ctl_command *cmd, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":hbn:d:s:a", options, NULL)) != -1) {
 		if (c == CTL_OPT_HELP)
 			return ctl_help(cmd);
-		r = parse_option(&t, c, argv);
+		r = parse_top_option(&t, c, argv);
 		if (r)
 			return r;
 	}

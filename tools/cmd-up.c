@@ -197,7 +197,7 @@ static int check_existing(const struct up *u, const struct ctl_dm_device *d, con
 }
 
 /* As `chunkctl format' does, which may be long ago. */
-static void warn_of_blocks(const struct up *u)
+static void warn_of_image_blocks(const struct up *u)
 {
 	char path[32 + CTL_DM_NAME_MAX];
 	int fd, size = 0;
@@ -245,7 +245,7 @@ static int create_disk(struct up *u)
 	if (r == -ENXIO)
 		r = make_device(u, params);
 	if (!r) {
-		warn_of_blocks(u);
+		warn_of_image_blocks(u);
 		return CTL_OK;
 	}
 	ctl_err("%s: %s", u->name, ctl_dm_reason(r));

@@ -74,7 +74,7 @@ static int sort_chunks(struct verify *v)
 }
 
 /* The next distinct chunk: its first number and how many places of the image use it. */
-static bool take(struct verify *v, uint64_t *ret_chunk, uint64_t *ret_uses)
+static bool take_chunk(struct verify *v, uint64_t *ret_chunk, uint64_t *ret_uses)
 {
 	const uint8_t *id;
 	uint64_t first;
@@ -96,13 +96,13 @@ static bool take(struct verify *v, uint64_t *ret_chunk, uint64_t *ret_uses)
 	return taken;
 }
 
-static bool is_damage(enum cc_store_result r)
+static bool is_damaged(enum cc_store_result r)
 {
 	return r == CC_STORE_NOTFOUND || r == CC_STORE_CORRUPT;
 }
 
-static void record(struct verify *v, uint64_t chunk, uint64_t uses, enum cc_store_result r,
-		   const char *err)
+static void record_result(struct verify *v, uint64_t chunk, uint64_t uses, enum cc_store_result r,
+			  const char *err)
 {
 	char hex[2 * CC_ID_SIZE + 1], more[48] = "";
 
@@ -110,7 +110,7 @@ static void record(struct verify *v, uint64_t chunk, uint64_t uses, enum cc_stor
 	if (uses > 1)
 		snprintf(more, sizeof(more), " (and %" PRIu64 " more)", uses - 1);
 	pthread_mutex_lock(&v->lock);
-	if (is_damage(r))
+	if (is_damaged(r))
 		v->bad++;
 	else
 		v->unknown++;
@@ -137,12 +137,12 @@ static void *verify_worker(void *arg)
 		pthread_mutex_unlock(&v->lock);
 		return NULL;
 	}
-	while (take(v, &chunk, &uses)) {
+	while (take_chunk(v, &chunk, &uses)) {
 		err[0] = 0;
 		r = cc_chunk_get(v->store.store, cc_manifest_id(&v->manifest, chunk),
 				  v->manifest.encoding, buf, size, err, sizeof(err));
 		if (r)
-			record(v, chunk, uses, r, err);
+			record_result(v, chunk, uses, r, err);
 		ctl_progress_add(&v->progress, uses * size);
 	}
 	free(buf);
@@ -165,7 +165,7 @@ static const char *check_trace(struct verify *v)
 	return res == CC_STORE_CORRUPT ? "bad" : "unchecked";
 }
 
-static int report(struct verify *v, const char *what)
+static int report_verdict(struct verify *v, const char *what)
 {
 	const char *trace = check_trace(v);
 	int code = v->bad ? CTL_DAMAGE : v->unknown ? CTL_FAILED : CTL_OK;
@@ -198,7 +198,7 @@ static int verify_manifest(struct verify *v, const char *what)
 	r = ctl_workers_run(v->jobs, verify_worker, v);
 	ctl_progress_end(&v->progress);
 	if (!r && !v->failed)
-		return report(v, what);
+		return report_verdict(v, what);
 	ctl_err("%s", r ? strerror(-r) : "out of memory");
 	return CTL_FAILED;
 }

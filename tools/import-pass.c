@@ -23,10 +23,10 @@
 #define FIRST_IDS 1024
 #define STOP_SECONDS 3
 
-static void fail(struct ctl_pass *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void fail_pass(struct ctl_pass *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first one's reason is told; it stops the others. */
-static void fail(struct ctl_pass *p, const char *fmt, ...)
+static void fail_pass(struct ctl_pass *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -99,13 +99,13 @@ static int __read_stream(struct ctl_pass *p, uint8_t *buf, size_t size, size_t *
 	return 0;
 }
 
-static bool refuse_format(struct ctl_pass *p, const uint8_t *buf, size_t got)
+static bool refuse_packed(struct ctl_pass *p, const uint8_t *buf, size_t got)
 {
 	const struct ctl_format *f = ctl_source_format(&p->source, buf, got, !p->next, p->ended);
 	char advice[200];
 
 	if (f)
-		fail(p, "%s: %s", p->source.path, ctl_format_advice(f, advice, sizeof(advice)));
+		fail_pass(p, "%s: %s", p->source.path, ctl_format_advice(f, advice, sizeof(advice)));
 	return f;
 }
 
@@ -118,7 +118,7 @@ static int next_of_stream(struct ctl_pass *p, uint64_t *ret_chunk, uint8_t *buf)
 	r = __read_stream(p, buf, size, &got);
 	if (!r && got && (p->next >= CC_MANIFEST_CHUNKS_MAX || p->source.size > CC_IMAGE_SIZE_MAX))
 		r = -EFBIG;
-	if (!r && got && refuse_format(p, buf, got))
+	if (!r && got && refuse_packed(p, buf, got))
 		r = -EINVAL;
 	if (!r && got) {
 		memset(buf + got, 0, size - got);
@@ -162,7 +162,7 @@ static int next_chunk(struct ctl_pass *p, uint64_t *ret_chunk, uint8_t *buf)
 	int r = p->source.stream ? next_of_stream(p, ret_chunk, buf) : next_of_file(p, ret_chunk, buf);
 
 	if (r < 0)
-		fail(p, "%s: near byte %" PRIu64 ": %s", p->source.path, p->next << p->chunk_shift,
+		fail_pass(p, "%s: near byte %" PRIu64 ": %s", p->source.path, p->next << p->chunk_shift,
 		     r == -ENODATA ? "the file shrank meanwhile" : strerror(-r));
 	return r;
 }
@@ -178,7 +178,7 @@ static int upload(struct ctl_pass *p, const uint8_t *id, const uint8_t *buf, str
 	size_t sent;
 
 	if (cc_chunk_put(p->store, e, id, buf, &sent, err, sizeof(err))) {
-		fail(p, "%s", err);
+		fail_pass(p, "%s", err);
 		return -EIO;
 	}
 	pthread_mutex_lock(&p->lock);
@@ -209,7 +209,7 @@ static int claim(struct ctl_pass *p, uint64_t chunk, const uint8_t *id)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (r < 0)
-		fail(p, "out of memory");
+		fail_pass(p, "out of memory");
 	return r;
 }
 
@@ -236,7 +236,7 @@ static void *import_worker(void *arg)
 	uint64_t chunk = 0;
 
 	if (!buf || cc_encoder_new(p->encoding, p->level, (size_t)1 << p->chunk_shift, &e))
-		fail(p, "out of memory");
+		fail_pass(p, "out of memory");
 	else
 		while (next_chunk(p, &chunk, buf) > 0)
 			if (import_chunk(p, chunk, buf, e))
@@ -258,14 +258,14 @@ static void end_of_stream(struct ctl_pass *p)
 {
 	set_size(p);
 	if (!p->nr_chunks)
-		fail(p, "%s: is empty", p->source.path);
+		fail_pass(p, "%s: is empty", p->source.path);
 }
 
 /* Nobody claimed the holes that were skipped: they need room as well. */
 static void finish_ids(struct ctl_pass *p)
 {
 	if (__reserve_id(p, p->nr_chunks - 1))
-		fail(p, "out of memory");
+		fail_pass(p, "out of memory");
 }
 
 /* What they are writing to a directory gets its name, or goes; they are not waited for in vain. */
@@ -274,7 +274,7 @@ static void stop_workers(void *arg)
 	struct ctl_pass *p = arg;
 	struct timespec due;
 
-	fail(p, "interrupted");
+	fail_pass(p, "interrupted");
 	clock_gettime(CLOCK_REALTIME, &due);
 	due.tv_sec += STOP_SECONDS;
 	pthread_mutex_lock(&p->lock);
@@ -311,9 +311,9 @@ int ctl_pass_run(struct ctl_pass *p, bool do_upload)
 	ctl_cleanup_remove(&p->cleanup);
 	ctl_progress_end(&p->progress);
 	if (r)
-		fail(p, "threads: %s", strerror(-r));
+		fail_pass(p, "threads: %s", strerror(-r));
 	if (!p->failed && ctl_source_check(&p->source, why, sizeof(why)))
-		fail(p, "%s", why);
+		fail_pass(p, "%s", why);
 	if (!p->failed && p->source.stream)
 		end_of_stream(p);
 	if (!p->failed)

@@ -27,7 +27,7 @@ void ctl_progress_start(struct ctl_progress *p, const char *what, uint64_t total
 	pthread_mutex_init(&p->lock, NULL);
 }
 
-static void draw(const struct ctl_progress *p, uint64_t now)
+static void draw_bar(const struct ctl_progress *p, uint64_t now)
 {
 	char bar[CTL_BAR_TEXT], done[CTL_SIZE_TEXT], total[CTL_SIZE_TEXT], rate[CTL_SIZE_TEXT];
 	double per_second = p->done / ((now - p->start_ns) / 1e9);
@@ -61,7 +61,7 @@ void ctl_progress_add(struct ctl_progress *p, uint64_t bytes)
 	now = cc_now_ns();
 	if (now - p->drawn_ns >= REDRAW_NS) {
 		p->drawn_ns = now;
-		draw(p, now);
+		draw_bar(p, now);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

@@ -33,7 +33,7 @@ static void take_accounts(struct ctl_top_pool *p, struct ctl_top_disk *disks, si
 	}
 }
 
-static void ask_helper(struct ctl_top_pool *p, struct ctl_top_disk *disks, size_t nr)
+static void sample_costs(struct ctl_top_pool *p, struct ctl_top_disk *disks, size_t nr)
 {
 	struct ctl_asked asked;
 	json_t *answer = ctl_ask(p->name, "costs", NULL, ANSWER_SECONDS, &asked);
@@ -81,7 +81,7 @@ static void take_pool(struct ctl_top_pool *p, const json_t *pool)
 								 "no pool");
 }
 
-static int fill(struct ctl_top_sample *s, json_t *pools)
+static int fill_rows(struct ctl_top_sample *s, json_t *pools)
 {
 	json_t *pool, *disk;
 	size_t i, j, nr = 0, first;
@@ -100,14 +100,14 @@ static int fill(struct ctl_top_sample *s, json_t *pools)
 		json_array_foreach(json_object_get(pool, "disks"), j, disk)
 			take_disk(&s->disks[s->nr_disks++], p->name, disk);
 		if (strcmp(p->helper, "no pool"))
-			ask_helper(p, s->disks + first, s->nr_disks - first);
+			sample_costs(p, s->disks + first, s->nr_disks - first);
 	}
 	return 0;
 }
 
 /* ---- rates ---- */
 
-static int by_name(const void *a, const void *b)
+static int by_names(const void *a, const void *b)
 {
 	const struct ctl_top_disk *x = a, *y = b;
 	int r = strcmp(x->pool, y->pool);
@@ -144,7 +144,7 @@ static void reckon(struct ctl_top_sample *s, const struct ctl_top_sample *b)
 	size_t i, j;
 
 	for (i = 0; i < s->nr_disks && seconds > 0; i++) {
-		old = bsearch(&s->disks[i], b->disks, b->nr_disks, sizeof(*b->disks), by_name);
+		old = bsearch(&s->disks[i], b->disks, b->nr_disks, sizeof(*b->disks), by_names);
 		if (old)
 			reckon_disk(&s->disks[i], old, seconds);
 	}
@@ -169,7 +169,7 @@ int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret
 		return CTL_FAILED;
 	}
 	ctl_scan_sysfs(pools);
-	r = fill(&s, pools);
+	r = fill_rows(&s, pools);
 	json_decref(pools);
 	if (r) {
 		ctl_top_free(&s);
@@ -178,7 +178,7 @@ int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret
 	}
 	for (size_t i = 0; i < s.nr_disks; i++)
 		s.disks[i].hit_share = -1;
-	qsort(s.disks, s.nr_disks, sizeof(*s.disks), by_name);
+	qsort(s.disks, s.nr_disks, sizeof(*s.disks), by_names);
 	if (before)
 		reckon(&s, before);
 	*ret_sample = s;

@@ -67,7 +67,7 @@ struct disk_sink {
 	void *arg;
 };
 
-static int on_disk(void *arg, const struct nlattr **tb)
+static int on_disk_message(void *arg, const struct nlattr **tb)
 {
 	struct disk_sink *s = arg;
 	struct cc_disk_info d = { 0 };
@@ -96,7 +96,7 @@ int cc_channel_disk_get(struct cc_channel *c, cc_channel_disk_fn *fn, void *arg)
 {
 	struct disk_sink s = { fn, arg };
 
-	return cc_channel_request(c, cc_channel_begin(c, CHUNKCACHE_CMD_DISK_GET, NLM_F_DUMP), on_disk, &s);
+	return cc_channel_request(c, cc_channel_begin(c, CHUNKCACHE_CMD_DISK_GET, NLM_F_DUMP), on_disk_message, &s);
 }
 
 int cc_channel_disk_state(struct cc_channel *c, uint64_t disk, uint32_t state, const char *reason)
@@ -330,7 +330,7 @@ struct stats_sink {
 	void *arg;
 };
 
-static int on_stats(void *arg, const struct nlattr **tb)
+static int on_stats_message(void *arg, const struct nlattr **tb)
 {
 	const struct nlattr *attr = tb[CHUNKCACHE_A_STATS];
 	struct cc_channel_stats st = { .undrained = 0 };
@@ -355,5 +355,5 @@ int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *ar
 {
 	struct stats_sink s = { fn, arg };
 
-	return cc_channel_request(c, cc_channel_begin(c, CHUNKCACHE_CMD_STATS_GET, NLM_F_DUMP), on_stats, &s);
+	return cc_channel_request(c, cc_channel_begin(c, CHUNKCACHE_CMD_STATS_GET, NLM_F_DUMP), on_stats_message, &s);
 }

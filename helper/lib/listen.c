@@ -66,7 +66,7 @@ static int remove_dead(const char *path)
 }
 
 /* What a dead process left behind is removed; a live one is not disturbed. */
-static int claim(const struct sockaddr_un *sun, pid_t *ret_owner)
+static int claim_path(const struct sockaddr_un *sun, pid_t *ret_owner)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
 
@@ -114,7 +114,7 @@ int cc_listen_path(const char *path, int backlog, pid_t *ret_owner)
 	lock = lock_directory(path);
 	if (lock < 0)
 		return lock;
-	r = claim(&sun, ret_owner);
+	r = claim_path(&sun, ret_owner);
 	if (!r)
 		r = bind_path(&sun, backlog);
 	close(lock);

@@ -64,7 +64,7 @@ static int check_header(const struct cc_manifest_header *h, char *err, size_t er
 }
 
 /* data is known to begin with a good header. */
-static void fill(struct cc_manifest *m, void *data, size_t size, const uint8_t *digest)
+static void take_head(struct cc_manifest *m, void *data, size_t size, const uint8_t *digest)
 {
 	const struct cc_manifest_header *h = data;
 
@@ -106,7 +106,7 @@ int cc_manifest_parse(void *data, size_t size, const uint8_t digest[CC_ID_SIZE],
 			 " chunks", size, sizeof(*h) + chunks * CC_ID_SIZE, chunks);
 		return -EINVAL;
 	}
-	fill(ret_manifest, data, size, found);
+	take_head(ret_manifest, data, size, found);
 	return 0;
 }
 
@@ -133,7 +133,7 @@ int cc_manifest_build(uint32_t chunk_shift, uint64_t image_size, uint32_t encodi
 	memcpy(data, &h, sizeof(h));
 	memcpy(data + sizeof(h), ids, size - sizeof(h));
 	cc_sha256(data, size, digest);
-	fill(ret_manifest, data, size, digest);
+	take_head(ret_manifest, data, size, digest);
 	return 0;
 }
 

@@ -62,7 +62,7 @@ static struct cc_share *share_of(struct cc_policy *p, u32 n)
 	return id ? p->ops->find_share(p->ctx, id) : NULL;
 }
 
-static struct cc_list *list_of(struct cc_policy *p, u32 n)
+static struct cc_list *policy_list_of(struct cc_policy *p, u32 n)
 {
 	switch (list_nr(p, n)) {
 	case LIST_FRESH:
@@ -89,12 +89,12 @@ static void enter(struct cc_policy *p, u32 n, u8 list)
 {
 	set_list(p, n, list);
 	*p->ops->entered(p->ctx, n) = p->tick;
-	cc_list_add_head(list_of(p, n), p->ops->link, p->ctx, n);
+	cc_list_add_head(policy_list_of(p, n), p->ops->link, p->ctx, n);
 }
 
 static void leave(struct cc_policy *p, u32 n)
 {
-	cc_list_del(list_of(p, n), p->ops->link, p->ctx, n);
+	cc_list_del(policy_list_of(p, n), p->ops->link, p->ctx, n);
 	set_list(p, n, LIST_NONE);
 }
 

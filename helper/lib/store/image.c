@@ -163,7 +163,7 @@ static int add_name(void *arg, const char *name, uint64_t size, int64_t mtime)
 	return 0;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_image_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -186,6 +186,6 @@ enum cc_store_result cc_image_list(struct cc_store *s, struct cc_image_names *n,
 		res = CC_STORE_ERROR;
 	}
 	if (!res && n->nr)
-		qsort(n->names, n->nr, sizeof(*n->names), by_name);
+		qsort(n->names, n->nr, sizeof(*n->names), by_image_name);
 	return res;
 }

@@ -329,7 +329,7 @@ static bool read_document(struct reader *r)
 }
 
 /* What only the whole page can tell. */
-static bool check_page(struct reader *r)
+static bool check_whole_page(struct reader *r)
 {
 	struct cc_list_page *p = r->page;
 
@@ -349,7 +349,7 @@ int cc_list_page_parse(const char *xml, size_t len, struct cc_list_page *page, c
 {
 	struct reader r = { .at = xml, .end = xml + len, .page = page };
 
-	if (read_document(&r) && check_page(&r))
+	if (read_document(&r) && check_whole_page(&r))
 		return 0;
 	snprintf(err, errlen, "not a whole answer of ListObjectsV2: %s", r.wrong);
 	return strcmp(r.wrong, "out of memory") ? -EBADMSG : -ENOMEM;
