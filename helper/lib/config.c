@@ -79,6 +79,7 @@ static const struct cc_key store_keys[] = {
 	STORE_KEY("requester_pays", CC_KEY_BOOL, requester_pays, 0, 0, A_BOOL),
 	STORE_KEY("sse", CC_KEY_STRING, sse, 0, 0, "AES256, aws:kms or aws:kms:dsse", "the bucket's"),
 	STORE_KEY("sse_kms_key_id", CC_KEY_STRING, sse_kms_key_id, 0, 0, "a key's ID or ARN", "the bucket's"),
+	STORE_KEY("sse_bucket_key", CC_KEY_BOOL, sse_bucket_key, 0, 0, A_BOOL, "the bucket's"),
 	STORE_KEY("storage_class", CC_KEY_STRING, storage_class, 0, 0, "a class such as STANDARD_IA",
 		  "the bucket's"),
 	STORE_KEY("ca_file", CC_KEY_PATH, ca_file, 0, 0, A_PATH, "the system's"),

@@ -33,6 +33,7 @@ struct cc_store_config {
 	/* s3://, of what is written; NULL: what the bucket does by itself */
 	char *sse;			/* AES256, aws:kms or aws:kms:dsse */
 	char *sse_kms_key_id;
+	bool sse_bucket_key;		/* spare KMS requests by a key of the bucket's */
 	char *storage_class;		/* of chunks */
 	/* http, https, s3 */
 	char *ca_file;			/* PEM bundle; default the system's */

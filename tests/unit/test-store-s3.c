@@ -150,10 +150,14 @@ static void test_options(void)
 	init_config(&c);
 	c.sse = (char *)"aws:kms";
 	c.sse_kms_key_id = (char *)"arn:aws:kms:eu:1:key/2";
+	c.sse_bucket_key = true;
 	c.storage_class = (char *)"STANDARD_IA";
 	s = open_store(&c);
 	put_under(s, "method=PUT lacks=x-amz-server-side-encryption: status=403", CC_STORE_OK, 1, "");
 	put_under(s, "method=PUT lacks=kms-key-id status=403", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT lacks=bucket-key-enabled: status=403", CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT lacks=;x-amz-server-side-encryption-bucket-key-enabled, status=403", CC_STORE_OK, 1,
+		  "");
 	put_under(s, "method=PUT has=x-amz-storage-class status=403", CC_STORE_OK, 1, "");
 	put_under(s, "method=PUT lacks=;x-amz-server-side-encryption; status=403", CC_STORE_OK, 1, "");
 	httpd_script(&h, "method=PUT lacks=STANDARD_IA status=403");

@@ -212,6 +212,8 @@ static void add_write_headers(const struct cc_http_xfer *x, struct cc_sign_reque
 		sign_header(s, "x-amz-server-side-encryption", c->sse);
 	if (c->sse_kms_key_id)
 		sign_header(s, "x-amz-server-side-encryption-aws-kms-key-id", c->sse_kms_key_id);
+	if (c->sse_bucket_key)
+		sign_header(s, "x-amz-server-side-encryption-bucket-key-enabled", "true");
 	if (c->storage_class && !strncmp(x->req.name, CHUNKS, strlen(CHUNKS)))
 		sign_header(s, "x-amz-storage-class", c->storage_class);
 }

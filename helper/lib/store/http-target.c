@@ -260,6 +260,8 @@ static int check_write_keys(const struct cc_store_config *c, char *err, size_t e
 		snprintf(err, errlen, "sse_kms_key_id: expected sse = aws:kms or aws:kms:dsse beside it");
 	else if (c->sse_kms_key_id && (!*c->sse_kms_key_id || !is_one_word(c->sse_kms_key_id)))
 		snprintf(err, errlen, "sse_kms_key_id: expected a key's ID or ARN, not \"%s\"", c->sse_kms_key_id);
+	else if (c->sse_bucket_key && (!c->sse || strcmp(c->sse, "aws:kms")))
+		snprintf(err, errlen, "sse_bucket_key: expected sse = aws:kms beside it");
 	else if (class && (!*class || strspn(class, class_chars) != strlen(class)))
 		snprintf(err, errlen, "storage_class: expected a class such as STANDARD_IA, not \"%s\"", class);
 	else if (class && (!strcmp(class, "GLACIER") || !strcmp(class, "DEEP_ARCHIVE")))
@@ -304,6 +306,7 @@ static int check_plain_keys(const struct cc_store_config *c, char *err, size_t e
 			  c->credentials_file ? "credentials_file" : c->profile ? "profile" :
 			  c->requester_pays ? "requester_pays" :
 			  c->sse ? "sse" : c->sse_kms_key_id ? "sse_kms_key_id" :
+			  c->sse_bucket_key ? "sse_bucket_key" :
 			  c->storage_class ? "storage_class" :
 			  c->path_style ? "style" : c->anonymous ? "anonymous" : NULL;
 
