@@ -66,7 +66,7 @@ static const struct cc_key pool_keys[] = {
 static const struct cc_key store_keys[] = {
 	STORE_KEY("url", CC_KEY_STRING, url, 0, 0, "a URL", "none, it is required"),
 	STORE_KEY("domain", CC_KEY_NAME, domain, 0, 0, A_NAME, "the store's name"),
-	STORE_KEY("endpoint", CC_KEY_STRING, endpoint, 0, 0, "https://host[:port]",
+	STORE_KEY("endpoint", CC_KEY_STRING, endpoint, 0, 0, "https://host[:port][/path]",
 		  "AWS's of the region"),
 	STORE_KEY("region", CC_KEY_NAME, region, 0, 0, "a region, " A_NAME, "us-east-1"),
 	STORE_KEY("style", CC_KEY_STYLE, path_style, 0, 0, "path or virtual"),

@@ -22,7 +22,7 @@ struct cc_store_config {
 	char *url;
 	char *domain;			/* stores of one domain share cached chunks; default: the name */
 	/* s3:// */
-	char *endpoint;			/* https://host[:port]; default AWS's for the region */
+	char *endpoint;			/* https://host[:port][/path]; default AWS's for the region */
 	char *region;			/* default us-east-1 */
 	bool path_style;		/* endpoint/bucket/key instead of bucket.endpoint/key */
 	bool anonymous;			/* do not sign */

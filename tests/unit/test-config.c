@@ -72,7 +72,9 @@ static void test_refusals(void)
 	refused("[store main]\nurl = s3://b\n", 2, "url");
 	refused("[store main]\nurl = http://host/\nregion = x\n", 2, "region: expected for s3://");
 	refused(STORE "endpoint = host\n", 2, "endpoint: expected http");
-	refused(STORE "endpoint = https://host/path\n", 2, "endpoint");
+	refused(STORE "endpoint = https://host/path?x\n", 2, "endpoint: expected http[s]://host[:port][/path]");
+	refused(STORE "endpoint = https://host/a/../b\n", 2, "endpoint");
+	refused(STORE "endpoint = https://host/a//b\n", 2, "endpoint");
 	refused(STORE "endpoint = http://127.0.0.1:80\n", 2, "style: expected path");
 	refused("[store main]\nurl = s3://a.b.c\n", 2, "style: expected path");
 	refused(STORE "region = a b\n", 3, "region");

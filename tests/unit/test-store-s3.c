@@ -172,6 +172,74 @@ static void test_options(void)
 	}
 }
 
+/* ---- a gateway's path ---- */
+
+static const char *header_of(const struct cc_http_xfer *x, const char *name)
+{
+	for (struct curl_slist *l = x->headers; l; l = l->next)
+		if (!strncasecmp(l->data, name, strlen(name)) && l->data[strlen(name)] == ':')
+			return l->data + strlen(name) + 2;
+	return "";
+}
+
+/* What signs this request for this path, by a key of our own. */
+static bool is_signed_for(const struct cc_http_xfer *x, const char *path)
+{
+	struct cc_sign_request s = {
+		.method = "GET", .path = path, .payload_hash = header_of(x, "x-amz-content-sha256"),
+		.headers = {
+			{ "host", x->target->authority },
+			{ "x-amz-content-sha256", header_of(x, "x-amz-content-sha256") },
+			{ "x-amz-date", header_of(x, "x-amz-date") },
+		},
+		.nr_headers = 3, .date = header_of(x, "x-amz-date"), .region = "us-east-1",
+		.access_key = "KEY", .secret_key = "SECRET",
+	};
+	struct cc_sign_key key = { .scope = "" };
+	char *authorization = NULL;
+	bool same;
+
+	if (cc_sign(&s, &key, &authorization))
+		return false;
+	same = !strcmp(authorization, header_of(x, "Authorization"));
+	free(authorization);
+	return same;
+}
+
+/* The request that a store with this endpoint is sent. */
+static void expect_url(struct cc_store_config *c, const char *endpoint, enum cc_http_method method,
+		       const char *words, const char *path)
+{
+	struct cc_http_request req = { .method = method, .name = "obj", .grow = true, .max = 10 };
+	struct cc_http_outcome o = { .reason = "" };
+	struct cc_http_target t;
+	struct cc_http_xfer x;
+
+	c->endpoint = (char *)endpoint;
+	if (cc_http_target_init(&t, c, err, sizeof(err)) || cc_http_xfer_init(&x) ||
+	    cc_http_target_keys(&t, cc_now_ns() + 10 * CC_SECOND, &o) || cc_http_xfer_start(&x, &t, &req, "", &o))
+		httpd_fatal(*err ? err : o.reason);
+	ok(strstr(x.url, words), "endpoint %s: %s", endpoint, x.url);
+	ok(!path || is_signed_for(&x, path), "signed for the path that is sent");
+	cc_http_xfer_destroy(&x);
+	cc_http_target_destroy(&t);
+}
+
+static void test_gateway(void)
+{
+	struct cc_store_config c;
+
+	init_config(&c);
+	expect_url(&c, "https://gw.example/g%20w/s3/", CC_HTTP_GET, "https://gw.example/g%20w/s3/buck/pre/obj",
+		   "/g w/s3/buck/pre/obj");
+	expect_url(&c, "https://gw.example/s3", CC_HTTP_LIST, "https://gw.example/s3/buck?", NULL);
+	expect_url(&c, "https://gw.example/", CC_HTTP_LIST, "https://gw.example/buck?", NULL);
+	c.path_style = false;
+	expect_url(&c, "https://gw.example/s3", CC_HTTP_GET, "https://buck.gw.example/s3/pre/obj", "/s3/pre/obj");
+	expect_url(&c, "https://gw.example/s3", CC_HTTP_LIST, "https://buck.gw.example/s3/?", NULL);
+	expect_url(&c, "https://gw.example", CC_HTTP_LIST, "https://buck.gw.example/?", NULL);
+}
+
 /* ---- what is said ---- */
 
 static void test_hints(struct cc_store *s)
@@ -470,6 +538,7 @@ int main(void)
 	s = open_store(&c);
 	test_puts(s);
 	test_options();
+	test_gateway();
 	test_hints(s);
 	test_endless(s);
 	test_endless_service();

@@ -42,7 +42,7 @@ static int make_request_path(const struct cc_http_target *t, const struct cc_htt
 	if (asprintf(&key, "%s/%s", t->prefix, req->name) < 0)
 		return -ENOMEM;
 	if (asprintf(&path, "%s%s", t->base, req->method == CC_HTTP_LIST ?
-		     (*t->base ? "" : "/") : key) < 0) {
+		     (t->config->path_style ? "" : "/") : key) < 0) {
 		free(key);
 		return -ENOMEM;
 	}

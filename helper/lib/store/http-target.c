@@ -208,10 +208,12 @@ static int parse_s3_url(struct cc_http_target *t, char *err, size_t errlen)
 	return 0;
 }
 
-static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char *err, size_t errlen)
+/* A gateway has S3 below a path of its own, perhaps: that is *ret_path, decoded. */
+static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char **ret_path, char *err, size_t errlen)
 {
 	const char *endpoint = t->config->endpoint;
 	char aws[128];
+	int r;
 
 	if (!*t->region || strlen(t->region) > 63 || strspn(t->region, HOST_CHARS) != strlen(t->region)) {
 		snprintf(err, errlen, "region: expected 1 to 63 of a-z 0-9 . _ -, not \"%s\"", t->region);
@@ -221,11 +223,16 @@ static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char *err,
 		snprintf(aws, sizeof(aws), "https://s3.%s.amazonaws.com", t->region);
 		endpoint = aws;
 	}
-	if (parse_url(endpoint, p) || (*p->path && strcmp(p->path, "/"))) {
-		snprintf(err, errlen, "endpoint: expected http[s]://host[:port], not \"%s\"", endpoint);
-		return -EINVAL;
-	}
-	p->path = "";
+	r = parse_url(endpoint, p);
+	if (!r)
+		r = parse_prefix(p->path, false, ret_path);
+	if (r == -EINVAL)
+		snprintf(err, errlen, "endpoint: expected http[s]://host[:port][/path] without user, query or "
+			 "fragment, not \"%s\"", endpoint);
+	else if (r)
+		snprintf(err, errlen, "out of memory");
+	if (r)
+		return r;
 	if (t->config->path_style)
 		return 0;
 	if (p->literal || p->literal6) {
@@ -273,6 +280,7 @@ static int check_write_keys(const struct cc_store_config *c, char *err, size_t e
 
 static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 {
+	char *path = NULL;
 	struct pieces p;
 	int r;
 
@@ -282,12 +290,13 @@ static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 	t->region = t->config->region ? t->config->region : DEFAULT_REGION;
 	r = parse_s3_url(t, err, errlen);
 	if (!r)
-		r = parse_endpoint(t, &p, err, errlen);
+		r = parse_endpoint(t, &p, &path, err, errlen);
+	if (!r && asprintf(&t->base, "%s%s%s", path, t->config->path_style ? "/" : "",
+			   t->config->path_style ? t->bucket : "") < 0)
+		t->base = NULL;
+	free(path);
 	if (r)
 		return r;
-	if (asprintf(&t->base, "%s%s", t->config->path_style ? "/" : "",
-		     t->config->path_style ? t->bucket : "") < 0)
-		t->base = NULL;
 	if (!t->config->anonymous)
 		t->keyring = cc_keyring_new(t->config);
 	if (!t->base || set_origin(t, &p, t->config->path_style ? NULL : t->bucket) ||

@@ -28,7 +28,7 @@ struct cc_http_target {
 	const char *authority;		/* "host[:port]", points into origin */
 	char *bucket;			/* s3 only */
 	const char *region;		/* s3 only; as configured */
-	char *base;			/* raw path of the bucket: "" or "/bucket" */
+	char *base;			/* raw path of the bucket: "", "/bucket", behind the endpoint's path */
 	char *prefix;			/* raw, below base: "" or "/a/b" */
 	struct cc_resolver *resolver;
 	struct cc_keyring *keyring;	/* NULL: requests are not signed */
