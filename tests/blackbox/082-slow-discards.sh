@@ -19,8 +19,10 @@ slow_sectors=$(device_sectors "$loop")
 slow_device
 format 64K
 pool_table() { echo "0 $(device_sectors $cache_device) chunkcache-pool $cache_device 1 discard"; }
-used() { du -k $WORK/sparse | cut -f1; }
-# what is not discarded: areas, one slot in 32
+formatted=$(du -k $WORK/sparse | cut -f1)
+# KiB beyond what format wrote
+used() { echo $(($(du -k $WORK/sparse | cut -f1) - formatted)); }
+# what is not discarded: what the helper wrote to areas, one slot in 32
 most=$((1024 + 128 / 32 * 64 + 512))
 
 note "refused where nothing can be discarded"
