@@ -22,10 +22,11 @@ struct move {
 };
 
 static const char move_help[] =
-	"All disks of POOL become disks of TO, a pool on another device, under their users:\n"
-	"to exchange a cache device, also one that is gone.  TO is up, has slots of the\n"
-	"same size, and its helper runs and knows the stores of the disks.  Reads wait for\n"
-	"moments; what was cached is fetched again.  Page cache and contents stay.\n";
+	"All disks of POOL become disks of TO, a pool on another device, under their\n"
+	"users: to exchange a cache device, also one that is gone.  TO is up, has slots\n"
+	"of the same size, and its helper runs and knows the stores of the disks.  Reads\n"
+	"wait for moments; what was cached is fetched again.  Page cache and contents\n"
+	"stay.\n";
 
 /* ---- the two pools ---- */
 

@@ -66,7 +66,7 @@ enum {
 	"  --sse HOW            have what is written encrypted: AES256, aws:kms\n" \
 	"  --sse-kms-key-id K   with this key\n" \
 	"  --storage-class C    of the chunks that are written, such as STANDARD_IA\n" \
-	"  --patience TIME      wait so long for a store that was there and is not any more,\n" \
+	"  --patience TIME      how long to wait for a store that was there and went:\n" \
 	"                       at most 3600s, default 900s; 0: not at all\n"
 
 struct ctl_store_opts {

@@ -244,7 +244,8 @@ static void test_large_resize(void)
 		fill(i, i, false, 0);
 	for (u64 key = MANY; key < 3 * MANY; key++) {
 		fill(evict(), key, false, 0);
-		w.hit[(u32)rand() % MANY] = 1;
+		for (unsigned int hits = 0; hits < 4; hits++)
+			w.hit[(u32)rand() % MANY] = 1;
 	}
 	memcpy(was, ghosts, sizeof(was));
 	cc_policy_resize(&w.policy, MANY / 2);
