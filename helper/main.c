@@ -302,6 +302,24 @@ static int flushed(void)
 	return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static void print_said(const char *store, const char *key, char *value, const char *from)
+{
+	if (from)
+		printf("store %s: %s = %s, by %s\n", store, key, cc_utf8_clean(value), from);
+}
+
+/* What the file leaves open, and who has said it. */
+static void print_outside(const struct cc_config *c)
+{
+	for (unsigned int i = 0; i < c->nr_stores; i++) {
+		const struct cc_store_config *s = &c->stores[i];
+
+		print_said(s->name, "region", s->region, s->region_from);
+		print_said(s->name, "endpoint", s->endpoint, s->endpoint_from);
+		print_said(s->name, "ca_file", s->ca_file, s->ca_from);
+	}
+}
+
 /* For people and scripts: the line as it is, without the level that a log wants. */
 static int check_config(const char *file)
 {
@@ -312,8 +330,9 @@ static int check_config(const char *file)
 		fprintf(stderr, "%s\n", cc_utf8_clean(err));
 		return EXIT_FAILURE;
 	}
+	print_outside(&c);
 	cc_config_free(&c);
-	return EXIT_SUCCESS;
+	return flushed();
 }
 
 int main(int argc, char **argv)

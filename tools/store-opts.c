@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "config-value.h"
+#include "creds/creds.h"
 
 bool ctl_store_option(struct ctl_store_opts *o, int c, const char *arg)
 {
@@ -114,7 +115,9 @@ static int open_url(const struct ctl_store_opts *o, struct ctl_store *s)
 	s->name = o->store;
 	if (o->patience && (cc_parse_ms(o->patience, &s->own->patience_ms) || s->own->patience_ms > 3600000))
 		return ctl_usage("--patience: expected a time, 0 to 3600s, got '%s'", o->patience);
-	r = cc_store_open(s->own, &s->store, err, sizeof(err));
+	r = cc_creds_settings(s->own, err, sizeof(err));
+	if (!r)
+		r = cc_store_open(s->own, &s->store, err, sizeof(err));
 	if (!r)
 		return 0;
 	ctl_err("--store: %s", err[0] ? err : strerror(-r));

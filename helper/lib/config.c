@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config-value.h"
+#include "creds/creds.h"
 #include "ini.h"
 #include "store/store.h"
 
@@ -67,8 +68,9 @@ static const struct cc_key store_keys[] = {
 	STORE_KEY("url", CC_KEY_STRING, url, 0, 0, "a URL", "none, it is required"),
 	STORE_KEY("domain", CC_KEY_NAME, domain, 0, 0, A_NAME, "the store's name"),
 	STORE_KEY("endpoint", CC_KEY_STRING, endpoint, 0, 0, "https://host[:port][/path]",
-		  "AWS's of the region"),
-	STORE_KEY("region", CC_KEY_NAME, region, 0, 0, "a region, " A_NAME, "us-east-1"),
+		  "as for the AWS tools, or AWS's of the region"),
+	STORE_KEY("region", CC_KEY_NAME, region, 0, 0, "a region, " A_NAME,
+		  "as for the AWS tools, or us-east-1"),
 	STORE_KEY("style", CC_KEY_STYLE, path_style, 0, 0, "path or virtual"),
 	STORE_KEY("anonymous", CC_KEY_BOOL, anonymous, 0, 0, A_BOOL),
 	STORE_KEY("credentials", CC_KEY_NAME, credentials, 0, 0,
@@ -264,7 +266,9 @@ static int open_stores(struct parser *p, struct cc_store *stores[CC_MAX_STORES],
 		if (!c->stores[i].url)
 			return mistake(err, errlen, "%s:%u: url: expected in [store %s]", p->file,
 				       p->store_line[i], c->stores[i].name);
-		r = cc_store_open(&c->stores[i], &stores[i], why, sizeof(why));
+		r = cc_creds_settings(&c->stores[i], why, sizeof(why));
+		if (!r)
+			r = cc_store_open(&c->stores[i], &stores[i], why, sizeof(why));
 		if (r) {
 			mistake(err, errlen, "%s:%u: %s", p->file, p->store_line[i], why);
 			return r;

@@ -37,6 +37,8 @@ struct cc_store_config {
 	char *storage_class;		/* of chunks */
 	/* http, https, s3 */
 	char *ca_file;			/* PEM bundle; default the system's */
+	/* Who said so, if it was not the configuration: creds.h. */
+	const char *region_from, *endpoint_from, *ca_from;
 	unsigned int connections;	/* parallel requests, 1..256; default 32 */
 	unsigned int connect_timeout_ms;/* default 3000 */
 	unsigned int first_byte_timeout_ms; /* default 5000 */

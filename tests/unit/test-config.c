@@ -117,6 +117,20 @@ static void refused_bytes(const char *text, size_t size, unsigned int line, cons
 }
 #define REFUSED_BYTES(text, ...) refused_bytes(text, sizeof(text) - 1, __VA_ARGS__)
 
+/* What the file leaves open is checked as what it says, and the variable named. */
+static void test_environment(void)
+{
+	setenv("AWS_REGION", "a b", 1);
+	refused(STORE, 2, "AWS_REGION: expected 1 to 63");
+	unsetenv("AWS_REGION");
+	setenv("AWS_ENDPOINT_URL", "host", 1);
+	refused(STORE, 2, "AWS_ENDPOINT_URL: expected http");
+	unsetenv("AWS_ENDPOINT_URL");
+	setenv("AWS_CA_BUNDLE", "ca.pem", 1);
+	refused(STORE, 2, "AWS_CA_BUNDLE: expected an absolute path");
+	unsetenv("AWS_CA_BUNDLE");
+}
+
 /* Whatever a file is made of, no part of it is passed over. */
 static void test_lines(void)
 {
@@ -287,6 +301,7 @@ int main(void)
 	test_values();
 	test_printed_defaults();
 	test_refusals();
+	test_environment();
 	test_lines();
 	test_numbers();
 	remove_tree(dir);

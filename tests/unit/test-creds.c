@@ -127,7 +127,8 @@ static const char *const variables[] = {
 	"AWS_ROLE_SESSION_NAME", "AWS_ENDPOINT_URL_STS", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-	"CREDENTIALS_DIRECTORY",
+	"CREDENTIALS_DIRECTORY", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",
+	"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CA_BUNDLE",
 };
 
 /* Nothing is set up, and nobody outside of this host is asked. */
@@ -286,6 +287,70 @@ static void test_profile(void)
 	ok(loads(&c) && is("SYSTEMD", "hush", ""), "a credential of systemd, AWS_PROFILE apart %s", err);
 	write_text("main.aws", "[default]\naws_access_key_id=A B\naws_secret_access_key=hush\n");
 	fails(&c, "main.aws:2: expected printable", "a key with a space");
+}
+
+/* ---- settings ---- */
+
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* A store that says this takes that from elsewhere: region, endpoint and bundle, and who said the region. */
+static void settles(const char *what, const struct cc_store_config *said, const char *region, const char *endpoint,
+		    const char *bundle, const char *from)
+{
+	struct cc_store_config c = store();
+	int r;
+
+	c.name = NULL;
+	c.url = strdup(said->url);
+	c.region = said->region ? strdup(said->region) : NULL;
+	c.profile = said->profile ? strdup(said->profile) : NULL;
+	*err = '\0';
+	r = cc_creds_settings(&c, err, sizeof(err));
+	ok(!r && same(c.region, region) && same(c.endpoint, endpoint) && same(c.ca_file, bundle) &&
+	   same(c.region_from, from), "%s: %s, %s, %s, by %s %s", what, c.region ? c.region : "-",
+	   c.endpoint ? c.endpoint : "-", c.ca_file ? c.ca_file : "-", c.region_from ? c.region_from : "-", err);
+	cc_store_config_free(&c);
+}
+
+static void test_settings(void)
+{
+	struct cc_store_config c = store();
+	static const char profile[] = "region of the profile";
+
+	nothing();
+	c.url = (char *)"s3://buck";
+	settles("nothing is said", &c, NULL, NULL, NULL, NULL);
+	write_text("config", "[default]\nregion = eu-1\nendpoint_url = https://p\nca_bundle = /p.pem\n"
+		   "[profile other]\nregion = eu-2\n");
+	setenv("AWS_CONFIG_FILE", in_dir("config"), 1);
+	settles("the profile", &c, "eu-1", "https://p", "/p.pem", profile);
+	c.profile = (char *)"other";
+	settles("the store's profile", &c, "eu-2", NULL, NULL, profile);
+	c.profile = NULL;
+	setenv("AWS_PROFILE", "other", 1);
+	settles("AWS_PROFILE", &c, "eu-2", NULL, NULL, profile);
+	setenv("AWS_PROFILE", "nobody", 1);
+	settles("a profile that there is not", &c, NULL, NULL, NULL, NULL);
+	unsetenv("AWS_PROFILE");
+	setenv("AWS_DEFAULT_REGION", "us-1", 1);
+	setenv("AWS_ENDPOINT_URL", "https://all", 1);
+	setenv("AWS_CA_BUNDLE", "/e.pem", 1);
+	settles("the environment comes first", &c, "us-1", "https://all", "/e.pem", "AWS_DEFAULT_REGION");
+	setenv("AWS_REGION", "us-2", 1);
+	setenv("AWS_ENDPOINT_URL_S3", "https://s3", 1);
+	settles("of two variables the closer one", &c, "us-2", "https://s3", "/e.pem", "AWS_REGION");
+	setenv("AWS_REGION", "", 1);
+	settles("an empty one says nothing", &c, "us-1", "https://s3", "/e.pem", "AWS_DEFAULT_REGION");
+	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+	settles("endpoints are not wanted", &c, "us-1", NULL, "/e.pem", "AWS_DEFAULT_REGION");
+	c.region = (char *)"own";
+	settles("what the configuration says stands", &c, "own", NULL, "/e.pem", NULL);
+	c.region = NULL;
+	c.url = (char *)"https://host/";
+	settles("it is about S3 only", &c, NULL, NULL, NULL, NULL);
 }
 
 /* ---- programs ---- */
@@ -721,6 +786,7 @@ int main(void)
 	test_order();
 	test_check();
 	test_profile();
+	test_settings();
 	test_web_identity();
 	test_web_identity_of_profile();
 	test_container();

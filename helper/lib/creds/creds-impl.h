@@ -8,10 +8,12 @@
  *	creds-metadata.c	services of the machine: container endpoint, IMDSv2
  *	creds-http.c		requests to those services
  *	creds-answer.c		what services and programs answer
+ *	creds-settings.c	what the environment and a profile say beside keys
  */
 #ifndef CC_CREDS_IMPL_H
 #define CC_CREDS_IMPL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include "creds.h"
 
@@ -22,6 +24,16 @@ typedef int cc_creds_fn(const struct cc_store_config *c, struct cc_creds *ret_cr
 
 cc_creds_fn cc_creds_environment, cc_creds_web_environment, cc_creds_profile;
 cc_creds_fn cc_creds_container, cc_creds_instance;
+
+/* ---- creds-profile.c ---- */
+
+/* What a profile says beside keys; "" if it does not. */
+struct cc_profile_settings {
+	char region[64], endpoint[256], ca_bundle[PATH_MAX];
+};
+
+/* Those of the store's profile; nothing if it cannot be read, which is for those to tell who want its keys. */
+void cc_creds_profile_settings(const struct cc_store_config *c, struct cc_profile_settings *ret_settings);
 
 /* ---- creds.c ---- */
 

@@ -7,7 +7,6 @@
 #include "creds-impl.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@ struct profile {
 	const char *name;
 	bool found;			/* in one of the files at least */
 	struct cc_creds creds;
+	struct cc_profile_settings settings;
 	char process[1024];
 	char role[256], token_file[PATH_MAX], session[128];
 	char foreign[32];		/* a key that asks for what is not to be had here */
@@ -53,6 +53,7 @@ static bool is_foreign(const char *name)
 
 static int set_named(struct profile *p, const char *name, const char *value)
 {
+	struct cc_profile_settings *s = &p->settings;
 	struct cc_creds *c = &p->creds;
 
 	if (!strcasecmp(name, "aws_access_key_id"))
@@ -69,6 +70,12 @@ static int set_named(struct profile *p, const char *name, const char *value)
 		return set_text(p->token_file, sizeof(p->token_file), value);
 	if (!strcasecmp(name, "role_session_name"))
 		return set_text(p->session, sizeof(p->session), value);
+	if (!strcasecmp(name, "region"))
+		return set_text(s->region, sizeof(s->region), value);
+	if (!strcasecmp(name, "endpoint_url"))
+		return set_text(s->endpoint, sizeof(s->endpoint), value);
+	if (!strcasecmp(name, "ca_bundle"))
+		return set_text(s->ca_bundle, sizeof(s->ca_bundle), value);
 	if (is_foreign(name))
 		snprintf(p->foreign, sizeof(p->foreign), "%s", name);
 	return 0;
@@ -283,4 +290,17 @@ int cc_creds_profile(const struct cc_store_config *c, struct cc_creds *ret_creds
 	OPENSSL_cleanse(p, sizeof(*p));
 	free(p);
 	return r;
+}
+
+void cc_creds_profile_settings(const struct cc_store_config *c, struct cc_profile_settings *ret_settings)
+{
+	struct profile *p = calloc(1, sizeof(*p));
+	char ignored[64];
+
+	if (!p)
+		return;
+	if (!parse_profile(c, p, ignored, sizeof(ignored)))
+		*ret_settings = p->settings;
+	OPENSSL_cleanse(p, sizeof(*p));
+	free(p);
 }

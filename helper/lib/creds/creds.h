@@ -36,4 +36,17 @@ int cc_creds_load(const struct cc_store_config *c, struct cc_creds *ret_creds,
 		  char *err, size_t errlen);
 void cc_creds_wipe(struct cc_creds *c);
 
+/*
+ * What an s3:// store leaves open, from where the AWS tools take it; the first that is set counts:
+ *
+ *	region		AWS_REGION, AWS_DEFAULT_REGION, region of the profile
+ *	endpoint	AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, endpoint_url of the profile; none of them if
+ *			AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true
+ *	ca_file		AWS_CA_BUNDLE, ca_bundle of the profile
+ *
+ * Sets those keys of c that are not set, and with them who said so.  What they mean is checked by who opens
+ * the store.  Returns 0, or -errno with a line in err.
+ */
+int cc_creds_settings(struct cc_store_config *c, char *err, size_t errlen);
+
 #endif

@@ -216,7 +216,8 @@ static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char **ret
 	int r;
 
 	if (!*t->region || strlen(t->region) > 63 || strspn(t->region, HOST_CHARS) != strlen(t->region)) {
-		snprintf(err, errlen, "region: expected 1 to 63 of a-z 0-9 . _ -, not \"%s\"", t->region);
+		snprintf(err, errlen, "%s: expected 1 to 63 of a-z 0-9 . _ -, not \"%s\"",
+			 t->config->region_from ? t->config->region_from : "region", t->region);
 		return -EINVAL;
 	}
 	if (!endpoint) {
@@ -227,8 +228,9 @@ static int parse_endpoint(struct cc_http_target *t, struct pieces *p, char **ret
 	if (!r)
 		r = parse_prefix(p->path, false, ret_path);
 	if (r == -EINVAL)
-		snprintf(err, errlen, "endpoint: expected http[s]://host[:port][/path] without user, query or "
-			 "fragment, not \"%s\"", endpoint);
+		snprintf(err, errlen, "%s: expected http[s]://host[:port][/path] without user, query or "
+			 "fragment, not \"%s\"", t->config->endpoint_from ? t->config->endpoint_from : "endpoint",
+			 endpoint);
 	else if (r)
 		snprintf(err, errlen, "out of memory");
 	if (r)
