@@ -67,7 +67,7 @@
  * bcachefs at 1 MiB, the labels of ZFS in the last 768 KiB, md, DDF, IMSM, GPT behind them.
  */
 #define CC_TAIL_SIZE		(2 << 20)
-#define CC_NR_SLOTS_MAX		((1u << 29) - 1)	/* slot numbers have 29 bits: 32 TiB of 64 KiB */
+#define CC_NR_SLOTS_MAX		((1u << 29) - 1)	/* numbers have 29 bits: 32 TiB of 64 KiB */
 #define CC_TABLE_SIZE_MAX	(1ULL << 35)	/* an entry for each number of a slot */
 
 struct cc_superblock {

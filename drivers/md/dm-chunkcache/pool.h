@@ -57,7 +57,7 @@ struct cc_pool {
 	atomic_t nr_draining;		/* sessions that ended but have not drained */
 	atomic64_t nr_messages, nr_refused;
 
-	struct mutex grow;		/* making memory ready for slots of a table; nests in none */
+	struct mutex grow;		/* making memory ready for a table; nests in none */
 
 	/* cc_pools_lock */
 	struct kref ref;

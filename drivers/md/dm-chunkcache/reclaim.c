@@ -368,7 +368,7 @@ void cc_reclaim_init(struct cc_slots *s)
 
 void cc_reclaim_exit(struct cc_slots *s)
 {
-	/* Stopped: reclaim switches no epoch, and no reader is left for the last one to wait for. */
+	/* Stopped: reclaim switches no epoch, and the last one has no reader left to wait for. */
 	flush_rcu_work(&s->grace);
 	cancel_delayed_work_sync(&s->drain);
 	cancel_work_sync(&s->discards);

@@ -47,11 +47,10 @@ static void add_slots(struct cc_slots *s, u32 first, u32 end)
 	lockdep_assert_held(&s->lock);
 	s->nr = end;
 	for (nr = first; nr < end; nr++) {
-		if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_GONE) {
+		if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_GONE)
 			cc_slot_set_state(s, nr, CC_SLOT_FREE);
-		} else if (nr >= s->end) {
+		else if (nr >= s->end)
 			cc_slot_add_free(s, nr);
-		}
 	}
 	WRITE_ONCE(s->end, max(s->end, end));
 }

@@ -87,8 +87,10 @@ static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geo
 	    le64_to_cpu(sb->manifest_size) > CC_MANIFEST_AREA_MAX)
 		return "Superblock manifest area does not fit";
 	if (areas_overlap(geo->slots_start, geo->slots_end, geo->table_start, geo->table_end) ||
-	    areas_overlap(geo->slots_start, geo->slots_end, geo->manifest_start, geo->manifest_end) ||
-	    areas_overlap(geo->table_start, geo->table_end, geo->manifest_start, geo->manifest_end))
+	    areas_overlap(geo->slots_start, geo->slots_end,
+			  geo->manifest_start, geo->manifest_end) ||
+	    areas_overlap(geo->table_start, geo->table_end,
+			  geo->manifest_start, geo->manifest_end))
 		return "Superblock areas overlap";
 	/* What a guest has in a slot there would be taken for the superblock of a RAID, say. */
 	nr = min(nr, tail > slots ? (tail - slots) >> shift : 0);
