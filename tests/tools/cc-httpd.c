@@ -686,12 +686,7 @@ static int parse_request(struct conn *c)
 		return -1;
 	path = strchr(c->in, ' ');
 	end = path ? strchr(path + 1, ' ') : NULL;
-	if (!end)
-		return -1;
-	/* As to a proxy: the origin of an absolute URL is of no interest, that of CONNECT is all there is. */
-	if (!strncmp(path + 1, "http://", 7))
-		path = strchr(path + 8, '/') ? strchr(path + 8, '/') - 1 : end - 1;
-	if (path[1] != '/' && strcmp(c->method, "CONNECT"))
+	if (!end || path[1] != '/')
 		return -1;
 	decode_path(path + 1, end - path - 1, c->path, sizeof(c->path));
 	snprintf(c->file, sizeof(c->file), "%.*s", (int)strcspn(c->path, "?"), c->path);

@@ -3,11 +3,16 @@
  * https:// stores: which servers are believed.  Certificates are made here, the server is that of
  * the openssl command.
  */
+#include <netinet/in.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include "httpd.h"
 #include "store/store.h"
 #include "tap.h"
@@ -147,12 +152,118 @@ static void expect(const char *what, const char *cert, const char *ca, const cha
 	stop(&server);
 }
 
+/* ---- a proxy ---- */
+
+static int proxy_listener;
+static unsigned int proxy_port;
+static char asked[2048];		/* what it was asked last */
+
+static int connect_local(unsigned int port)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		httpd_fatal("connect");
+	return fd;
+}
+
+static bool pump(int from, int to)
+{
+	char buf[4096];
+	ssize_t n = read(from, buf, sizeof(buf));
+
+	return n > 0 && write(to, buf, n) == n;
+}
+
+/* One tunnel: whatever the host is called, it is this one. */
+static void carry(int client)
+{
+	struct pollfd fds[2] = { { client, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	unsigned int port;
+	size_t n = 0;
+	ssize_t got;
+
+	memset(asked, 0, sizeof(asked));
+	while (!strstr(asked, "\r\n\r\n") && (got = read(client, asked + n, sizeof(asked) - 1 - n)) > 0)
+		n += got;
+	if (sscanf(asked, "CONNECT %*[^:]:%u ", &port) != 1)
+		return;
+	fds[1].fd = connect_local(port);
+	if (dprintf(client, "HTTP/1.1 200 fine\r\nX-Padding: x\r\n\r\n") > 0)
+		while (poll(fds, 2, -1) > 0 && (!fds[0].revents || pump(client, fds[1].fd)) &&
+		       (!fds[1].revents || pump(fds[1].fd, client)))
+			;
+	close(fds[1].fd);
+}
+
+static void *run_proxy(void *arg)
+{
+	for (;;) {
+		int client = accept4(proxy_listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (client < 0)
+			return NULL;
+		carry(client);
+		close(client);
+	}
+}
+
+static void start_proxy(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(a);
+	pthread_t thread;
+
+	proxy_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (proxy_listener < 0 || bind(proxy_listener, (struct sockaddr *)&a, sizeof(a)) || listen(proxy_listener, 8) ||
+	    getsockname(proxy_listener, (struct sockaddr *)&a, &size) ||
+	    pthread_create(&thread, NULL, run_proxy, NULL) || pthread_detach(thread))
+		httpd_fatal("proxy");
+	proxy_port = ntohs(a.sin_port);
+}
+
+static void test_proxy(void)
+{
+	char url[64];
+
+	signal(SIGPIPE, SIG_IGN);
+	start_proxy();
+	snprintf(url, sizeof(url), "http://u:p%%40@localhost:%u", proxy_port);
+	setenv("HTTPS_PROXY", url, 1);
+	/* No name server knows it: it is the proxy that resolves. */
+	expect("through a proxy", "named", "named.pem", "store.invalid", CC_STORE_OK, "");
+	ok(!strncmp(asked, "CONNECT store.invalid:", 22), "the proxy is told the host's name");
+	ok(strstr(asked, "\r\nProxy-Authorization: Basic dTpwQA==\r\n"), "and who we are");
+	ok(!strstr(asked, "object") && !strstr(asked, "\r\nAuthorization"), "nothing else of the request");
+	expect("another host's certificate", "other", "other.pem", "store.invalid", CC_STORE_ERROR,
+	       "TLS certificate of store.invalid");
+	setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1);
+	expect("no proxy there", "good", "good.pem", "127.0.0.1", CC_STORE_ERROR, "by the proxy 127.0.0.1");
+	setenv("NO_PROXY", "127.0.0.0/8", 1);
+	expect("a host without", "good", "good.pem", "127.0.0.1", CC_STORE_OK, "");
+	unsetenv("HTTPS_PROXY");
+	unsetenv("NO_PROXY");
+}
+
+static void unset_proxies(void)
+{
+	static const char *const variables[] = { "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY" };
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		unsetenv(variables[i]);
+}
+
 int main(void)
 {
+	unset_proxies();
 	make_temp_dir(dir);
 	write_file(dir, "object", "hello", 5);
 	write_file(dir, "empty.pem", "", 0);
 	make_cert("good", "IP:127.0.0.1,DNS:localhost", 10);
+	make_cert("named", "DNS:store.invalid", 10);
 	make_cert("other", "DNS:other.example", 10);
 	make_cert("expired", "IP:127.0.0.1", -1);
 	expect("right", "good", "good.pem", "127.0.0.1", CC_STORE_OK, "");
@@ -166,6 +277,7 @@ int main(void)
 	expect("expired", "expired", "expired.pem", "127.0.0.1", CC_STORE_ERROR, "expired");
 	expect("ca_file is missing", "good", "missing.pem", "127.0.0.1", CC_STORE_ERROR, "missing.pem");
 	expect("ca_file is empty", "good", "empty.pem", "127.0.0.1", CC_STORE_ERROR, "empty.pem");
+	test_proxy();
 	server_option = "-tls1_2";
 	expect("TLS 1.2", "good", "good.pem", "127.0.0.1", CC_STORE_OK, "");
 	server_option = "-tls1_1";

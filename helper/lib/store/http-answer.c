@@ -295,7 +295,7 @@ void cc_http_judge_curl(const struct cc_http_target *t, CURLcode code, const cha
 	if (!*detail)
 		detail = curl_easy_strerror(code);
 	cc_http_copy_text(text, sizeof(text), detail, strlen(detail));
-	snprintf(o->reason, sizeof(o->reason), "%s", text);
+	snprintf(o->reason, sizeof(o->reason), "%s%s%.80s", text, *t->proxy.host ? "; by the proxy " : "", t->proxy.host);
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
 		set_outcome(o, CC_STORE_TIMEOUT, CC_RETRY_TRANSIENT);

@@ -142,8 +142,20 @@ bad:
 	return -EINVAL;
 }
 
+/* Caches in the rack speak HTTP: what has no TLS never goes through a proxy. */
+static int set_way(struct cc_http_target *t, const struct pieces *p, const char *host, char *err, size_t errlen)
+{
+	if (p->tls && cc_proxy_find(host, p->port ? p->port : 443, &t->proxy, err, errlen))
+		return -EINVAL;
+	t->resolver = cc_resolver_new(*t->proxy.host ? t->proxy.host : host);
+	if (t->resolver)
+		return 0;
+	snprintf(err, errlen, "out of memory");
+	return -ENOMEM;
+}
+
 /* bucket: NULL, or to be put before the host. */
-static int set_origin(struct cc_http_target *t, const struct pieces *p, const char *bucket)
+static int set_origin(struct cc_http_target *t, const struct pieces *p, const char *bucket, char *err, size_t errlen)
 {
 	char host[sizeof(p->host) + 70], port[12] = "";
 
@@ -153,11 +165,11 @@ static int set_origin(struct cc_http_target *t, const struct pieces *p, const ch
 		snprintf(port, sizeof(port), ":%u", p->port);
 	if (asprintf(&t->origin, "http%s://%s%s", p->tls ? "s" : "", host, port) < 0) {
 		t->origin = NULL;
+		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
 	t->authority = strstr(t->origin, "://") + 3;
-	t->resolver = cc_resolver_new(bucket ? host : p->host);
-	return t->resolver ? 0 : -ENOMEM;
+	return set_way(t, p, bucket ? host : p->host, err, errlen);
 }
 
 static int init_plain(struct cc_http_target *t, char *err, size_t errlen)
@@ -175,11 +187,11 @@ static int init_plain(struct cc_http_target *t, char *err, size_t errlen)
 	}
 	if (!r)
 		t->base = strdup("");
-	if (r || !t->base || set_origin(t, &p, NULL)) {
+	if (r || !t->base) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	return 0;
+	return set_origin(t, &p, NULL, err, errlen);
 }
 
 static bool bucket_ok(const char *s, size_t len)
@@ -301,12 +313,11 @@ static int init_s3(struct cc_http_target *t, char *err, size_t errlen)
 		return r;
 	if (!t->config->anonymous)
 		t->keyring = cc_keyring_new(t->config);
-	if (!t->base || set_origin(t, &p, t->config->path_style ? NULL : t->bucket) ||
-	    (!t->keyring && !t->config->anonymous)) {
+	if (!t->base || (!t->keyring && !t->config->anonymous)) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	return 0;
+	return set_origin(t, &p, t->config->path_style ? NULL : t->bucket, err, errlen);
 }
 
 /* Keys that mean nothing for a plain URL are mistakes, not to be passed over. */
@@ -371,6 +382,7 @@ int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct c
 void cc_http_target_destroy(struct cc_http_target *t)
 {
 	OPENSSL_cleanse(&t->key, sizeof(t->key));
+	OPENSSL_cleanse(&t->proxy, sizeof(t->proxy));
 	if (t->keyring)
 		cc_keyring_put(t->keyring, t->key_creds);
 	cc_keyring_free(t->keyring);

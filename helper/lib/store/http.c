@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * HTTP transfers: their life, what libcurl is told, their timers and their end.  libcurl carries
- * bytes and nothing else: no redirects, proxies, decoding, resolving, signing.
+ * bytes and nothing else: no redirects, decoding, resolving, signing.
  */
 #include "http-impl.h"
 
@@ -73,6 +73,26 @@ static CURLcode set_request(struct cc_http_xfer *x)
 	return r;
 }
 
+/* Which hosts it is for has been decided: not by libcurl's look at the environment.  It gets no header of ours. */
+static CURLcode set_proxy(struct cc_http_xfer *x, const char *address)
+{
+	const struct cc_proxy *p = &x->target->proxy;
+	CURLcode r = CURLE_OK;
+	char proxy[CC_ADDRESS_SIZE + 300];
+
+	if (!*p->host)
+		return r;
+	snprintf(proxy, sizeof(proxy), "http://%s:%u", *address ? address : p->literal, p->port);
+	SET(CURLOPT_PROXY, proxy);
+	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+	if (*p->user)
+		SET(CURLOPT_PROXYUSERPWD, p->user);
+	return r;
+}
+
 #undef SET
 
 /* ---- life ---- */
@@ -136,7 +156,7 @@ static int set_address(struct cc_http_xfer *x, const char *address)
 {
 	char entry[CC_ADDRESS_SIZE + 8];
 
-	if (!*address)
+	if (!*address || *x->target->proxy.host)
 		return 0;
 	snprintf(entry, sizeof(entry), "::%s:", address);
 	x->connect_to = curl_slist_append(NULL, entry);
@@ -164,6 +184,8 @@ int cc_http_xfer_start(struct cc_http_xfer *x, struct cc_http_target *t,
 	if (r)
 		return r;
 	code = set_transport(x);
+	if (!code)
+		code = set_proxy(x, address);
 	if (!code)
 		code = set_request(x);
 	if (!code)

@@ -14,6 +14,7 @@
 #include <curl/curl.h>
 #include "creds/keyring.h"
 #include "http-text.h"
+#include "proxy.h"
 #include "resolve.h"
 #include "result.h"
 #include "retry.h"
@@ -30,7 +31,8 @@ struct cc_http_target {
 	const char *region;		/* s3 only; as configured */
 	char *base;			/* raw path of the bucket: "", "/bucket", behind the endpoint's path */
 	char *prefix;			/* raw, below base: "" or "/a/b" */
-	struct cc_resolver *resolver;
+	struct cc_proxy proxy;
+	struct cc_resolver *resolver;	/* of the proxy if there is one: it resolves the host */
 	struct cc_keyring *keyring;	/* NULL: requests are not signed */
 	pthread_mutex_t lock;		/* covers what follows */
 	char told_region[64];		/* the store's own word of where the bucket is, "": none */
