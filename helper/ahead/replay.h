@@ -23,8 +23,6 @@
 
 #define CC_REPLAY_LAST		32
 #define CC_REPLAY_MATCHES	8
-#define CC_REPLAY_CREDIT	8	/* chunks that may be unread before anything was read */
-#define CC_REPLAY_SHARE		10	/* and one more for so many that were */
 
 enum cc_replay_state {
 	CC_REPLAY_NONE,
@@ -61,11 +59,6 @@ int cc_replay_start(struct cc_replay *r, const struct cc_trace *t, uint64_t nr_c
 bool cc_replay_next(struct cc_replay *r, uint64_t *ret_chunk);
 /* The disk reads chunk, for the first time in a while.  True if the trace says so. */
 bool cc_replay_touch(struct cc_replay *r, uint64_t chunk);
-/* How many of the chunks that were given may be unread. */
-static inline uint32_t cc_replay_credit(const struct cc_replay *r)
-{
-	return CC_REPLAY_CREDIT + r->matched / CC_REPLAY_SHARE;
-}
 const char *cc_replay_state_name(enum cc_replay_state state);
 
 #endif

@@ -139,9 +139,8 @@ static void load_start(struct cc_fills *f, struct cc_disk *disk)
 /* ---- replaying ---- */
 
 /*
- * So many that there is always one to start, no more unread ones than slots that the kernel gives for them (what
- * it takes away again to make room for the next one was fetched for nothing), and no more than the trace has
- * earned: it may be of another role, other hardware, or older than what the guest has upgraded.
+ * So many that there is always one to start, and no more unread ones than slots that the kernel gives for them: what
+ * it takes away again to make room for the next one was fetched for nothing.
  */
 static bool has_room(const struct cc_fills *f, const struct cc_disk *disk, unsigned int nr_replays)
 {
@@ -149,8 +148,7 @@ static bool has_room(const struct cc_fills *f, const struct cc_disk *disk, unsig
 	unsigned int pending = st->pending - st->by_hand;
 
 	return pending * nr_replays < 2 * f->c.prefetch_max &&
-	       (pending + st->ready) * nr_replays < f->c.nr_slots / 4 &&
-	       pending + st->ready + st->unread < cc_replay_credit(&disk->reads->replay);
+	       (pending + st->ready) * nr_replays < f->c.nr_slots / 4;
 }
 
 /* True if there may be more to give. */

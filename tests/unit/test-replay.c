@@ -126,22 +126,6 @@ static void test_end(void)
 	cc_replay_free(&r);
 }
 
-static void test_credit(void)
-{
-	struct cc_replay r;
-
-	cc_replay_init(&r);
-	start(&r);
-	ok(cc_replay_credit(&r) == 8, "before anything is read 8 chunks may be unread");
-	for (uint64_t c = 1; c < 20; c += 2)
-		cc_replay_touch(&r, c);
-	ok(cc_replay_credit(&r) == 8, "reads of what the trace does not have earn nothing");
-	for (uint64_t c = 60; c < 360; c += 10)
-		cc_replay_touch(&r, c);
-	ok(r.matched >= 10 && cc_replay_credit(&r) == 8 + r.matched / 10, "ten that it has earn one more");
-	cc_replay_free(&r);
-}
-
 int main(void)
 {
 	test_recording();
@@ -149,6 +133,5 @@ int main(void)
 	test_order();
 	test_leaving();
 	test_end();
-	test_credit();
 	return tap_done();
 }
