@@ -84,7 +84,7 @@ grep '^vm1 ' $WORK/top | tail -1 | awk '{ exit !($2 != "0" && $5 == "100%") }' |
 equal "the first is the one that misses" "$(grep -A1 '^DISK' $WORK/top | tail -1 | cut -c1-3)" vm3
 chunkctl top -b -n 1 -d 0.5 -s name >$WORK/top || fail "top -s"
 equal "by name" "$(grep -A1 '^DISK' $WORK/top | tail -1 | cut -c1-3)" vm1
-TERM=xterm cc-pty --key 1.5:nRa --key 3:q chunkctl top -d 0.5 >$WORK/screen || fail "top on a terminal"
+TERM=xterm cc-pty --key 3:nRa --key 5:q chunkctl top -d 0.5 >$WORK/screen || fail "top on a terminal"
 grep -q "by name, reversed, active only" $WORK/screen || fail "keys do nothing"
 tail -c 20 $WORK/screen | grep -q "1049l" || fail "the terminal is left as it was not"
 end_read "$first" 30
