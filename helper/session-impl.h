@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The session's inside, for session.c and what reports on it.
+ * The session's inside, for what reports on it and
+ *
+ *	session.c	attaches, works, drains
+ *	session-parts.c	makes and unmakes the parts
+ *	session-slots.c	what the pool holds
  */
 #ifndef CC_SESSION_IMPL_H
 #define CC_SESSION_IMPL_H
@@ -55,5 +59,22 @@ struct cc_session {
 };
 
 const char *cc_session_state_name(enum cc_session_state state);
+
+/* ---- session-parts.c ---- */
+
+/* Attached, with pooldev and channel.  Returns 0 or -errno; what was made is there to be closed. */
+int cc_session_open_parts(struct cc_session *s);
+void cc_session_close_parts(struct cc_session *s);
+
+/* ---- session-slots.c ---- */
+
+/* The kernel may hand out more slots than there were at first: a pool can be resized. */
+uint64_t cc_session_max_slots(const struct cc_session *s);
+/* The index learns what the slot table and the kernel know of slots.  Returns 0 or -errno. */
+int cc_session_load_slots(struct cc_session *s);
+/* Gives back the slots that are FILLING for us by an answer that was lost.  Returns 0 or -errno. */
+int cc_session_reconcile(struct cc_session *s);
+/* For the slot table: what the index knows of a slot.  arg is the session. */
+bool cc_session_slot_record(void *arg, uint32_t slot, struct cc_slot_record *ret);
 
 #endif
