@@ -38,7 +38,7 @@ int ctl_source_open(struct ctl_source *s, const char *path, const char *format,
 		    const char *tmp_dir);
 /* What a command of the shell writes.  any: it is raw, whatever it looks like. */
 int ctl_source_run(struct ctl_source *s, const char *command, bool any);
-/* For ctl_source_open(): puts a raw copy in place of the file.  0, or CTL_FAILED after a message. */
+/* For image-open.c: puts a raw copy in place of the file.  0, or CTL_FAILED after a message. */
 int ctl_convert(struct ctl_source *s, const char *format, const char *tmp_dir);
 /*
  * When all was read: is it still what it was, as long as it should be, and has its producer ended well?

@@ -9,6 +9,7 @@
  *	creds-http.c		requests to those services
  *	creds-answer.c		what services and programs answer
  *	creds-settings.c	what the environment and a profile say beside keys
+ *	creds-value.c		where keys are put, and what they are read from
  */
 #ifndef CC_CREDS_IMPL_H
 #define CC_CREDS_IMPL_H
@@ -35,7 +36,7 @@ struct cc_profile_settings {
 /* Those of the store's profile; nothing if it cannot be read, which is for those to tell who want its keys. */
 void cc_creds_profile_settings(const struct cc_store_config *c, struct cc_profile_settings *ret_settings);
 
-/* ---- creds.c ---- */
+/* ---- creds-value.c ---- */
 
 /* The environment variable, or NULL if it is not set or empty. */
 const char *cc_creds_env(const char *name);

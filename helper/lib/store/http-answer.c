@@ -3,7 +3,7 @@
  * What an answer of a store means: class of retry, result, and a line that tells a person what to
  * change.  Pure.
  */
-#include "http.h"
+#include "http-impl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,6 +43,15 @@ int64_t cc_http_parse_date(const char *text)
 }
 
 /* ---- judgement ---- */
+
+void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,
+		      enum cc_retry_class class, const char *reason)
+{
+	o->result = result;
+	o->class = class;
+	o->retry_after_ms = 0;
+	snprintf(o->reason, sizeof(o->reason), "%s", reason);
+}
 
 static void set_outcome(struct cc_http_outcome *o, enum cc_store_result result, enum cc_retry_class class)
 {

@@ -13,7 +13,7 @@
 
 #include "http.h"
 
-/* ---- http.c ---- */
+/* ---- http-answer.c ---- */
 
 /* Sets all of it, retry_after_ms to 0. */
 void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,

@@ -16,15 +16,6 @@
 #include "curl.h"
 #include "clock.h"
 
-void cc_http_conclude(struct cc_http_outcome *o, enum cc_store_result result,
-		      enum cc_retry_class class, const char *reason)
-{
-	o->result = result;
-	o->class = class;
-	o->retry_after_ms = 0;
-	snprintf(o->reason, sizeof(o->reason), "%s", reason);
-}
-
 /* ---- options ---- */
 
 #define SET(option, value) (r = r ? r : curl_easy_setopt(x->easy, option, value))
