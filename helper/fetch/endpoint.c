@@ -12,10 +12,11 @@
 #define BREAKER_MAX_NS	(30 * CC_SECOND)
 
 #define HALF_LIFE_NS	(46 * CC_SECOND)	/* of what the means remember */
-#define TIME_WEIGHT	0.05		/* of one GET in the means */
+#define TIME_WEIGHT	0.05		/* of one GET in the mean, shared by those under way */
 #define ERROR_WEIGHT	0.015		/* one failure is not enough to change the preference */
 #define POSITION_US	100000.0	/* one place of preference is worth so much time ... */
 #define ERROR_US	5000000.0	/* ... and so is one of 50 answers */
+#define LATE_US		(POSITION_US / 2)	/* what one GET adds at most, however late it is */
 
 #define THROTTLED_NS	(2 * CC_SECOND)	/* no second GETs for so long */
 
@@ -46,6 +47,21 @@ const char *cc_breaker_name(enum cc_breaker b)
 }
 
 /* ---- breaker ---- */
+
+static bool is_failure(const struct cc_endpoint_result *r)
+{
+	switch (r->result) {
+	case CC_STORE_TIMEOUT:
+	case CC_STORE_DENIED:
+	case CC_STORE_CORRUPT:
+		return true;
+	case CC_STORE_ERROR:
+		/* "Slow down" is no failure; of the fatal ones some are answers. */
+		return r->class != CC_RETRY_THROTTLE && (r->class != CC_RETRY_FATAL || !r->answered);
+	default:
+		return false;
+	}
+}
 
 static void set_breaker(struct cc_endpoint *e, enum cc_breaker b, uint64_t now_ns)
 {
@@ -105,17 +121,31 @@ static void learn_health(struct cc_endpoint *e, bool failed, uint64_t now_ns)
 	e->error_rate += ERROR_WEIGHT * (failed - e->error_rate);
 }
 
-static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r)
+/*
+ * What is under way at the same time is late for one reason: all of it counts little more than one GET
+ * alone.  So neither a slow first answer nor a moment in which all waits changes the preference.
+ */
+static void learn_mean_time(struct cc_endpoint *e, uint64_t us)
+{
+	double add = us - e->ttfb_us;
+
+	if (e->ttfb_us)
+		add *= TIME_WEIGHT / e->pace.active;
+	e->ttfb_us += fmin(add, LATE_US);
+}
+
+/* e->pace.active counts this GET. */
+static void learn_time(struct cc_endpoint *e, const struct cc_endpoint_result *r, uint64_t now_ns)
 {
 	if (!r->ttfb_us)
 		return;
 	cc_hist_window_add(&e->recent, r->ttfb_us, !r->answered);
 	if (r->answered)
 		cc_hist_add(&e->stats.ttfb, r->ttfb_us);
-	if (!e->ttfb_us)
-		e->ttfb_us = r->ttfb_us;
-	else if (r->answered || r->ttfb_us > e->ttfb_us)
-		e->ttfb_us += TIME_WEIGHT * (r->ttfb_us - e->ttfb_us);
+	forget_means(e, now_ns);
+	/* A failure counts as one, and not as late besides. */
+	if (!is_failure(r) && (r->answered || r->ttfb_us > e->ttfb_us))
+		learn_mean_time(e, r->ttfb_us);
 }
 
 /* ---- how many at a time ---- */
@@ -175,23 +205,9 @@ void cc_endpoint_start(struct cc_endpoint *e, uint64_t now_ns)
 	add_tokens(e);
 }
 
-static bool is_failure(const struct cc_endpoint_result *r)
-{
-	switch (r->result) {
-	case CC_STORE_TIMEOUT:
-	case CC_STORE_DENIED:
-	case CC_STORE_CORRUPT:
-		return true;
-	case CC_STORE_ERROR:
-		/* "Slow down" is no failure; of the fatal ones some are answers. */
-		return r->class != CC_RETRY_THROTTLE && (r->class != CC_RETRY_FATAL || !r->answered);
-	default:
-		return false;
-	}
-}
-
 void cc_endpoint_end(struct cc_endpoint *e, const struct cc_endpoint_result *r, uint64_t now_ns)
 {
+	learn_time(e, r, now_ns);
 	e->pace.active--;
 	e->stats.results[r->result]++;
 	e->stats.bytes += r->bytes;
@@ -200,7 +216,6 @@ void cc_endpoint_end(struct cc_endpoint *e, const struct cc_endpoint_result *r, 
 		cc_hist_add(&e->stats.total, r->total_us);
 		cc_pace_speed_up(&e->pace);
 	}
-	learn_time(e, r);
 	refresh_hedge_after(e);
 	if (r->class == CC_RETRY_THROTTLE)
 		slow_down(e, now_ns);

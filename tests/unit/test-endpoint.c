@@ -168,6 +168,52 @@ static void test_preference(void)
 	ok(later < old / 20, "old trouble is forgotten: %.0f, later %.0f", old, later);
 }
 
+/* GETs that all wait for as long, at the same time. */
+static void get_at_once(unsigned int nr, enum cc_store_result result, uint64_t ttfb_us)
+{
+	const struct cc_endpoint_result r = {
+		.result = result, .class = result ? CC_RETRY_TRANSIENT : CC_RETRY_NONE,
+		.total_us = ttfb_us, .ttfb_us = ttfb_us, .answered = !result,
+	};
+
+	for (unsigned int i = 0; i < nr; i++)
+		cc_endpoint_start(&e, START);
+	for (unsigned int i = 0; i < nr; i++)
+		cc_endpoint_end(&e, &r, START);
+}
+
+static bool is_preferred(void)
+{
+	static struct cc_endpoint unknown;
+
+	cc_endpoint_init(&unknown, &config);
+	return cc_endpoint_score(&e, 0, START) < cc_endpoint_score(&unknown, 1, START);
+}
+
+/* A busy host, a connection that took its time: that says nothing of what the second would have done. */
+static void test_one_late(void)
+{
+	reset();
+	get_ok(3000000, START);
+	ok(is_preferred(), "one slow first answer: the first");
+	for (int i = 0; i < 20; i++)
+		get_ok(30000, START);
+	get_ok(30000000, START);
+	ok(is_preferred(), "one slow answer later on: the first");
+	reset();
+	get_at_once(4, CC_STORE_OK, 500000);
+	ok(is_preferred(), "four slow first answers at once: the first");
+	score_after(30000, 0, 0);
+	get_at_once(32, CC_STORE_OK, 300000);
+	ok(is_preferred(), "a moment in which all waits: the first");
+	score_after(10000, 0, 0);
+	get_at_once(1, CC_STORE_TIMEOUT, 10000000);
+	ok(is_preferred(), "one that is never answered: the first");
+	for (int i = 0; i < 10; i++)
+		get_at_once(32, CC_STORE_OK, 300000);
+	ok(!is_preferred(), "ten moments like that: the second");
+}
+
 /* ---- how many at a time ---- */
 
 static void test_limit(void)
@@ -335,6 +381,7 @@ int main(void)
 	test_censored();
 	test_breaker();
 	test_preference();
+	test_one_late();
 	test_limit();
 	test_quota();
 	test_hedge_budget();

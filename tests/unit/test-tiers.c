@@ -251,6 +251,22 @@ static void test_replicas(void)
 	       "cache, store, replica");
 }
 
+/* What says that one is slow is not its first answer. */
+static void test_slow_start(void)
+{
+	static struct job j;
+	unsigned int n;
+
+	reopen("copy", NULL);
+	httpd_script(&h, AT_MAIN "count=1 latency=600");
+	for (unsigned int i = 0; i < 12; i++) {
+		prepare(&j, stores[MAIN], i, 0);
+		run(f, &j);
+	}
+	n = asked(MAIN);
+	ok(n == 12, "one slow first answer: the store itself is asked, %u times of 12", n);
+}
+
 /* Preference bends: to who is faster by far, and to who is well. */
 static void test_bent(void)
 {
@@ -259,12 +275,12 @@ static void test_bent(void)
 
 	reopen("copy", NULL);
 	httpd_script(&h, AT_MAIN "latency=400");
-	for (unsigned int i = 0; i < 12; i++) {
+	for (unsigned int i = 0; i < 14; i++) {
 		prepare(&j, stores[MAIN], i, 0);
 		run(f, &j);
 	}
 	n = asked(COPY);
-	ok(n >= 8, "the store is slow: the replica is asked, %u times of 12", n);
+	ok(n >= 8, "the store is slow: the replica is asked, %u times of 14", n);
 	expect(AT_COPY "status=404", CC_STORE_OK, 1, 1, 0, "not found by the replica: the store is asked");
 	expect(AT_COPY "status=404\n" AT_MAIN "status=404", CC_STORE_NOTFOUND, 1, 1, 0, "nor by the store");
 }
@@ -431,6 +447,7 @@ int main(void)
 	test_modes();
 	test_cachey();
 	test_replicas();
+	test_slow_start();
 	test_bent();
 	test_breaker();
 	test_negative();
