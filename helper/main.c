@@ -246,10 +246,21 @@ static int start_daemon(struct daemon *d)
 	return 0;
 }
 
-static void stop_daemon(struct daemon *d)
+/* What may still be read from and written to goes with the process. */
+static void leave_process(struct daemon *d, int status)
 {
-	if (d->fetch)
-		cc_fetch_close(d->fetch);
+	cc_metrics_close(d->metrics);
+	cc_control_close(d->control);
+	cc_log_stop();
+	_exit(status);
+}
+
+static void stop_daemon(struct daemon *d, int status)
+{
+	if (d->fetch && !cc_fetch_close(d->fetch)) {
+		cc_log(LOG_WARNING, "stop: a read of a file:// store does not return; leaving it");
+		leave_process(d, status);
+	}
 	cc_metrics_close(d->metrics);
 	cc_session_close(d->session);
 	cc_control_close(d->control);
@@ -261,18 +272,9 @@ static void stop_daemon(struct daemon *d)
 	cc_log_stop();
 }
 
-/* The device may still read and write buffers: they go with the process. */
-static void leave_process(struct daemon *d, int status)
-{
-	cc_metrics_close(d->metrics);
-	cc_control_close(d->control);
-	cc_log_stop();
-	_exit(status);
-}
-
 static int run_daemon(struct daemon *d)
 {
-	int r = start_daemon(d);
+	int status, r = start_daemon(d);
 
 	if (!r) {
 		r = cc_loop_run(d->loop, step, d);
@@ -281,8 +283,9 @@ static int run_daemon(struct daemon *d)
 		if (r || !cc_session_clean(d->session))
 			leave_process(d, r ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
-	stop_daemon(d);
-	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+	status = r ? EXIT_FAILURE : EXIT_SUCCESS;
+	stop_daemon(d, status);
+	return status;
 }
 
 enum { OPT_CHECK = 256, OPT_DEFAULTS, OPT_VERSION };

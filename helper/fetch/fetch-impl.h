@@ -5,7 +5,8 @@
  *	fetch.c		the interface, open and close
  *	fetch-net.c	network threads and their loop
  *	fetch-leg.c	their legs: start, second legs, end
- *	fetch-work.c	file threads, hash workers
+ *	fetch-file.c	file threads
+ *	fetch-work.c	hash workers
  *	fetch-check.c	where bytes go, and whether they are right
  *	fetch-queue.c	states of requests, queues, retries, time, completions
  *	fetch-route.c	whom a request asks: caches, the store itself, replicas
@@ -28,10 +29,11 @@
  *	any -> DONE		cc_fetch_complete(): waits for cc_fetch_reap()
  *
  * While it is ACTIVE on the network, a request has one or two legs, GETs under way, both of one thread.
+ * While a file is being read for it, it can be completed at any time: the thread has a buffer of its own.
  *
  * One lock covers all fields below unless told otherwise, the stores' endpoints and their queues;
- * nothing blocks while it is held.  The buffers of a request in ACTIVE or CHECKING belong to one
- * thread, in other states to nobody, and from DONE on to the caller.
+ * nothing blocks while it is held.  The buffers of a request in ACTIVE on the network or CHECKING belong
+ * to one thread, in other states to nobody, and from DONE on to the caller.
  */
 #ifndef CC_FETCH_IMPL_H
 #define CC_FETCH_IMPL_H
@@ -71,7 +73,17 @@ struct cc_fetch_store {
 	struct cc_list queue[CC_FETCH_NR_PRIORITIES];
 	struct cc_list queued;		/* node of the engine's list of stores with something in them */
 	unsigned int nr_queued;
-	unsigned int active;		/* file: objects being read */
+	/* file */
+	unsigned int nr_reads;		/* threads that read */
+	unsigned int nr_left;		/* those of them whose request has ended */
+};
+
+#define CC_FETCH_FILE_READS 4		/* of one store at a time: as many threads can be lost to it */
+
+/* A file being read; its thread's. */
+struct cc_fetch_read {
+	struct cc_fetch_priv *p;	/* for whom; NULL: that one has ended */
+	atomic_bool cancelled;
 };
 
 struct cc_fetch_priv {
@@ -82,6 +94,7 @@ struct cc_fetch_priv {
 	_Atomic enum cc_fetch_priority priority;
 	atomic_bool cancelled;
 	unsigned int net;		/* while ACTIVE: the network thread that has it */
+	struct cc_fetch_read *read;	/* while ACTIVE: of a file */
 	uint64_t submit_ns, deadline_ns, due_ns;
 	/* whom to ask: see fetch-route.c */
 	struct cc_fetch_store *at;	/* ACTIVE to CHECKING: who sends the bytes */
@@ -123,6 +136,7 @@ struct cc_fetch {
 	struct cc_list known;		/* all stores that were asked for */
 	struct cc_list stores;		/* those with something in their queues */
 	struct cc_list delayed;		/* by due_ns */
+	struct cc_list reading;		/* ACTIVE, of files, by deadline_ns */
 	struct cc_list landed, done;
 	struct cc_fetch_req *starved;	/* could not even get a priv; chained through error[] */
 	struct cc_fetch_priv starved_priv; /* theirs */
@@ -133,8 +147,9 @@ struct cc_fetch {
 	struct cc_fetch_net *net;	/* nr_net of them; constant after open */
 	struct cc_fetch_waker *wakers;	/* the same */
 	unsigned int nr_net;
-	pthread_cond_t file_work, hash_work;
-	pthread_t *workers;		/* file threads, then hash workers */
+	pthread_cond_t file_work, file_ended, hash_work;
+	unsigned int nr_files, nr_idle_files; /* file threads */
+	pthread_t *workers;		/* hash workers */
 	unsigned int nr_workers;
 
 	struct cc_fetch_stats stats;	/* queued and in_flight are kept up to date, too */
@@ -150,6 +165,8 @@ static inline struct cc_fetch_priv *cc_fetch_priv_of(struct cc_list *node)
 void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state);
 void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
 		       const char *reason);
+/* If a file is being read for p: no more. */
+void cc_fetch_leave_read(struct cc_fetch_priv *p);
 /* There is something to reap. */
 void cc_fetch_ring(struct cc_fetch *f);
 void cc_fetch_say(struct cc_fetch_req *req, const char *reason);
@@ -221,9 +238,18 @@ void cc_fetch_wake(struct cc_fetch *f, unsigned int index);
 /* The thread with the fewest requests; called with the lock held. */
 void cc_fetch_wake_idlest(struct cc_fetch *f);
 
+/* ---- fetch-file.c ---- */
+
+int cc_fetch_file_open(struct cc_fetch *f);
+/*
+ * After f->stop was set and all reads were left by their requests.  False: a thread is in a read that
+ * does not return, and will want the engine and its store when it does.
+ */
+bool cc_fetch_file_close(struct cc_fetch *f);
+
 /* ---- fetch-work.c ---- */
 
-int cc_fetch_work_open(struct cc_fetch *f, unsigned int file_threads, unsigned int hash_threads);
+int cc_fetch_work_open(struct cc_fetch *f, unsigned int threads);
 void cc_fetch_work_close(struct cc_fetch *f);
 
 /* ---- fetch-check.c ---- */

@@ -18,6 +18,8 @@ static struct cc_list *list_of_state(struct cc_fetch *f, const struct cc_fetch_p
 		return &p->store->queue[p->priority];
 	case CC_FETCH_DELAYED:
 		return &f->delayed;
+	case CC_FETCH_ACTIVE:
+		return cc_fetch_store_is_http(p->store) ? NULL : &f->reading;
 	case CC_FETCH_LANDED:
 		return &f->landed;
 	case CC_FETCH_DONE:
@@ -32,6 +34,7 @@ static uint64_t order_key(const struct cc_fetch_priv *p)
 {
 	switch (p->state) {
 	case CC_FETCH_QUEUED:
+	case CC_FETCH_ACTIVE:
 		return p->deadline_ns;
 	case CC_FETCH_DELAYED:
 		return p->due_ns;
@@ -66,11 +69,8 @@ static void count_state(struct cc_fetch *f, struct cc_fetch_priv *p, int n)
 {
 	if (p->state == CC_FETCH_QUEUED)
 		count_in_queue(f, p, n);
-	if (p->state == CC_FETCH_ACTIVE) {
+	if (p->state == CC_FETCH_ACTIVE)
 		f->stats.in_flight += n;
-		if (!cc_fetch_store_is_http(p->store))
-			p->store->active += n;
-	}
 }
 
 void cc_fetch_set_state(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_fetch_state state)
@@ -144,11 +144,22 @@ static void settle_store(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_st
 	}
 }
 
+void cc_fetch_leave_read(struct cc_fetch_priv *p)
+{
+	if (!p->read)
+		return;
+	p->read->p = NULL;
+	p->read->cancelled = true;
+	p->read = NULL;
+	p->store->nr_left++;
+}
+
 void cc_fetch_complete(struct cc_fetch *f, struct cc_fetch_priv *p, enum cc_store_result result,
 		       const char *reason)
 {
 	struct cc_fetch_req *req = p->req;
 
+	cc_fetch_leave_read(p);
 	cc_bufpool_put(f->bufs, p->staging);
 	p->staging = NULL;
 	req->result = result;
@@ -232,6 +243,14 @@ void cc_fetch_attempt_failed(struct cc_fetch *f, struct cc_fetch_priv *p,
 
 /* ---- time ---- */
 
+static const char *why_late(const struct cc_fetch_priv *p)
+{
+	if (p->read)
+		return "a read has not returned in time";
+	return p->store->nr_left ? "not begun in time, as reads that began before do not return" :
+	       "not begun in time";
+}
+
 static void expire_queue(struct cc_fetch *f, struct cc_list *queue, uint64_t now, uint64_t *next)
 {
 	while (!cc_list_empty(queue)) {
@@ -242,7 +261,7 @@ static void expire_queue(struct cc_fetch *f, struct cc_list *queue, uint64_t now
 				*next = p->deadline_ns;
 			return;
 		}
-		cc_fetch_complete(f, p, CC_STORE_TIMEOUT, "not begun in time");
+		cc_fetch_complete(f, p, CC_STORE_TIMEOUT, why_late(p));
 	}
 }
 
@@ -270,6 +289,7 @@ uint64_t cc_fetch_keep_time(struct cc_fetch *f, uint64_t now_ns)
 		}
 		cc_fetch_enqueue(f, p);
 	}
+	expire_queue(f, &f->reading, now_ns, &next);
 	expire_queues(f, now_ns, &next);
 	f->next_event_ns = next;
 	return next;
@@ -285,7 +305,7 @@ static struct cc_fetch_store *room_for(struct cc_fetch *f, struct cc_fetch_priv 
 
 	if (cc_fetch_store_is_http(s))
 		return cc_fetch_route(f, p, now);
-	return s->active < s->store->config->connections ? s : NULL;
+	return s->nr_reads < CC_FETCH_FILE_READS && s->nr_reads < s->store->config->connections ? s : NULL;
 }
 
 /* Of those of a store, the first that somebody has room for. */

@@ -9,8 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define FILE_THREADS 2
-
 /* ---- interface ---- */
 
 static void reset_req(struct cc_fetch_req *req)
@@ -136,6 +134,8 @@ void cc_fetch_cancel(struct cc_fetch *f, struct cc_fetch_req *req)
 	case CC_FETCH_ACTIVE:
 		if (cc_fetch_store_is_http(p->store))
 			cc_fetch_wake(f, p->net);
+		else
+			cc_fetch_complete(f, p, CC_STORE_CANCELLED, "cancelled");
 		break;
 	default:
 		break;
@@ -212,11 +212,13 @@ static void init_engine(struct cc_fetch *f, const struct cc_fetch_config *c)
 	f->config = *c;
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->file_work, NULL);
+	pthread_cond_init(&f->file_ended, NULL);
 	pthread_cond_init(&f->hash_work, NULL);
 	f->next_event_ns = UINT64_MAX;
 	cc_list_init(&f->known);
 	cc_list_init(&f->stores);
 	cc_list_init(&f->delayed);
+	cc_list_init(&f->reading);
 	cc_list_init(&f->landed);
 	cc_list_init(&f->done);
 	f->starved_priv.state = CC_FETCH_DONE;
@@ -227,6 +229,7 @@ static void free_engine(struct cc_fetch *f)
 	cc_fetch_store_free_all(f);
 	cc_bufpool_free(f->bufs);
 	pthread_cond_destroy(&f->hash_work);
+	pthread_cond_destroy(&f->file_ended);
 	pthread_cond_destroy(&f->file_work);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
@@ -270,12 +273,18 @@ int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch)
 	r = cc_fetch_net_open(f, threads, c->max_in_flight);
 	if (r)
 		goto close_eventfd;
-	r = cc_fetch_work_open(f, FILE_THREADS, c->hash_threads);
+	r = cc_fetch_work_open(f, c->hash_threads);
 	if (r)
 		goto close_net;
+	r = cc_fetch_file_open(f);
+	if (r)
+		goto close_work;
 	*ret_fetch = f;
 	return 0;
 
+close_work:
+	stop_threads(f);
+	cc_fetch_work_close(f);
 close_net:
 	stop_threads(f);
 	cc_fetch_net_close(f);
@@ -291,6 +300,7 @@ static void drop_all(struct cc_fetch *f, struct cc_list *list)
 	cc_list_each_safe(node, list) {
 		struct cc_fetch_priv *p = cc_fetch_priv_of(node);
 
+		cc_fetch_leave_read(p);
 		cc_fetch_set_state(f, p, CC_FETCH_NEW);
 		p->req->priv = NULL;
 		cc_bufpool_put(f->bufs, p->staging);
@@ -308,14 +318,25 @@ static void drop_queued(struct cc_fetch *f)
 	}
 }
 
-void cc_fetch_close(struct cc_fetch *f)
+static void drop_reading(struct cc_fetch *f)
 {
-	if (!f)
-		return;
+	pthread_mutex_lock(&f->lock);
+	drop_all(f, &f->reading);
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool cc_fetch_close(struct cc_fetch *f)
+{
+	bool ended;
+
 	stop_threads(f);
+	drop_reading(f);
 	/* Who finds that bytes are wrong has them asked for again, and wakes a network thread for that. */
+	ended = cc_fetch_file_close(f);
 	cc_fetch_work_close(f);
 	cc_fetch_net_close(f);
+	if (!ended)
+		return false;
 	while (reap_starved(f))
 		;
 	drop_queued(f);
@@ -324,4 +345,5 @@ void cc_fetch_close(struct cc_fetch *f)
 	drop_all(f, &f->done);
 	close(f->eventfd);
 	free_engine(f);
+	return true;
 }

@@ -71,8 +71,11 @@ struct cc_fetch_stats {
 };
 
 int cc_fetch_open(const struct cc_fetch_config *c, struct cc_fetch **ret_fetch);
-/* Cancels all; completions are not delivered any more. Blocks until no thread touches a buffer. */
-void cc_fetch_close(struct cc_fetch *f);
+/*
+ * Cancels all; completions are not delivered any more.  Blocks until no thread touches a buffer.  False:
+ * reads of file:// stores have not returned within two seconds, so engine and stores have to stay.
+ */
+bool cc_fetch_close(struct cc_fetch *f);
 
 /* Never blocks, never fails: trouble comes as a completion.  req stays the caller's. */
 void cc_fetch_submit(struct cc_fetch *f, struct cc_fetch_req *req, enum cc_fetch_priority prio);
