@@ -85,21 +85,21 @@ static void set_list(struct cc_policy *p, u32 n, u8 nr)
 }
 
 /* Put n, which is in no list, at the head of one. */
-static void enter(struct cc_policy *p, u32 n, u8 list)
+static void enter_list(struct cc_policy *p, u32 n, u8 list)
 {
 	set_list(p, n, list);
 	*p->ops->entered(p->ctx, n) = p->tick;
 	cc_list_add_head(policy_list_of(p, n), p->ops->link, p->ctx, n);
 }
 
-static void leave(struct cc_policy *p, u32 n)
+static void leave_list(struct cc_policy *p, u32 n)
 {
 	cc_list_del(policy_list_of(p, n), p->ops->link, p->ctx, n);
 	set_list(p, n, LIST_NONE);
 }
 
 /* Ticks since n entered its list, modulo 256: lists turn over before that. */
-static u8 age(struct cc_policy *p, u32 n)
+static u8 slot_age(struct cc_policy *p, u32 n)
 {
 	return p->tick - *p->ops->entered(p->ctx, n);
 }
@@ -118,7 +118,7 @@ static bool was_hit(struct cc_policy *p, u32 n)
 /* ---- ghosts ---- */
 
 /* 32 well mixed bits, not 0 (the finaliser of SplitMix64). */
-static u32 fold(u64 key)
+static u32 fold_key(u64 key)
 {
 	key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9ULL;
 	key = (key ^ key >> 27) * 0x94d049bb133111ebULL;
@@ -143,7 +143,7 @@ static u32 nr_ways(const struct cc_policy *p)
 	return p->nr < CC_GHOST_WAYS ? p->nr : CC_GHOST_WAYS;
 }
 
-static void forget(struct cc_policy *p, u16 entry)
+static void forget_ghost(struct cc_policy *p, u16 entry)
 {
 	/* After a resize the numbers are estimates. */
 	if (entry && p->nr_ghosts[entry & 1])
@@ -156,7 +156,7 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
 	u32 key = *p->ops->key(p->ctx, n), last = nr_ways(p) - 1;
 	u16 *set = ghost_set(p, key);
 
-	forget(p, set[last]);
+	forget_ghost(p, set[last]);
 	memmove(set + 1, set, last * sizeof(*set));
 	set[0] = ghost_entry(key, by);
 	p->nr_ghosts[by]++;
@@ -168,7 +168,7 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
  * of its set, 16 times as much as one in the middle.  What says that main is favoured too
  * much weighs more, as that can cost more.
  */
-static void adapt(struct cc_policy *p, unsigned int by, u32 place)
+static void adapt_favour(struct cc_policy *p, unsigned int by, u32 place)
 {
 	/* The fewer ghosts there are of its kind, the more a hit of one says; 1/2 to 16. */
 	u64 weight16 = clamp(16 * (u64)p->nr_ghosts[!by] / max(p->nr_ghosts[by], 1u),
@@ -193,8 +193,8 @@ static bool ghost_take(struct cc_policy *p, u32 key, unsigned int *ret_by)
 	if (i == ways)
 		return false;
 	*ret_by = set[i] & 1;
-	adapt(p, *ret_by, i);
-	forget(p, set[i]);
+	adapt_favour(p, *ret_by, i);
+	forget_ghost(p, set[i]);
 	memmove(set + i, set + i + 1, (ways - 1 - i) * sizeof(*set));
 	set[ways - 1] = 0;
 	return true;
@@ -206,7 +206,7 @@ static u32 nr_small(const struct cc_policy *p)
 }
 
 /* Fills during which touches of a fresh slot don't count. */
-static u32 grace(const struct cc_policy *p)
+static u32 grace_fills(const struct cc_policy *p)
 {
 	return min(max(p->nr / 50, 4u), p->nr / 8);
 }
@@ -239,13 +239,13 @@ void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *
 
 void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 {
-	u32 folded = fold(key);
+	u32 folded = fold_key(key);
 	unsigned int by, i;
 
 	WRITE_ONCE(*p->ops->hit(p->ctx, n), 0);
 	*p->ops->key(p->ctx, n) = folded;
 	if (prefetched) {
-		enter(p, n, LIST_AHEAD);
+		enter_list(p, n, LIST_AHEAD);
 		return;
 	}
 	/*
@@ -253,15 +253,15 @@ void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 	 * otherwise push all of main around.
 	 */
 	if (ghost_take(p, folded, &by) && by == BY_SMALL)
-		enter(p, n, LIST_MAIN);
+		enter_list(p, n, LIST_MAIN);
 	else
-		enter(p, n, LIST_FRESH);
+		enter_list(p, n, LIST_FRESH);
 	/* More than one leaves only after a shrink: a few at a time, as a lock is held. */
-	for (i = 0; i < MAX_LEAVE && p->fresh.nr > grace(p); i++) {
+	for (i = 0; i < MAX_LEAVE && p->fresh.nr > grace_fills(p); i++) {
 		n = p->fresh.tail;
-		leave(p, n);
+		leave_list(p, n);
 		was_hit(p, n);
-		enter(p, n, LIST_SMALL);
+		enter_list(p, n, LIST_SMALL);
 	}
 }
 
@@ -271,13 +271,13 @@ struct search {
 };
 
 /* n was found, and has left its list.  Parked if the promise to its share says so. */
-static bool spare(struct cc_policy *p, struct search *s, u32 n)
+static bool spare_slot(struct cc_policy *p, struct search *s, u32 n)
 {
 	struct cc_share *share = share_of(p, n);
 
 	if (!share || share->used > share->promised)
 		return false;
-	enter(p, n, LIST_PARKED);
+	enter_list(p, n, LIST_PARKED);
 	s->spared--;
 	return true;
 }
@@ -288,13 +288,13 @@ static u32 evict_ahead(struct cc_policy *p, struct search *s)
 	while (p->ahead.nr && s->spared) {
 		u32 n = p->ahead.tail;
 
-		leave(p, n);
-		if (spare(p, s, n))
+		leave_list(p, n);
+		if (spare_slot(p, s, n))
 			continue;
 		if (!s->chances || !was_hit(p, n))
 			return n;
 		s->chances--;
-		enter(p, n, LIST_FRESH);
+		enter_list(p, n, LIST_FRESH);
 	}
 	return CC_NIL;
 }
@@ -305,15 +305,15 @@ static u32 look_at_small(struct cc_policy *p, struct search *s)
 	bool is_fresh = !p->small.nr;
 	u32 n = is_fresh ? p->fresh.tail : p->small.tail;
 
-	leave(p, n);
-	if (spare(p, s, n))
+	leave_list(p, n);
+	if (spare_slot(p, s, n))
 		return CC_NIL;
 	if (is_fresh || !s->chances || !was_hit(p, n)) {
 		ghost_add(p, n, BY_SMALL);
 		return n;
 	}
 	s->chances--;
-	enter(p, n, LIST_MAIN);
+	enter_list(p, n, LIST_MAIN);
 	return CC_NIL;
 }
 
@@ -322,15 +322,15 @@ static u32 look_at_main(struct cc_policy *p, struct search *s)
 {
 	u32 n = p->main.tail;
 
-	leave(p, n);
-	if (spare(p, s, n))
+	leave_list(p, n);
+	if (spare_slot(p, s, n))
 		return CC_NIL;
 	if (!s->chances || !was_hit(p, n)) {
 		ghost_add(p, n, BY_MAIN);
 		return n;
 	}
 	s->chances--;
-	enter(p, n, LIST_MAIN);
+	enter_list(p, n, LIST_MAIN);
 	return CC_NIL;
 }
 
@@ -343,7 +343,8 @@ static bool small_is_next(struct cc_policy *p)
 		return true;
 	if (nr_small(p) <= p->nr / 100)
 		return false;
-	return (u64)age(p, oldest) * (p->favour >> 12) >= (u64)age(p, p->main.tail) * MIN_FAVOUR;
+	return (u64)slot_age(p, oldest) * (p->favour >> 12) >=
+	       (u64)slot_age(p, p->main.tail) * MIN_FAVOUR;
 }
 
 static void count_eviction(struct cc_policy *p)
@@ -371,7 +372,7 @@ u32 cc_policy_evict(struct cc_policy *p, bool *ret_again)
 
 void cc_policy_remove(struct cc_policy *p, u32 n)
 {
-	leave(p, n);
+	leave_list(p, n);
 	cc_policy_uncharge(p, n, *p->ops->share(p->ctx, n));
 }
 
@@ -385,10 +386,10 @@ void cc_share_init(struct cc_share *share)
 }
 
 /* n, which was spared, queues like all others. */
-static void unpark(struct cc_policy *p, u32 n)
+static void unpark_slot(struct cc_policy *p, u32 n)
 {
-	leave(p, n);
-	enter(p, n, LIST_SMALL);
+	leave_list(p, n);
+	enter_list(p, n, LIST_SMALL);
 }
 
 void cc_policy_charge(struct cc_policy *p, u32 n, u16 id)
@@ -402,7 +403,7 @@ void cc_policy_charge(struct cc_policy *p, u32 n, u16 id)
 	share->used++;
 	/* One more can go, the oldest: what the share keeps changes with what it reads. */
 	if (share->used > share->promised && share->parked.nr)
-		unpark(p, share->parked.tail);
+		unpark_slot(p, share->parked.tail);
 }
 
 void cc_policy_uncharge(struct cc_policy *p, u32 n, u16 id)
@@ -412,7 +413,7 @@ void cc_policy_uncharge(struct cc_policy *p, u32 n, u16 id)
 	if (!share || *p->ops->share(p->ctx, n) != id)
 		return;
 	if (list_nr(p, n) == LIST_PARKED)
-		unpark(p, n);
+		unpark_slot(p, n);
 	*p->ops->share(p->ctx, n) = 0;
 	share->used--;
 }
@@ -424,6 +425,6 @@ bool cc_policy_promise(struct cc_policy *p, struct cc_share *share, u32 slots)
 	WRITE_ONCE(share->promised, slots);
 	/* Who is parked stays for ever, unless it is among those that are promised. */
 	while (share->parked.nr > slots && --batch)
-		unpark(p, share->parked.tail);
+		unpark_slot(p, share->parked.tail);
 	return !batch;
 }
