@@ -65,7 +65,9 @@ free:
 	return r;
 }
 
-int cc_do_slot_release(struct cc_cmd *c)
+/* Do something with each slot of a message; those that it refuses are named in the reply. */
+static int for_each_named(struct cc_cmd *c, u8 cmd,
+			  int (*fn)(struct cc_cmd *c, const struct chunkcache_slot *s))
 {
 	struct chunkcache_slot s;
 	u32 n, i;
@@ -74,38 +76,37 @@ int cc_do_slot_release(struct cc_cmd *c)
 	r = cc_cmd_get_records(c->info, CHUNKCACHE_A_SLOTS, sizeof(s),
 			       CHUNKCACHE_SLOT_BATCH_MAX, &n);
 	if (!r)
-		r = cc_cmd_batch_begin(c, CHUNKCACHE_CMD_SLOT_RELEASE, n);
+		r = cc_cmd_batch_begin(c, cmd, n);
 	if (r)
 		return r;
 	for (i = 0; i < n; i++) {
 		cc_cmd_get_record(c->info, CHUNKCACHE_A_SLOTS, i, &s);
-		r = cc_slots_release(&c->pool->slots, cc_session_owner(c->session),
-				     cc_slot(s.slot), s.gen, c->info->attrs[CHUNKCACHE_A_BAD]);
+		r = fn(c, &s);
 		if (r)
 			cc_cmd_refuse(c, i, r);
 	}
 	return cc_cmd_batch_end(c);
 }
 
+static int release_slot(struct cc_cmd *c, const struct chunkcache_slot *s)
+{
+	return cc_slots_release(&c->pool->slots, cc_session_owner(c->session), cc_slot(s->slot),
+				s->gen, c->info->attrs[CHUNKCACHE_A_BAD]);
+}
+
+int cc_do_slot_release(struct cc_cmd *c)
+{
+	return for_each_named(c, CHUNKCACHE_CMD_SLOT_RELEASE, release_slot);
+}
+
+static int keep_slot(struct cc_cmd *c, const struct chunkcache_slot *s)
+{
+	return s->gen ? -EINVAL : cc_slots_keep(&c->pool->slots, cc_slot(s->slot));
+}
+
 int cc_do_slot_keep(struct cc_cmd *c)
 {
-	struct chunkcache_slot s;
-	u32 n, i;
-	int r;
-
-	r = cc_cmd_get_records(c->info, CHUNKCACHE_A_SLOTS, sizeof(s),
-			       CHUNKCACHE_SLOT_BATCH_MAX, &n);
-	if (!r)
-		r = cc_cmd_batch_begin(c, CHUNKCACHE_CMD_SLOT_KEEP, n);
-	if (r)
-		return r;
-	for (i = 0; i < n; i++) {
-		cc_cmd_get_record(c->info, CHUNKCACHE_A_SLOTS, i, &s);
-		r = s.gen ? -EINVAL : cc_slots_keep(&c->pool->slots, cc_slot(s.slot));
-		if (r)
-			cc_cmd_refuse(c, i, r);
-	}
-	return cc_cmd_batch_end(c);
+	return for_each_named(c, CHUNKCACHE_CMD_SLOT_KEEP, keep_slot);
 }
 
 /* ---- SLOT_GET ---- */
