@@ -94,7 +94,6 @@ struct cc_miss *cc_miss_make(struct cc_disk *disk, cc_chunk_t chunk, u64 now)
 	m->chunk = chunk;
 	m->cookie = atomic64_inc_return(&next_cookie);
 	m->since = now;
-	m->state = MISS_SENT;
 	INIT_LIST_HEAD(&m->fresh);
 	insert_miss(q, m);
 	cc_miss_set_state(disk, m, MISS_NEW);

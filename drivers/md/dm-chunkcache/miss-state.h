@@ -8,7 +8,8 @@
 
 #include "disk.h"
 
-enum miss_state { MISS_NEW, MISS_SENT };
+/* 0: of one that is being made. */
+enum miss_state { MISS_NONE, MISS_NEW, MISS_SENT };
 
 struct cc_miss {
 	struct rb_node node;

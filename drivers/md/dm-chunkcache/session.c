@@ -48,6 +48,46 @@ void cc_session_renew(struct cc_pool *pool)
 
 /* ---- sessions ---- */
 
+/*
+ * The one place that changes the state of a session; who may give commands, hear the bell and be
+ * shown as the helper follows, and whose its slots are.
+ */
+static void set_session_state(struct cc_session *s, enum cc_session_state to)
+{
+	enum cc_session_state from = s->state;
+	struct cc_pool *pool = s->pool;
+
+	lockdep_assert_held(&pool->cmd);
+	if (WARN_ONCE(to <= from || (from == CC_SESSION_NEW && to != CC_SESSION_ATTACHED),
+		      "chunkcache: session %llu: %u -> %u", s->id, from, to))
+		return;
+	s->state = to;
+	if (from == CC_SESSION_ATTACHED) {
+		pool->session = NULL;
+		cc_pool_set_port(pool, 0);
+		cc_bell_set(&pool->bell, 0, 0);
+	}
+	switch (to) {
+	case CC_SESSION_NEW:
+		break;
+	case CC_SESSION_ATTACHED:
+		pool->session = s;
+		list_add_tail(&s->node, &pool->sessions);
+		cc_pool_set_port(pool, s->port);
+		cc_bell_set(&pool->bell, s->id, s->bell_port);
+		break;
+	case CC_SESSION_DRAINING:
+		atomic_inc(&pool->nr_draining);
+		break;
+	case CC_SESSION_GONE:
+		list_del(&s->node);
+		cc_slots_release_owner(&pool->slots, cc_session_owner(s));
+		if (from == CC_SESSION_DRAINING)
+			atomic_dec(&pool->nr_draining);
+		break;
+	}
+}
+
 static void session_free(struct cc_session *s)
 {
 	clear_bit(cc_session_owner(s), s->pool->owners);
@@ -81,15 +121,13 @@ static void cc_session_drain(struct work_struct *work)
 	mutex_lock(&s->pool->cmd);
 	drained = file_count(s->file) <= our_references(s);
 	if (drained)
-		list_del(&s->node);
+		set_session_state(s, CC_SESSION_GONE);
 	mutex_unlock(&s->pool->cmd);
 	if (!drained) {
 		s->drain_ms = min_t(unsigned int, 2 * s->drain_ms, DRAIN_MAX_MS);
 		queue_delayed_work(cc_drain_wq, &s->drain, msecs_to_jiffies(s->drain_ms));
 		return;
 	}
-	cc_slots_release_owner(&s->pool->slots, cc_session_owner(s));
-	atomic_dec(&s->pool->nr_draining);
 	session_free(s);
 }
 
@@ -126,6 +164,7 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	__module_get(THIS_MODULE);
 	cc_pool_get(pool);
 	s->port = port;
+	s->bell_port = bell_port;
 	s->pid = task_tgid_nr(current);
 	s->since_ns = ktime_get_ns();
 	s->file = file;
@@ -133,46 +172,37 @@ struct cc_session *cc_session_attach(struct cc_pool *pool, u32 port, u32 bell_po
 	s->drain_ms = DRAIN_MIN_MS;
 	INIT_DELAYED_WORK(&s->drain, cc_session_drain);
 	pool->last_session = s->id;
-	pool->session = s;
-	list_add_tail(&s->node, &pool->sessions);
-	cc_pool_set_port(pool, port);
-	cc_bell_set(&pool->bell, s->id, bell_port);
+	set_session_state(s, CC_SESSION_ATTACHED);
 	DMINFO_LIMIT("%s: helper attached, pid %d, session %llu", pool->name, s->pid, s->id);
 	cc_pool_event(pool);
 	return s;
 }
 
-/* No longer the helper; its misses go to the next one. */
-static struct cc_session *unset_helper(struct cc_pool *pool)
+/* Its misses go to the next helper. */
+static void helper_left(struct cc_pool *pool)
 {
-	struct cc_session *s = pool->session;
-
-	lockdep_assert_held(&pool->cmd);
-	pool->session = NULL;
-	cc_pool_set_port(pool, 0);
-	cc_bell_set(&pool->bell, 0, 0);
 	cc_session_renew(pool);
 	cc_pool_event(pool);
-	return s;
 }
 
 void cc_session_detach(struct cc_pool *pool)
 {
-	struct cc_session *s = unset_helper(pool);
+	struct cc_session *s = pool->session;
 
+	set_session_state(s, CC_SESSION_GONE);
+	helper_left(pool);
 	DMINFO_LIMIT("%s: helper detached, session %llu; hits go on, misses wait", pool->name,
 		     s->id);
-	cc_slots_release_owner(&pool->slots, cc_session_owner(s));
-	list_del(&s->node);
 	session_free(s);
 }
 
 void cc_session_end(struct cc_pool *pool)
 {
-	struct cc_session *s = unset_helper(pool);
+	struct cc_session *s = pool->session;
 
+	set_session_state(s, CC_SESSION_DRAINING);
+	helper_left(pool);
 	DMWARN_LIMIT("%s: helper is gone without detaching, session %llu; hits go on, misses wait",
 		     pool->name, s->id);
-	atomic_inc(&pool->nr_draining);
 	queue_delayed_work(cc_drain_wq, &s->drain, 0);
 }

@@ -2,15 +2,16 @@
 /*
  * Sessions: one attachment of a helper to a pool.
  *
- * States of a session:
+ * States of a session (session.c:set_session_state()):
  *
- *   ATTACHED  pool->session; its netlink port may give commands
+ *   ATTACHED  pool->session; its netlink port may give commands, its bell port hears the bell
  *   DRAINING  it ended (socket closed), but somebody still holds the file that its slots are
  *             written through: a request in flight, a process that has not quite died.
  *             Its FILLING slots stay FILLING.  Any number may drain at once.
  *   (gone)    nobody but sessions holds the file: no write of it can land any more, its
  *             FILLING slots are FREE
  *
+ *   (new) -> ATTACHED		cc_session_attach()
  *   ATTACHED -> DRAINING	cc_session_end()
  *   ATTACHED -> gone		cc_session_detach(): the helper says that its writes ended
  *   DRAINING -> gone		cc_session_drain()
@@ -29,9 +30,18 @@ struct file;
 /* Session numbers are told apart by slots by their low byte; 0 is no owner. */
 #define CC_NR_OWNERS	256
 
+enum cc_session_state {
+	CC_SESSION_NEW,			/* being made; nobody has seen it */
+	CC_SESSION_ATTACHED,
+	CC_SESSION_DRAINING,
+	CC_SESSION_GONE,		/* about to be freed */
+};
+
 struct cc_session {
 	u64 id;				/* never 0; low 8 bits never 0 and unique */
+	enum cc_session_state state;	/* pool->cmd */
 	u32 port;			/* netlink port of the command socket */
+	u32 bell_port;			/* and of the one that hears the bell */
 	pid_t pid;			/* of who attached, for people */
 	u64 since_ns;			/* ktime */
 	struct file *file;		/* reference */
