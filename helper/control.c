@@ -2,6 +2,8 @@
 /*
  * The control socket; see control.h.  Owns listener and clients; what commands mean is the caller's.
  */
+#include "control.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +14,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "control.h"
 #include "json-text.h"
 #include "list.h"
 #include "listen.h"

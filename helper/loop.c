@@ -2,6 +2,8 @@
 /*
  * The control loop over epoll; see loop.h.  Knows nothing of what it waits for.
  */
+#include "loop.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -9,8 +11,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-
-#include "loop.h"
 
 #define MAX_EVENTS 32
 

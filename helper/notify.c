@@ -2,6 +2,8 @@
 /*
  * sd_notify's protocol by hand: one datagram of KEY=VALUE lines.  Owns no state.
  */
+#include "notify.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +13,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "notify.h"
 
 void cc_notify(const char *fmt, ...)
 {

@@ -9,9 +9,9 @@
 #ifndef CC_SESSION_IMPL_H
 #define CC_SESSION_IMPL_H
 
+#include "session.h"
 #include "clock.h"
 #include "ratelimit.h"
-#include "session.h"
 
 struct cc_session {
 	const struct cc_config *config;

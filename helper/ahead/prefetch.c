@@ -2,9 +2,9 @@
 /*
  * Streams of sequential readers; see prefetch.h.
  */
-#include <string.h>
-
 #include "prefetch.h"
+
+#include <string.h>
 
 #define BEHIND		32		/* news of chunks come out of order, by about so many */
 #define GAP		64		/* a reader may pass so many chunks unheard */

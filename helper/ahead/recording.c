@@ -2,11 +2,12 @@
 /*
  * Recordings of disks; see recording.h.
  */
+#include "recording.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "recording.h"
 
 void cc_recording_start(struct cc_recording *r, uint64_t nr_chunks, uint64_t now_ns)
 {

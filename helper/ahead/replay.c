@@ -2,11 +2,11 @@
 /*
  * Replays of boot traces; see replay.h.
  */
+#include "replay.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "replay.h"
 
 void cc_replay_init(struct cc_replay *r)
 {

@@ -38,11 +38,12 @@
 #ifndef CC_FETCH_IMPL_H
 #define CC_FETCH_IMPL_H
 
+#include "fetch.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include "clock.h"
 #include "bufpool.h"
-#include "fetch.h"
 #include "store/http.h"
 #include "list.h"
 #include "manifest.h"

@@ -18,8 +18,8 @@
 #ifndef CC_FILL_IMPL_H
 #define CC_FILL_IMPL_H
 
-#include "clock.h"
 #include "fill.h"
+#include "clock.h"
 #include "ratelimit.h"
 #include "waiters.h"
 

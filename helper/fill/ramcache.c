@@ -2,12 +2,12 @@
 /*
  * Buffers and the RAM cache; see ramcache.h.  Knows nothing of what the buffers hold.
  */
+#include "ramcache.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#include "ramcache.h"
 
 struct cc_ramcache {
 	struct cc_ramcache_config c;

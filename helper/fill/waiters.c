@@ -2,10 +2,10 @@
 /*
  * The table of waiters; see waiters.h.  Answers nobody.
  */
+#include "waiters.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-#include "waiters.h"
 
 #define BUCKETS 16384u
 

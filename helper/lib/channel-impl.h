@@ -6,8 +6,9 @@
 #ifndef CC_CHANNEL_IMPL_H
 #define CC_CHANNEL_IMPL_H
 
-#include <libmnl/libmnl.h>
 #include "channel.h"
+
+#include <libmnl/libmnl.h>
 
 #define CC_CHANNEL_SEND_MAX	(68 * 1024)	/* a header, a few attributes, one of 64 KiB */
 #define CC_CHANNEL_RECV_MAX	(128 * 1024)

@@ -2,10 +2,10 @@
 /*
  * Keyed hash of chunk IDs; see id-hash.h.
  */
+#include "id-hash.h"
+
 #include <string.h>
 #include <sys/random.h>
-
-#include "id-hash.h"
 
 static uint64_t key[4];
 

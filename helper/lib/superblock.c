@@ -2,6 +2,8 @@
 /*
  * Superblocks: see superblock.h.  Owns no device.
  */
+#include "superblock.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <linux/fs.h>
@@ -14,7 +16,6 @@
 #include <unistd.h>
 
 #include "crc32c.h"
-#include "superblock.h"
 
 #define BLOCK			4096ULL
 #define MIB			(1ULL << 20)

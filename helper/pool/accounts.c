@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Accounts of disks; see accounts.h. */
+#include "accounts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "accounts.h"
 
 void cc_accounts_init(struct cc_accounts *a)
 {

@@ -3,13 +3,14 @@
  * The index of chunks; see index.h.  Owns the chunk objects, their states and their binding to
  * slots; decides nothing.
  */
+#include "index.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "id-hash.h"
-#include "index.h"
 
 #define FIRST_BUCKETS 1024
 

@@ -4,6 +4,8 @@
  * directory entry and the bytes it names may reach the device in any order, or not at all: whoever
  * reads compares the digest.
  */
+#include "manifest-area.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +14,6 @@
 
 #include "crc32c.h"
 #include "manifest.h"
-#include "manifest-area.h"
 
 #define BLOCK		4096u
 #define PER_BLOCK	(BLOCK / (uint32_t)sizeof(struct cc_manifest_entry))

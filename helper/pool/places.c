@@ -4,12 +4,13 @@
  * distinct ID; a chain links the other places of the same ID, so that an image that is full of
  * one chunk costs no more than any other.
  */
+#include "places.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "id-hash.h"
-#include "places.h"
 
 #define NONE UINT32_MAX
 

@@ -2,6 +2,8 @@
 /*
  * The pool's device and its io_uring; see pooldev.h.  Knows nothing of what is transferred.
  */
+#include "pooldev.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -9,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "pooldev.h"
 
 #define RING_ENTRIES 128
 

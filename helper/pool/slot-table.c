@@ -3,6 +3,8 @@
  * The slot table; see slot-table.h.  Keeps no copy of the table: a block is made anew from what
  * its owner knows whenever it is written.
  */
+#include "slot-table.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +13,6 @@
 #include "clock.h"
 #include "crc32c.h"
 #include "manifest.h"
-#include "slot-table.h"
 
 #define BLOCK		4096u
 #define PER_BLOCK	(BLOCK / (uint32_t)sizeof(struct cc_table_entry))

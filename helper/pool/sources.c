@@ -2,13 +2,14 @@
 /*
  * Sources; see sources.h.  Opens and closes stores.
  */
+#include "sources.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "slot-table.h"
-#include "sources.h"
 
 static void init_source(struct cc_source *s, const struct cc_store_config *c)
 {

@@ -6,13 +6,14 @@
  * When a write fails with an error that says nothing the superblock is read, before anybody hears of it: in
  * an outage that fails, too, and no slot is to blame.
  */
+#include "writer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "chunkcache/io-error.h"
 #include "doubts.h"
-#include "writer.h"
 
 struct cc_writer {
 	struct cc_pooldev *pd;

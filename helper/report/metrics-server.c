@@ -9,6 +9,8 @@
  *	LINGER	the client to close		gone: so that what it still sends does not make the
  *						kernel throw the answer away
  */
+#include "metrics-server.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,6 @@
 #include "list.h"
 #include "listen.h"
 #include "log.h"
-#include "metrics-server.h"
 
 #define LISTEN_AGAIN_NS	(10 * CC_SECOND)
 #define LINGER_NS	(2 * CC_SECOND)

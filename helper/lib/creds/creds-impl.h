@@ -14,9 +14,10 @@
 #ifndef CC_CREDS_IMPL_H
 #define CC_CREDS_IMPL_H
 
+#include "creds.h"
+
 #include <limits.h>
 #include <stdbool.h>
-#include "creds.h"
 
 /* ---- providers: 0; -ENOENT with a line if they are not set up; another -errno with a line ---- */
 

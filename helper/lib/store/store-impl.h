@@ -6,8 +6,9 @@
 #ifndef CC_STORE_IMPL_H
 #define CC_STORE_IMPL_H
 
-#include <stdatomic.h>
 #include "store.h"
+
+#include <stdatomic.h>
 
 #define CC_STORE_NAME_MAX 512		/* bytes of an object's name */
 
