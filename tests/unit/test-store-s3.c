@@ -4,8 +4,10 @@
  * with a write; what a person is told who may not do something.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <openssl/evp.h>
 #include "creds/creds-impl.h"
 #include "store/address.h"
 #include "store/http.h"
@@ -72,6 +74,8 @@ static void put_under(struct cc_store *s, const char *rules, enum cc_store_resul
 	enum cc_store_result r;
 	unsigned int n;
 
+	httpd_script(&h, "");
+	cc_store_delete(s, "obj", err, sizeof(err));
 	httpd_script(&h, rules);
 	r = put(s, "obj");
 	n = httpd_count(&h, "PUT");
@@ -99,6 +103,47 @@ static void test_puts(struct cc_store *s)
 		  "");
 	httpd_script(&h, "");
 	ok(!put(s, "obj") && !get(s, "obj"), "put and get: %s", err);
+}
+
+/* A machine whose libcrypto has no MD5. */
+static bool without_md5;
+
+int EVP_Q_digest(OSSL_LIB_CTX *ctx, const char *name, const char *query, const void *data, size_t size,
+		 unsigned char *md, size_t *ret_size)
+{
+	int (*real)(OSSL_LIB_CTX *ctx, const char *name, const char *query, const void *data, size_t size,
+		    unsigned char *md, size_t *ret_size) = dlsym(RTLD_NEXT, "EVP_Q_digest");
+
+	return without_md5 && !strcmp(name, "MD5") ? 0 : real(ctx, name, query, data, size, md, ret_size);
+}
+
+static void test_without_md5(struct cc_store *s)
+{
+	without_md5 = true;
+	/* The SHA-256 of "content". */
+	put_under(s, "method=PUT lacks=7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M= status=400 code=InvalidRequest",
+		  CC_STORE_OK, 1, "");
+	put_under(s, "method=PUT has=mgNkuembtIDdJeHwKEyFVQ== status=400 code=BadDigest", CC_STORE_OK, 1, "");
+	without_md5 = false;
+}
+
+/* ETags that look like MD5s and are none, of a store that has what was sent; and of others. */
+static void test_odd_etags(const struct cc_store_config *c)
+{
+	const char *rules = "method=PUT header=ETag:\"d41d8cd98f00b204e9800998ecf8427e\"";
+	struct cc_store *s = open_store(c);
+
+	put_under(s, rules, CC_STORE_OK, 1, "");
+	ok(httpd_count(&h, "GET") == 1, "the object is read back, as its ETag is of other bytes");
+	put_under(s, rules, CC_STORE_OK, 1, "");
+	ok(!httpd_count(&h, "GET"), "once: what this store's ETags are is known then");
+	cc_store_close(s);
+	s = open_store(c);
+	put_under(s, "method=PUT header=ETag:\"d41d8cd98f00b204e9800998ecf8427e\"\nmethod=GET fault=wrong-bytes",
+		  CC_STORE_ERROR, 2, "other bytes than were sent");
+	put_under(s, "method=PUT header=ETag:\"d41d8cd98f00b204e9800998ecf8427e\"\nmethod=GET status=403",
+		  CC_STORE_ERROR, 2, "other bytes than were sent");
+	cc_store_close(s);
 }
 
 static enum cc_store_result judge_put(const struct cc_http_answer *a, bool document, const char *md5)
@@ -537,6 +582,8 @@ int main(void)
 	init_config(&c);
 	s = open_store(&c);
 	test_puts(s);
+	test_without_md5(s);
+	test_odd_etags(&c);
 	test_options();
 	test_gateway();
 	test_hints(s);

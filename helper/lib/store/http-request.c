@@ -183,24 +183,29 @@ static int add_get_headers(struct cc_http_xfer *x)
 struct header_texts {
 	char date[CC_SIGN_DATE_SIZE], region[64];
 	char hash[2 * CC_ID_SIZE + 1];
-	char md5[25];			/* base64 */
+	char checksum[45];		/* base64 */
 };
 
 /*
- * A checksum for the store to compare: what it has got is what was sent.  Buckets with Object Lock want
- * one; MD5 is the one that all stores know.  A machine that must not use it has none.
+ * A checksum for the store to compare: what it has got is what was sent.  Buckets with Object Lock want one.
+ * MD5 is the one that all stores know; a machine that must not use it sends SHA-256.
  */
 static void add_checksum(struct cc_http_xfer *x, struct cc_sign_request *s, struct header_texts *texts)
 {
-	uint8_t md5[CC_HTTP_MD5_SIZE];
+	unsigned char *text = (unsigned char *)texts->checksum;
+	uint8_t md5[CC_HTTP_MD5_SIZE], sha256[CC_ID_SIZE];
 	size_t size = 0;
 
-	if (!EVP_Q_digest(NULL, "MD5", NULL, x->req.data, x->req.size, md5, &size) || size != sizeof(md5))
+	if (!EVP_Q_digest(NULL, "MD5", NULL, x->req.data, x->req.size, md5, &size) || size != sizeof(md5)) {
+		cc_sha256(x->req.data, x->req.size, sha256);
+		EVP_EncodeBlock(text, sha256, sizeof(sha256));
+		sign_header(s, "x-amz-checksum-sha256", texts->checksum);
 		return;
-	EVP_EncodeBlock((unsigned char *)texts->md5, md5, sizeof(md5));
+	}
+	EVP_EncodeBlock(text, md5, sizeof(md5));
 	for (size_t i = 0; i < sizeof(md5); i++)
 		sprintf(x->md5 + 2 * i, "%02x", md5[i]);
-	sign_header(s, "content-md5", texts->md5);
+	sign_header(s, "content-md5", texts->checksum);
 }
 
 /* Names and leases are small and short-lived: they stay in the class that suits those. */

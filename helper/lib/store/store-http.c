@@ -33,6 +33,7 @@ struct http_store {
 	pthread_mutex_t lock;		/* covers what follows */
 	struct line *idle[MAX_IDLE];
 	unsigned int nr_idle;
+	bool odd_etags;			/* they look like MD5s and are none */
 };
 
 static struct http_store *http_store_of(struct cc_store *s)
@@ -224,15 +225,63 @@ static enum cc_patience_end end_of(const struct cc_http_outcome *o)
 	}
 }
 
+static bool has_odd_etags(struct http_store *s)
+{
+	bool odd;
+
+	pthread_mutex_lock(&s->lock);
+	odd = s->odd_etags;
+	pthread_mutex_unlock(&s->lock);
+	return odd;
+}
+
+/* Is this PUT doubted by its ETag only? */
+static bool wants_proof(const struct cc_http_xfer *x, const struct cc_http_outcome *o)
+{
+	return x->req.method == CC_HTTP_PUT && x->answer.status == 200 && o->class == CC_RETRY_INTEGRITY;
+}
+
+/*
+ * Stores have ETags of 32 hex digits that are no MD5.  What is behind one that is not the MD5 of what was sent
+ * is seen by reading the object; once per store, as from then on its ETags say nothing.
+ */
+static void read_back(struct http_store *s, struct line *l, const struct cc_http_request *put,
+		      struct cc_http_outcome *o)
+{
+	struct cc_http_request get = {
+		.method = CC_HTTP_GET, .name = put->name, .grow = true, .max = put->size,
+		.deadline_ns = put->deadline_ns, .patient = put->patient,
+	};
+	struct cc_http_outcome got;
+	bool same = has_odd_etags(s);
+
+	if (!same) {
+		run_attempt(s, l, &get, &got);
+		same = !got.result && l->xfer.body_size == put->size &&
+		       (!put->size || !memcmp(l->xfer.body, put->data, put->size));
+	}
+	if (!same)
+		return;
+	o->result = CC_STORE_OK;
+	o->class = CC_RETRY_NONE;
+	pthread_mutex_lock(&s->lock);
+	s->odd_etags = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* One attempt, in its turn. */
 static void take_turn(struct http_store *s, struct line *l, struct cc_http_request *req,
 		      uint64_t deadline_ns, struct cc_http_outcome *o)
 {
 	req->patient = cc_patience_enter(&s->patience);
 	req->deadline_ns = req->patient ? 0 : deadline_ns;
-	if (run_attempt(s, l, req, o) && wants_probe(&l->xfer, o)) {
-		req->method = CC_HTTP_PROBE;
-		run_attempt(s, l, req, o);
+	if (run_attempt(s, l, req, o)) {
+		if (wants_probe(&l->xfer, o)) {
+			req->method = CC_HTTP_PROBE;
+			run_attempt(s, l, req, o);
+		} else if (wants_proof(&l->xfer, o)) {
+			read_back(s, l, req, o);
+		}
 	}
 	cc_patience_leave(&s->patience, end_of(o), o->class);
 }
