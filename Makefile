@@ -78,9 +78,11 @@ $(BUILD)/trace-gen: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/trace-gen
 
 $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(BUILD)/unit/test-kmsg: $(BUILD)/tools/kmsg.o
+$(BUILD)/unit/test-import-pass: $(patsubst %,$(BUILD)/tools/%.o, \
+	import-pass image-source image-format child cleanup workers progress say ui)
 $(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
 
 unit: $(UNITS) $(BUILD)/cc-httpd $(SIM)

@@ -544,7 +544,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 	};
 	struct gc g = {
 		.grace = GRACE_DEFAULT, .marks = { .jobs = CTL_JOBS_DEFAULT, .lock = PTHREAD_MUTEX_INITIALIZER },
-		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.lock = PTHREAD_MUTEX_INITIALIZER, .lease = CC_LEASE_INIT,
 	};
 	int c, r;
 

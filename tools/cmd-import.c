@@ -153,7 +153,7 @@ static void abandon_import_lease(void *arg)
 static int put_name(struct import *m, const struct cc_manifest *manifest)
 {
 	struct ctl_cleanup cleanup = { 0 };
-	struct cc_lease lease = { 0 };
+	struct cc_lease lease = CC_LEASE_INIT;
 	enum cc_store_result res;
 	char err[256] = "";
 	int r;
@@ -215,12 +215,9 @@ static int take_import_lease(struct import *m)
 	return wait_for_gc(m);
 }
 
-/* A lease that lapsed while the machine slept, say: chunks that were there may be gone. */
 static int check_lease(struct import *m)
 {
-	if (cc_lease_holds(&m->lease))
-		return 0;
-	return failed("stood still for so long that a gc may have run meanwhile; run it again");
+	return cc_lease_holds(&m->lease) ? 0 : failed(CTL_LEASE_LAPSED);
 }
 
 static void report_line(const struct import *m, const char *what, uint64_t chunks)
@@ -296,6 +293,7 @@ static int import_image(struct import *m)
 	if (!r)
 		r = ctl_store_open(&m->store_opts, &m->store);
 	m->pass.store = m->store.store;
+	m->pass.lease = &m->lease;
 	if (!r)
 		r = check_name_first(m);
 	if (!r)
@@ -413,6 +411,7 @@ static int run_import(const struct ctl_command *cmd, int argc, char **argv)
 	struct import m = {
 		.tmp_dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp",
 		.pass = CTL_PASS_INIT,
+		.lease = CC_LEASE_INIT,
 	};
 	bool helped = false;
 	int r;

@@ -177,6 +177,10 @@ static int upload(struct ctl_pass *p, const uint8_t *id, const uint8_t *buf, str
 	char err[256] = "";
 	size_t sent;
 
+	if (!cc_lease_holds(p->lease)) {
+		fail_pass(p, CTL_LEASE_LAPSED);
+		return -ESTALE;
+	}
 	if (cc_chunk_put(p->store, e, id, buf, &sent, err, sizeof(err))) {
 		fail_pass(p, "%s", err);
 		return -EIO;

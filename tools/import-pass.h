@@ -13,6 +13,7 @@
 #include "id-set.h"
 #include "image-source.h"
 #include "progress.h"
+#include "store/lease.h"
 #include "store/store.h"
 
 /* What happened to the chunks of one pass. */
@@ -30,6 +31,7 @@ struct ctl_pass {
 	uint32_t chunk_shift, encoding;
 	int level;			/* of compression */
 	unsigned int jobs;
+	struct cc_lease *lease;		/* by which chunks that are in the store stay there */
 
 	bool upload;			/* else only hash */
 	struct ctl_progress progress;
@@ -61,7 +63,12 @@ struct ctl_pass {
 
 /* Once the source is open: image_size and nr_chunks.  0, or -EFBIG: a manifest has not so many. */
 int ctl_pass_size(struct ctl_pass *p);
-/* ids and count are of this pass.  0, or CTL_FAILED after a message. */
+/* Has the lease lapsed, while the machine slept, say?  Chunks that were there may be gone then. */
+#define CTL_LEASE_LAPSED "stood still for so long that a gc may have run meanwhile; run it again"
+/*
+ * With upload, ends early if the lease has lapsed.  ids and count are of this pass.  0, or CTL_FAILED after a
+ * message.
+ */
 int ctl_pass_run(struct ctl_pass *p, bool upload);
 /* Closes the source as well. */
 void ctl_pass_free(struct ctl_pass *p);

@@ -27,9 +27,11 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 static struct timespec due;		/* of the renewal that was waited for last */
 
 /* In place of libc's: until it is signalled. */
-int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
+int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t clock,
+			   const struct timespec *until)
 {
-	due = *until;
+	if (clock == CLOCK_MONOTONIC)
+		due = *until;
 	return pthread_cond_wait(cond, lock);
 }
 
@@ -59,7 +61,7 @@ static unsigned int others(struct cc_lease *l, enum cc_lease_kind kind)
 static void test_renewal(struct cc_store *s)
 {
 	struct timespec now;
-	struct cc_lease l;
+	struct cc_lease l = CC_LEASE_INIT;
 	long in = -1;
 
 	due.tv_sec = 0;
@@ -78,7 +80,7 @@ static void test_renewal(struct cc_store *s)
 
 static void test_names(struct cc_store *s)
 {
-	struct cc_lease a, again, b;
+	struct cc_lease a = CC_LEASE_INIT, again = CC_LEASE_INIT, b = CC_LEASE_INIT;
 
 	ok(take_name(s, "a", &a) && take_name(s, "a", &again) && take_name(s, "b", &b), "leases of names");
 	ok(others(&a, CC_LEASE_NAME) == 1 && others(&again, CC_LEASE_NAME) == 1, "two of one name see each other");
@@ -92,7 +94,7 @@ static void test_names(struct cc_store *s)
 int main(void)
 {
 	char dir[] = "/tmp/test-lease.XXXXXX", url[64], err[200], rm[64];
-	struct cc_lease import, gc;
+	struct cc_lease import = CC_LEASE_INIT, gc = CC_LEASE_INIT;
 	struct cc_store_config c;
 	struct cc_store *s;
 

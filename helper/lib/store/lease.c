@@ -46,9 +46,10 @@ static void *renew(void *arg)
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->stop) {
+		/* A clock that nobody sets: set back, it would let the lease lapse. */
 		clock_gettime(CLOCK_MONOTONIC, &due);
 		due.tv_sec += CC_LEASE_RENEW;
-		pthread_cond_timedwait(&l->wake, &l->lock, &due);
+		pthread_cond_clockwait(&l->wake, &l->lock, CLOCK_MONOTONIC, &due);
 		if (l->stop)
 			break;
 		pthread_mutex_unlock(&l->lock);
@@ -58,18 +59,6 @@ static void *renew(void *arg)
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
-}
-
-/* Renewals are due by a clock that nobody sets: set back, it would let the lease lapse. */
-static void init_locks(struct cc_lease *l)
-{
-	pthread_condattr_t attr;
-
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->wake, &attr);
-	pthread_condattr_destroy(&attr);
 }
 
 static void hash_name(const char *image, char ret_hash[17])
@@ -107,50 +96,81 @@ bool cc_lease_is_name(const char *object)
 	return false;
 }
 
+/* A name for the object, and all as it is at the start.  0 or -errno. */
+static int begin_lease(struct cc_lease *l, struct cc_store *s, enum cc_lease_kind kind, const char *image)
+{
+	char prefix[LEASE_PREFIX];
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -errno;
+	l->store = s;
+	if (image)
+		hash_name(image, l->name);
+	make_prefix(l, kind, prefix, sizeof(prefix));
+	pthread_mutex_lock(&l->lock);
+	snprintf(l->object, sizeof(l->object), "%s%016" PRIx64, prefix, random);
+	l->stop = false;
+	l->lapsed = false;
+	l->renewed_ns = 0;
+	pthread_mutex_unlock(&l->lock);
+	return 0;
+}
+
+/* Renewed from here on.  0 or an errno. */
+static int keep_lease(struct cc_lease *l)
+{
+	int r;
+
+	pthread_mutex_lock(&l->lock);
+	r = pthread_create(&l->thread, NULL, renew, l);
+	l->held = !r;
+	pthread_mutex_unlock(&l->lock);
+	return r;
+}
+
 enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
 				   struct cc_lease *l, char *err, size_t errlen)
 {
 	enum cc_store_result res;
 	char ignored[256];
-	char prefix[LEASE_PREFIX];
-	uint64_t random;
-	int r;
+	int r = begin_lease(l, s, kind, image);
 
-	memset(l, 0, sizeof(*l));
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
-		snprintf(err, errlen, "random numbers: %s", strerror(errno));
+	if (r) {
+		snprintf(err, errlen, "random numbers: %s", strerror(-r));
 		return CC_STORE_ERROR;
 	}
-	l->store = s;
-	if (image)
-		hash_name(image, l->name);
-	make_prefix(l, kind, prefix, sizeof(prefix));
-	snprintf(l->object, sizeof(l->object), "%s%016" PRIx64, prefix, random);
-	init_locks(l);
 	res = put_lease(l, err, errlen);
 	if (res)
 		return res;
-	r = pthread_create(&l->thread, NULL, renew, l);
-	if (r) {
-		snprintf(err, errlen, "threads: %s", strerror(r));
-		cc_store_delete(s, l->object, ignored, sizeof(ignored));
-		return CC_STORE_ERROR;
-	}
-	l->held = true;
-	return CC_STORE_OK;
+	r = keep_lease(l);
+	if (!r)
+		return CC_STORE_OK;
+	snprintf(err, errlen, "threads: %s", strerror(r));
+	cc_store_delete(s, l->object, ignored, sizeof(ignored));
+	return CC_STORE_ERROR;
+}
+
+/* True for the one that is to end its thread. */
+static bool let_go(struct cc_lease *l)
+{
+	bool held;
+
+	pthread_mutex_lock(&l->lock);
+	held = l->held;
+	l->held = false;
+	l->stop = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	return held;
 }
 
 void cc_lease_drop(struct cc_lease *l)
 {
 	char err[256];
 
-	if (!l->held)
+	if (!let_go(l))
 		return;
-	l->held = false;
-	pthread_mutex_lock(&l->lock);
-	l->stop = true;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
 	pthread_join(l->thread, NULL);
 	cc_store_delete(l->store, l->object, err, sizeof(err));
 }
@@ -158,10 +178,14 @@ void cc_lease_drop(struct cc_lease *l)
 void cc_lease_abandon(struct cc_lease *l)
 {
 	char err[256];
+	bool put;
 
-	if (l->held)
-		cc_lease_drop(l);
-	else if (l->object[0])
+	if (let_go(l))
+		pthread_join(l->thread, NULL);
+	pthread_mutex_lock(&l->lock);
+	put = l->object[0];
+	pthread_mutex_unlock(&l->lock);
+	if (put)
 		cc_store_delete(l->store, l->object, err, sizeof(err));
 }
 

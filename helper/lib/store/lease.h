@@ -34,16 +34,22 @@ enum cc_lease_kind { CC_LEASE_IMPORT, CC_LEASE_GC, CC_LEASE_NAME };
 struct cc_lease {
 	struct cc_store *store;
 	char name[17];			/* hash of the image's, with CC_LEASE_NAME */
-	char object[64];
 	pthread_t thread;		/* renews it */
 	pthread_mutex_t lock;		/* the rest */
 	pthread_cond_t wake;
+	char object[64];		/* "": none was put yet */
 	bool held, stop;
 	bool lapsed;			/* once overdue: whatever it is renewed to, others saw it dead */
 	uint64_t renewed_ns;		/* of a clock that goes on while the machine sleeps */
 };
 
-/* image: NULL, or with CC_LEASE_NAME its name.  On failure a line for people is in err, here and below. */
+/* Before anything else is done with one. */
+#define CC_LEASE_INIT { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER }
+
+/*
+ * l is not held.  image: NULL, or with CC_LEASE_NAME its name.  On failure a line for people is in err,
+ * here and below.
+ */
 enum cc_store_result cc_lease_take(struct cc_store *s, enum cc_lease_kind kind, const char *image,
 				   struct cc_lease *l, char *err, size_t errlen);
 /* Is an object of this name a lease of ours, of whatever kind? */
@@ -52,7 +58,7 @@ bool cc_lease_is_name(const char *object);
 void cc_lease_drop(struct cc_lease *l);
 /*
  * From another thread, before the program ends: gives it back, however far its owner is with taking or
- * dropping it.
+ * dropping it; of a lease that is CC_LEASE_INIT as well.
  */
 void cc_lease_abandon(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */
