@@ -136,7 +136,15 @@ void cc_manifest_area_forget(struct cc_manifest_area *a, uint64_t domain, const 
 
 /* ---- room ---- */
 
-static int by_block(const void *va, const void *vb)
+/* The entries in use, in two orders. */
+struct view {
+	uint32_t nr;
+	struct cc_manifest_entry *by_block[CC_MANIFEST_DIR_ENTRIES];
+	struct cc_manifest_entry *by_age[CC_MANIFEST_DIR_ENTRIES]; /* oldest first */
+	uint32_t age[CC_MANIFEST_DIR_ENTRIES]; /* of each entry of the directory, its place in by_age */
+};
+
+static int compare_block(const void *va, const void *vb)
 {
 	const struct cc_manifest_entry *a = *(const struct cc_manifest_entry *const *)va;
 	const struct cc_manifest_entry *b = *(const struct cc_manifest_entry *const *)vb;
@@ -145,20 +153,41 @@ static int by_block(const void *va, const void *vb)
 	return x < y ? -1 : x > y;
 }
 
-/* First block of nr free ones in a row, or UINT64_MAX. */
-static uint64_t find_room(struct cc_manifest_area *a, uint64_t nr)
+static int compare_age(const void *va, const void *vb)
 {
-	const struct cc_manifest_entry *used[CC_MANIFEST_DIR_ENTRIES];
-	uint32_t nr_used = 0;
-	uint64_t pos = 0;
+	const struct cc_manifest_entry *a = *(const struct cc_manifest_entry *const *)va;
+	const struct cc_manifest_entry *b = *(const struct cc_manifest_entry *const *)vb;
+	uint64_t x = le64toh(a->used), y = le64toh(b->used);
 
+	if (x != y)
+		return x < y ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+static void make_view(struct cc_manifest_area *a, struct view *v)
+{
+	v->nr = 0;
 	for (uint32_t i = 0; i < CC_MANIFEST_DIR_ENTRIES; i++)
 		if (entry_used(&a->dir[i]))
-			used[nr_used++] = &a->dir[i];
-	qsort(used, nr_used, sizeof(used[0]), by_block);
-	for (uint32_t i = 0; i < nr_used; i++) {
-		uint64_t first = le32toh(used[i]->block), end = first + blocks(le32toh(used[i]->size));
+			v->by_block[v->nr++] = &a->dir[i];
+	memcpy(v->by_age, v->by_block, v->nr * sizeof(v->by_age[0]));
+	qsort(v->by_block, v->nr, sizeof(v->by_block[0]), compare_block);
+	qsort(v->by_age, v->nr, sizeof(v->by_age[0]), compare_age);
+	for (uint32_t i = 0; i < v->nr; i++)
+		v->age[v->by_age[i] - a->dir] = i;
+}
 
+/* First block of nr in a row that are free without the oldest ones, or UINT64_MAX. */
+static uint64_t find_room(const struct cc_manifest_area *a, const struct view *v, uint32_t oldest, uint64_t nr)
+{
+	uint64_t pos = 0;
+
+	for (uint32_t i = 0; i < v->nr; i++) {
+		const struct cc_manifest_entry *e = v->by_block[i];
+		uint64_t first = le32toh(e->block), end = first + blocks(le32toh(e->size));
+
+		if (v->age[e - a->dir] < oldest)
+			continue;
 		if (first >= pos + nr)
 			return pos;
 		if (end > pos)
@@ -167,27 +196,39 @@ static uint64_t find_room(struct cc_manifest_area *a, uint64_t nr)
 	return a->nr_blocks >= pos + nr ? pos : UINT64_MAX;
 }
 
-static struct cc_manifest_entry *free_entry(struct cc_manifest_area *a)
+/*
+ * Drops as many of the oldest as it takes, found by halving: the control loop waits, and one after the other
+ * would take seconds where a large manifest comes to thousands of small ones.  nr is not more than there is.
+ */
+static uint64_t evict_oldest(struct cc_manifest_area *a, uint64_t nr)
 {
-	for (uint32_t i = 0; i < CC_MANIFEST_DIR_ENTRIES; i++)
-		if (!entry_used(&a->dir[i]))
-			return &a->dir[i];
-	return NULL;
+	uint32_t few, many;
+	struct view v;
+
+	make_view(a, &v);
+	few = v.nr == CC_MANIFEST_DIR_ENTRIES;
+	for (many = v.nr; few < many;) {
+		uint32_t half = few + (many - few) / 2;
+
+		if (find_room(a, &v, half, nr) == UINT64_MAX)
+			few = half + 1;
+		else
+			many = half;
+	}
+	for (uint32_t i = 0; i < few; i++)
+		memset(v.by_age[i], 0, sizeof(*v.by_age[i]));
+	/* By its age each is skipped, whatever it is now. */
+	return find_room(a, &v, few, nr);
 }
 
-static bool drop_oldest(struct cc_manifest_area *a)
+/* There is one. */
+static struct cc_manifest_entry *free_entry(struct cc_manifest_area *a)
 {
-	struct cc_manifest_entry *oldest = NULL;
+	struct cc_manifest_entry *e = a->dir;
 
-	for (uint32_t i = 0; i < CC_MANIFEST_DIR_ENTRIES; i++) {
-		struct cc_manifest_entry *e = &a->dir[i];
-
-		if (entry_used(e) && (!oldest || le64toh(e->used) < le64toh(oldest->used)))
-			oldest = e;
-	}
-	if (oldest)
-		memset(oldest, 0, sizeof(*oldest));
-	return oldest;
+	while (entry_used(e))
+		e++;
+	return e;
 }
 
 /* ---- writing ---- */
@@ -270,12 +311,11 @@ void cc_manifest_area_store(struct cc_manifest_area *a, uint64_t domain, const u
 
 	if (!size || size > MAX_STORE || blocks(size) > a->nr_blocks || find_entry(a, domain, digest))
 		return;
-	while ((room = find_room(a, blocks(size))) == UINT64_MAX || !(e = free_entry(a)))
-		if (!drop_oldest(a))
-			return;
 	op = store_op_new(a, data, size);
 	if (!op)
 		return;
+	room = evict_oldest(a, blocks(size));
+	e = free_entry(a);
 	memcpy(e->digest, digest, CC_ID_SIZE);
 	memcpy(e->domain, &domain, sizeof(domain));
 	e->block = htole32((uint32_t)room);
