@@ -68,6 +68,17 @@ if command -v qemu-img >/dev/null; then
 		'createType="monolithicFlat"' "RW $((9 * 2048)) FLAT \"$dir/padded\" 0" >thief.vmdk
 	refuse 1 "thief.vmdk: refers to another file \($dir/padded\)" \
 		import thief.vmdk --format vmdk --name t --tmp . --store "$formats"
+	# Whoever wrote the image writes another one once it is checked: a copy is what is converted.
+	mkdir bin
+	printf '%s\n' '#!/bin/sh' '[ "$1" != convert ] || cp other.qcow2 exchanged.qcow2' \
+		"exec $(command -v qemu-img) \"\$@\"" >bin/qemu-img
+	chmod 755 bin/qemu-img
+	qemu-img create -q -f qcow2 -F raw -b "$dir/a" other.qcow2
+	cp image.qcow2 exchanged.qcow2
+	PATH=$dir/bin:$PATH run 0 "import what is exchanged meanwhile" import exchanged.qcow2 --format qcow2 \
+		--name x --chunk-size 64K --tmp . --store "$formats"
+	check "it was exchanged" cmp -s exchanged.qcow2 other.qcow2
+	check "the image that was checked" cmp -s f/images/x f/images/file
 	# Names that an image has are not obeyed by the terminal, whoever tells of them.
 	qemu-img create -q -f qcow2 -u -b "$(printf 'x\033[2J\302\233m\ny')" -F raw escape.qcow2 1M
 	refuse 1 "refers to another file \(x.\[2J..m.y\)" \
@@ -103,8 +114,8 @@ for packed in gz xz bz2 tar zst luks html vhd; do
 		import plain.$packed --name packed --store "$formats"
 	"$ctl" import - --name packed --store "$formats" <plain.$packed >out 2>err
 	check "from standard input" [ $? -eq 1 -a "$(grep -c 'looks like' err)" = 1 ]
-	cat plain.$packed | "$ctl" import /dev/stdin --name packed --store "$formats" >out 2>err
-	check "from a pipe" [ $? -eq 1 -a "$(grep -c 'looks like' err)" = 1 ]
+	cat plain.$packed | "$ctl" import /dev/stdin --name packed --chunk-size 64K --store "$formats" >out 2>err
+	check "from a pipe, of several chunks" [ $? -eq 1 -a "$(grep -c 'looks like' err)" = 1 ]
 done
 check "none of them has a name" [ ! -e f/images/packed ]
 run 0 "as bytes" import plain.gz --format raw --name bytes --replace --store "$formats"
@@ -126,7 +137,8 @@ check "a stream that is too short" [ $? -eq 1 ]
 check "is told of" grep -q "standard input: has 100000 bytes, --size says 200000" err
 refuse 1 "plain: has 200000 bytes, --size says 65536" import plain --size 64K --name failed --store "$formats"
 run 0 "of the right size" import plain --size 200000 --name sized --store "$formats"
-cp image grows
+# enough of it that a busy host's writer gets its turn meanwhile
+cat a a a a a a a a a a a a a a a a image >grows
 while :; do printf x >>grows; done &
 writer=$!
 refuse 1 "grows: (its size has changed|was written to) meanwhile" import grows --name failed --store "$formats"
