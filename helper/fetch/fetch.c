@@ -329,6 +329,8 @@ bool cc_fetch_close(struct cc_fetch *f)
 {
 	bool ended;
 
+	if (!f)
+		return true;
 	stop_threads(f);
 	drop_reading(f);
 	/* Who finds that bytes are wrong has them asked for again, and wakes a network thread for that. */
