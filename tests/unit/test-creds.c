@@ -432,8 +432,8 @@ static const char sts_good[] =
 
 static void test_web_identity(void)
 {
+	static char text[10000];	/* the server may still send it when its reader has left */
 	struct cc_store_config c = store();
-	char text[10000];
 
 	nothing();
 	write_text("token", "eyJ.hush+/=\n");
