@@ -66,8 +66,8 @@ free:
 }
 
 /* Do something with each slot of a message; those that it refuses are named in the reply. */
-static int for_each_named(struct cc_cmd *c, u8 cmd,
-			  int (*fn)(struct cc_cmd *c, const struct chunkcache_slot *s))
+static int with_each_named(struct cc_cmd *c, u8 cmd,
+			   int (*fn)(struct cc_cmd *c, const struct chunkcache_slot *s))
 {
 	struct chunkcache_slot s;
 	u32 n, i;
@@ -96,7 +96,7 @@ static int release_slot(struct cc_cmd *c, const struct chunkcache_slot *s)
 
 int cc_do_slot_release(struct cc_cmd *c)
 {
-	return for_each_named(c, CHUNKCACHE_CMD_SLOT_RELEASE, release_slot);
+	return with_each_named(c, CHUNKCACHE_CMD_SLOT_RELEASE, release_slot);
 }
 
 static int keep_slot(struct cc_cmd *c, const struct chunkcache_slot *s)
@@ -106,7 +106,7 @@ static int keep_slot(struct cc_cmd *c, const struct chunkcache_slot *s)
 
 int cc_do_slot_keep(struct cc_cmd *c)
 {
-	return for_each_named(c, CHUNKCACHE_CMD_SLOT_KEEP, keep_slot);
+	return with_each_named(c, CHUNKCACHE_CMD_SLOT_KEEP, keep_slot);
 }
 
 /* ---- SLOT_GET ---- */

@@ -254,7 +254,7 @@ static int add_headers(struct cc_http_xfer *x, const struct cc_sign_request *s)
 
 int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 {
-	struct header_texts texts;
+	struct header_texts texts = { .date = "" };
 	char *path = NULL, *key = NULL;
 	struct cc_sign_request s = {
 		.method = method_name(x->req.method),
