@@ -9,8 +9,8 @@
 
 table_of() {
 	case $1 in
-	good) echo "0 $size flakey $NVME 0 3600 0" ;;
-	bad) echo "0 $size flakey $NVME 0 0 1 $bad" ;;
+	good) echo "flakey $NVME 0 3600 0" ;;
+	bad) echo "flakey $NVME 0 0 1 $bad" ;;
 	esac
 }
 
@@ -18,21 +18,17 @@ table_of() {
 bad="1 error_reads"
 
 device() {
-	dmsetup load under --table "$(table_of "$1")" 2>/dev/null || {
+	exchange under --table "0 $under_sectors $(table_of "$1")" 2>/dev/null || {
 		bad=
-		must dmsetup load under --table "$(table_of "$1")"
+		must exchange under --table "0 $under_sectors $(table_of "$1")"
 	}
-	must dmsetup suspend --noflush --nolockfs under
-	must dmsetup resume under
 }
 
 http_store
 modprobe dm-flakey
 load_module
 image a --seed 38 --size 4M --chunk 64K
-size=$(device_sectors "$NVME")
-must dmsetup create under --table "$(table_of good)"
-cache_device=/dev/mapper/under
+under_device "$(table_of good)"
 format
 pool_up
 helper_start

@@ -9,14 +9,7 @@
 
 load_module
 image a --seed 47 --size 4M --chunk 64K --holes 1/8
-must modprobe null_blk nr_devices=0
-null=/sys/kernel/config/nullb/nullb0
-must mkdir $null
-on_exit "rmmod null_blk 2>/dev/null"
-on_exit "rmdir $null 2>/dev/null"
-for setting in memory_backed=1 size=64 submit_queues=1 poll_queues=1 power=1; do
-	echo "${setting#*=}" >"$null/${setting%=*}" || fail "null_blk: $setting"
-done
+null_device nullb0 submit_queues=1 poll_queues=1
 
 # polled WHAT [OPTION...] : all right, or all refused
 polled() {

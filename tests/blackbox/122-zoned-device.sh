@@ -9,18 +9,9 @@
 . "${0%/*}/lib.sh"
 
 load_module
-modprobe null_blk nr_devices=0
-on_exit "rmmod null_blk 2>/dev/null"
-
 # zoned_device NAME CONVENTIONAL_ZONES : sets $zoned; 6.1 gives names of its own, in the order they come
 zoned_device() {
-	local dir=/sys/kernel/config/nullb/$1 setting
-
-	must mkdir "$dir"
-	on_exit "rmdir $dir 2>/dev/null"
-	for setting in size=128 memory_backed=1 blocksize=4096 zoned=1 zone_size=4 zone_nr_conv="$2" power=1; do
-		echo "${setting#*=}" >"$dir/${setting%%=*}" || fail "null_blk: $setting"
-	done
+	null_device "$1" size=128 blocksize=4096 zoned=1 zone_size=4 zone_nr_conv="$2"
 	zoned=/dev/$1
 }
 

@@ -10,9 +10,7 @@
 http_store
 load_module
 image a --seed 124 --size 4M --chunk 64K
-size=$(device_sectors "$NVME")
-must dmsetup create under --table "0 $size linear $NVME 0"
-cache_device=/dev/mapper/under
+under_device
 format
 pool_up
 helper_start

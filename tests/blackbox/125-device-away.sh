@@ -25,9 +25,7 @@ table() {
 
 # under TABLE : what is below from now on
 under() {
-	must dmsetup load under --table "$(table "$1")"
-	must dmsetup suspend --noflush --nolockfs under
-	must dmsetup resume under
+	must exchange under --table "$(table "$1")"
 }
 
 away() { case $way in error) under error ;; mpath) must dmsetup message under 0 "fail_path $NVME" ;; esac; }

@@ -28,9 +28,7 @@ table() {
 
 under() {
 	table "$1" >$WORK/table
-	dmsetup load under $WORK/table 2>/dev/null || return
-	must dmsetup suspend --noflush --nolockfs under
-	must dmsetup resume under
+	exchange under $WORK/table 2>/dev/null
 }
 
 table good >$WORK/table

@@ -10,19 +10,15 @@
 . "${0%/*}/lib.sh"
 
 second=${NVMES##* }
-size=$(device_sectors "$NVME")
 under() {
-	must dmsetup load under --table "0 $size $1"
-	must dmsetup suspend --noflush --nolockfs under
-	must dmsetup resume under
+	must exchange under --table "0 $under_sectors $1"
 }
 
 http_store
 load_module
 image a --seed 127 --size 8M --chunk 64K
 image b --seed 128 --size 2M --chunk 64K
-must dmsetup create under --table "0 $size linear $NVME 0"
-cache_device=/dev/mapper/under
+under_device
 format
 pool_up
 helper_start

@@ -186,6 +186,38 @@ cut_device() {
 
 cache_device=${NVME:-}
 
+# under_device [TARGET...] : the pool's device is one of our own over the NVMe, linear or as said; sets $under_sectors
+under_device() {
+	under_sectors=$(device_sectors "$NVME")
+	must dmsetup create under --table "0 $under_sectors ${*:-linear $NVME 0}"
+	cache_device=/dev/mapper/under
+}
+
+# exchange DEVICE TABLE... : from now on, as dmsetup load takes it; what is under way is not waited for
+exchange() {
+	local device=$1
+
+	shift
+	dmsetup load "$device" "$@" || return
+	must dmsetup suspend --noflush --nolockfs "$device"
+	must dmsetup resume "$device"
+}
+
+# null_device NAME SETTING... : a null_blk that keeps what is written; sets $null, where its settings are
+null_device() {
+	local name=$1 setting
+
+	shift
+	modprobe null_blk nr_devices=0
+	null=/sys/kernel/config/nullb/$name
+	must mkdir "$null"
+	on_exit "rmmod null_blk 2>/dev/null"
+	on_exit "rmdir $null 2>/dev/null"
+	for setting in memory_backed=1 size=64 "$@" power=1; do
+		echo "${setting#*=}" >"$null/${setting%%=*}" || fail "null_blk: $setting"
+	done
+}
+
 # format [SLOT_SIZE [SLOTS]] : with SLOTS, on a device just large enough for that many
 format() {
 	local size=${1:-64K}
@@ -411,9 +443,7 @@ slow_sectors=$((96 * 2048))
 
 # slow_down READ_MS WRITE_MS : from now on; what is under way keeps its delay
 slow_down() {
-	must dmsetup load slow --table "$(slow_table "$1" "$2")"
-	must dmsetup suspend --noflush --nolockfs slow
-	must dmsetup resume slow
+	must exchange slow --table "$(slow_table "$1" "$2")"
 }
 
 # manifest_put FILE : into the store under its own digest, which is left in $digest
