@@ -3,7 +3,7 @@
 #
 # A read that waited for its miss pins the slot as a hit does, from SLOT_DONE or MAP on until it has ended: with a
 # slow device and its slot evicted meanwhile, the slot is not handed out, and the read has the right bytes.
-# catches: a waiter let go before its slot is pinned, or whose pin is put when it is sent.
+# catches: a waiter let go before its slot is pinned, or whose pin is put when it is sent, one pin for several.
 # vm: -s 2 -n 128M
 . "${0%/*}/lib.sh"
 
@@ -16,7 +16,7 @@ pool_up
 equal "slots" "$(slots_total)" 4
 disk_up vm1 a
 slow_down 5000 0
-read_a="cc-io --verify $(opts a) --seq --count 1"
+read_a="cc-io --verify $(opts a) --seq --count 4 --depth 4"
 export read_a
 nl --seed 93 <<'END'
 pool /dev/mapper/cache0

@@ -41,11 +41,12 @@ void cc_epochs_switch(struct cc_epochs *e);
 bool cc_epochs_undrained(const struct cc_epochs *e);
 
 /*
- * From here to cc_epoch_put() nothing is given back that can be reached now.  Any context.
+ * From here to as many cc_epoch_put() nothing is given back that can be reached now.  Any context.
  * The read section covers the time from loading the pointer to counting: an epoch's pins
- * are summed up only after a grace period.
+ * are summed up only after a grace period.  All at once, as there is no second pin of an epoch
+ * that may not be current any more.
  */
-static inline struct cc_epoch __percpu *cc_epoch_pin(const struct cc_epochs *both)
+static inline struct cc_epoch __percpu *cc_epoch_pin_many(const struct cc_epochs *both, long n)
 {
 	struct cc_epoch __percpu *e;
 
@@ -56,9 +57,14 @@ static inline struct cc_epoch __percpu *cc_epoch_pin(const struct cc_epochs *bot
 	 * that were cleared before it.
 	 */
 	e = smp_load_acquire(&both->current_epoch);
-	this_cpu_inc(e->pins);
+	this_cpu_add(e->pins, n);
 	rcu_read_unlock_sched();
 	return e;
+}
+
+static inline struct cc_epoch __percpu *cc_epoch_pin(const struct cc_epochs *both)
+{
+	return cc_epoch_pin_many(both, 1);
 }
 
 /* Any context, any CPU. */

@@ -2,32 +2,24 @@
 /* The helper's side of misses: they are pulled, and mappings, bytes, failures end them. */
 #include <linux/bvec.h>
 #include <linux/highmem.h>
+#include <linux/sched.h>
 #include "miss-state.h"
 
-/* Does any bio want MISS_DATA, and which bytes does anybody want? */
 static void describe_miss(struct cc_disk *disk, struct cc_miss *m, u64 now,
 			  struct chunkcache_miss *ret)
 {
-	u32 lo = 1u << (disk->chunk_shift + SECTOR_SHIFT), hi = 0;
-	struct bio *bio;
+	const struct cc_waiters *w = &m->waiters;
 
 	memset(ret, 0, sizeof(*ret));
-	bio_list_for_each(bio, &m->bios) {
-		struct cc_bio *pb = cc_bio(bio);
-		u32 offset = cc_bio_offset(disk, pb);
-
-		lo = min(lo, offset);
-		hi = max(hi, offset + pb->iter.bi_size);
-		if (pb->retry)
-			ret->flags |= CHUNKCACHE_MISS_DATA;
-	}
 	ret->disk = disk->id;
 	ret->chunk = cc_chunk_nr(m->chunk);
 	ret->cookie = m->cookie;
-	if (hi) {
-		ret->offset = lo;
-		ret->len = hi - lo;
+	if (cc_waiters_nr(w)) {
+		ret->offset = w->from;
+		ret->len = w->to - w->from;
 	}
+	if (w->nr_failed)
+		ret->flags |= CHUNKCACHE_MISS_DATA;
 	if (!m->demand)
 		ret->flags |= CHUNKCACHE_MISS_AHEAD;
 	ret->age_ms = min_t(u64, div_u64(now - m->since, NSEC_PER_MSEC), U32_MAX);
@@ -75,66 +67,69 @@ u32 cc_miss_pull(struct cc_disk *disk, struct chunkcache_miss *ret, u32 n, bool 
 bool cc_miss_renew(struct cc_disk *disk)
 {
 	struct cc_missq *q = &disk->missq;
-	struct rb_node *n;
+	struct cc_miss *m = NULL;
 	bool any;
 
 	spin_lock(&q->lock);
-	for (n = rb_first(&q->misses); n; n = rb_next(n))
-		cc_miss_set_state(disk, rb_entry(n, struct cc_miss, node), MISS_NEW);
+	while ((m = cc_miss_next(disk, m)))
+		cc_miss_set_state(disk, m, MISS_NEW);
 	any = !list_empty(&q->fresh);
 	spin_unlock(&q->lock);
 	return any;
 }
 
 /* Over to the work, which serves them. */
-static void release_bios(struct cc_disk *disk, struct bio_list *bios)
+static void release_bios(struct cc_disk *disk, struct bio_list *bios, u32 nr)
 {
 	struct cc_missq *q = &disk->missq;
 	unsigned long flags;
 
 	lockdep_assert_held(&q->lock);
-	if (bio_list_empty(bios))
+	if (!nr)
 		return;
-	q->nr_waiting -= bio_list_size(bios);
+	q->nr_waiting -= nr;
 	spin_lock_irqsave(&q->arrival_lock, flags);
 	bio_list_merge(&q->released, bios);
 	queue_work(disk->slots->wq, &q->work);
 	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
+/*
+ * Those that may read the slot.  With the slot lock held: pinned here and now, all at once, and not
+ * one by one.
+ */
+static void release_pinned(struct cc_disk *disk, struct cc_waiters *w, cc_entry_t entry)
+{
+	struct bio *first = bio_list_peek(&w->plain);
+
+	lockdep_assert_held(&disk->slots->lock);
+	if (!first)
+		return;
+	cc_bio(first)->epoch = cc_slots_pin_many(disk->slots, w->nr_plain);
+	cc_bio(first)->entry = entry;
+	cc_bio(first)->together = w->nr_plain;
+	release_bios(disk, &w->plain, w->nr_plain);
+	bio_list_init(&w->plain);
+	w->nr_plain = 0;
+}
+
 void cc_miss_mapped(struct cc_disk *disk, cc_chunk_t chunk, cc_entry_t entry)
 {
-	struct bio_list keep = BIO_EMPTY_LIST, ready = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;
 	bool renewed = false;
 	struct cc_miss *m;
-	struct bio *bio;
 
 	spin_lock(&q->lock);
 	m = cc_miss_find(q, chunk);
-	if (!m)
-		goto unlock;
-	while ((bio = bio_list_pop(&m->bios))) {
-		struct cc_bio *pb = cc_bio(bio);
-
-		if (pb->retry) {
-			bio_list_add(&keep, bio);
-			continue;
-		}
-		pb->epoch = cc_slots_pin(disk->slots);
-		pb->entry = entry;
-		bio_list_add(&ready, bio);
+	if (m) {
+		release_pinned(disk, &m->waiters, entry);
+		renewed = m->waiters.nr_failed;
 	}
-	m->bios = keep;
-	release_bios(disk, &ready);
-	if (bio_list_empty(&m->bios)) {
-		cc_miss_end(disk, m, "mapped");
-	} else {
+	if (renewed)
 		/* They want MISS_DATA, which the helper may not have heard of. */
 		cc_miss_set_state(disk, m, MISS_NEW);
-		renewed = true;
-	}
-unlock:
+	else if (m)
+		cc_miss_end(disk, m, "mapped");
 	spin_unlock(&q->lock);
 	if (renewed)
 		cc_bell_ring(disk->bell, CHUNKCACHE_PENDING_MISS, &disk->ready);
@@ -160,16 +155,19 @@ void cc_miss_hole(struct cc_disk *disk, cc_chunk_t chunk, u64 count)
 {
 	struct cc_missq *q = &disk->missq;
 	struct rb_node *n;
+	u32 nr;
 
 	spin_lock(&q->lock);
 	while ((n = find_from(q, cc_chunk_nr(chunk)))) {
 		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
+		struct bio_list bios = BIO_EMPTY_LIST;
 
 		if (cc_chunk_nr(m->chunk) - cc_chunk_nr(chunk) >= count)
 			break;
-		release_bios(disk, &m->bios);
-		bio_list_init(&m->bios);
+		nr = cc_waiters_take(&m->waiters, &bios);
+		release_bios(disk, &bios, nr);
 		cc_miss_end(disk, m, "hole");
+		cond_resched_lock(&q->lock);
 	}
 	spin_unlock(&q->lock);
 }
@@ -203,11 +201,13 @@ static void copy_in(struct cc_disk *disk, struct bio *bio, u32 offset, const u8 
 int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
 		 const void *data, u32 len, bool last)
 {
-	struct bio_list bios, waiting = BIO_EMPTY_LIST, full = BIO_EMPTY_LIST;
+	struct bio_list bios = BIO_EMPTY_LIST, full = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;
+	struct cc_waiters waiting;
 	bool renewed = false;
 	struct cc_miss *m;
 	struct bio *bio;
+	u32 nr_full = 0;
 
 	lockdep_assert_held(disk->cmd);
 	spin_lock(&q->lock);
@@ -217,20 +217,25 @@ int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
 		return m ? -ESTALE : -ENOENT;
 	}
 	/* The mutex keeps the miss, and the bios taken out are ours alone. */
-	bios = m->bios;
-	bio_list_init(&m->bios);
+	cc_waiters_take(&m->waiters, &bios);
 	spin_unlock(&q->lock);
 
+	cc_waiters_init(&waiting);
 	while ((bio = bio_list_pop(&bios))) {
 		copy_in(disk, bio, offset, data, len);
-		bio_list_add(cc_bio(bio)->done == cc_bio(bio)->iter.bi_size ? &full : &waiting,
-			     bio);
+		if (cc_bio(bio)->done < cc_bio(bio)->iter.bi_size) {
+			cc_waiters_add(disk, &waiting, bio);
+		} else {
+			bio_list_add(&full, bio);
+			nr_full++;
+		}
+		cond_resched();
 	}
 
 	spin_lock(&q->lock);
-	bio_list_merge_head(&m->bios, &waiting);
-	q->nr_waiting -= bio_list_size(&full);
-	if (last && bio_list_empty(&m->bios)) {
+	cc_waiters_merge(&m->waiters, &waiting);
+	q->nr_waiting -= nr_full;
+	if (last && !cc_waiters_nr(&m->waiters)) {
 		cc_miss_end(disk, m, "data");
 	} else if (last) {
 		cc_miss_set_state(disk, m, MISS_NEW);
@@ -246,8 +251,8 @@ int cc_miss_data(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, u32 offset,
 
 int cc_miss_fail(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, blk_status_t status)
 {
+	struct bio_list bios = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;
-	struct bio_list bios;
 	struct cc_miss *m;
 
 	spin_lock(&q->lock);
@@ -256,9 +261,7 @@ int cc_miss_fail(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, blk_status_
 		spin_unlock(&q->lock);
 		return m ? -ESTALE : -ENOENT;
 	}
-	bios = m->bios;
-	bio_list_init(&m->bios);
-	q->nr_waiting -= bio_list_size(&bios);
+	q->nr_waiting -= cc_waiters_take(&m->waiters, &bios);
 	cc_miss_end(disk, m, "failed");
 	spin_unlock(&q->lock);
 	cc_miss_end_bios(disk, &bios, status);
@@ -273,10 +276,12 @@ void cc_miss_refuse(struct cc_disk *disk, bool refused)
 
 	spin_lock(&q->lock);
 	q->refused = refused;
-	if (refused) {
-		cc_miss_take_all(q, &bios);
-		while ((n = rb_first(&q->misses)))
-			cc_miss_end(disk, rb_entry(n, struct cc_miss, node), "refused");
+	if (refused)
+		cc_miss_take_all(disk, &bios);
+	/* None comes again: who finds no miss sees that it was refused. */
+	while (refused && (n = rb_first(&q->misses))) {
+		cc_miss_end(disk, rb_entry(n, struct cc_miss, node), "refused");
+		cond_resched_lock(&q->lock);
 	}
 	spin_unlock(&q->lock);
 	cc_miss_end_bios(disk, &bios, BLK_STS_IOERR);

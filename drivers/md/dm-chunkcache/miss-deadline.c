@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Misses and time: deadlines, suspend, how long the oldest read has been waiting. */
 #include "miss-deadline.h"
+#include <linux/sched.h>
 #include "miss-state.h"
 
 /* A hard disk says that it waits after so long, and again each time. */
@@ -29,46 +30,89 @@ void cc_miss_start_tick(struct cc_disk *disk)
 	start_tick(disk, tick_ms(disk));
 }
 
-/* Move the bios that came before the given time from one list to another. */
-static void take_older(struct bio_list *from, u64 before, struct bio_list *to)
+static u64 oldest_held(struct cc_disk *disk)
 {
-	struct bio_list keep = BIO_EMPTY_LIST;
-	struct bio *bio;
-
-	while ((bio = bio_list_pop(from)))
-		bio_list_add(cc_bio(bio)->arrived < before ? to : &keep, bio);
-	*from = keep;
-}
-
-static u64 oldest_in(struct bio_list *bios, u64 oldest)
-{
-	struct bio *bio = bios->head;
-
+	struct cc_missq *q = &disk->missq;
+	struct bio *bio = bio_list_peek(&q->backlog);
+	struct cc_miss *m = NULL;
 	/* In the order of arrival, but for those that came back after a try. */
-	return bio ? min(oldest, cc_bio(bio)->arrived) : oldest;
-}
+	u64 oldest = bio ? cc_bio(bio)->arrived : U64_MAX;
 
-static u64 oldest_held(struct cc_missq *q)
-{
-	u64 oldest = U64_MAX;
-	struct rb_node *n;
-
-	lockdep_assert_held(&q->lock);
-	oldest = oldest_in(&q->backlog, oldest);
-	for (n = rb_first(&q->misses); n; n = rb_next(n))
-		oldest = oldest_in(&rb_entry(n, struct cc_miss, node)->bios, oldest);
+	while ((m = cc_miss_next(disk, m)))
+		oldest = min(oldest, m->waiters.oldest);
 	return oldest;
 }
 
-/* Everything that came before the given time ends; q->lock is held. */
-static void take_expired(struct cc_missq *q, u64 before, struct bio_list *ret)
+/*
+ * Those of some bios that came before the given time are late, the others stay.  No lock is held:
+ * the mutex keeps away who else would take them.  Returns how many are late.
+ */
+static u32 sort_out(struct cc_disk *disk, struct bio_list *bios, u64 before,
+		    struct bio_list *late, struct bio_list *stay)
 {
-	struct rb_node *n;
+	struct bio *bio;
+	u32 nr = 0;
 
-	take_older(&q->backlog, before, ret);
-	for (n = rb_first(&q->misses); n; n = rb_next(n))
-		take_older(&rb_entry(n, struct cc_miss, node)->bios, before, ret);
-	q->nr_waiting -= bio_list_size(ret);
+	lockdep_assert_held(disk->cmd);
+	while ((bio = bio_list_pop(bios))) {
+		if (cc_bio(bio)->arrived < before) {
+			bio_list_add(late, bio);
+			nr++;
+		} else {
+			bio_list_add(stay, bio);
+		}
+		cond_resched();
+	}
+	return nr;
+}
+
+static void expire_backlog(struct cc_disk *disk, u64 before, struct bio_list *late)
+{
+	struct bio_list stay = BIO_EMPTY_LIST;
+	struct cc_missq *q = &disk->missq;
+	struct bio_list bios = q->backlog;
+	u32 nr;
+
+	bio_list_init(&q->backlog);
+	spin_unlock(&q->lock);
+	nr = sort_out(disk, &bios, before, late, &stay);
+	spin_lock(&q->lock);
+	bio_list_merge_head(&q->backlog, &stay);
+	q->nr_backlog -= nr;
+	q->nr_waiting -= nr;
+}
+
+static void expire_miss(struct cc_disk *disk, struct cc_miss *m, u64 before,
+			struct bio_list *late)
+{
+	struct bio_list bios = BIO_EMPTY_LIST, stay = BIO_EMPTY_LIST;
+	struct cc_missq *q = &disk->missq;
+	struct cc_waiters waiting;
+	struct bio *bio;
+	u32 nr;
+
+	cc_waiters_take(&m->waiters, &bios);
+	spin_unlock(&q->lock);
+	nr = sort_out(disk, &bios, before, late, &stay);
+	cc_waiters_init(&waiting);
+	while ((bio = bio_list_pop(&stay)))
+		cc_waiters_add(disk, &waiting, bio);
+	spin_lock(&q->lock);
+	cc_waiters_merge(&m->waiters, &waiting);
+	q->nr_waiting -= nr;
+}
+
+/* Everything that came before the given time ends; the lock is given up now and then. */
+static void take_expired(struct cc_disk *disk, u64 before, struct bio_list *late)
+{
+	struct cc_miss *m = NULL;
+
+	lockdep_assert_held(&disk->missq.lock);
+	if (!bio_list_empty(&disk->missq.backlog))
+		expire_backlog(disk, before, late);
+	while ((m = cc_miss_next(disk, m)))
+		if (m->waiters.oldest < before)
+			expire_miss(disk, m, before, late);
 }
 
 static void say_waiting(struct cc_disk *disk, u64 now, u64 oldest)
@@ -104,11 +148,11 @@ void cc_miss_tick(struct work_struct *work)
 	spin_lock(&q->lock);
 	now = ktime_get_ns();
 	if (q->suspend_deadline && now >= q->suspend_deadline)
-		cc_miss_take_all(q, &late);
+		cc_miss_take_all(disk, &late);
 	else if (timeout && now > timeout)
-		take_expired(q, now - timeout, &late);
+		take_expired(disk, now - timeout, &late);
 	cc_miss_retry_backlog(disk);
-	oldest = oldest_held(q);
+	oldest = oldest_held(disk);
 	if (oldest != U64_MAX)
 		say_waiting(disk, now, oldest);
 	if (oldest != U64_MAX || q->suspend_deadline)
@@ -144,7 +188,7 @@ void cc_miss_presuspend(struct cc_disk *disk)
 	flush_work(&q->work);
 	mutex_lock(disk->cmd);
 	spin_lock(&q->lock);
-	cc_miss_take_all(q, &bios);
+	cc_miss_take_all(disk, &bios);
 	spin_unlock(&q->lock);
 	mutex_unlock(disk->cmd);
 	cc_miss_end_bios(disk, &bios, BLK_STS_DM_REQUEUE);
@@ -166,9 +210,9 @@ void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms)
 	u64 now, oldest;
 
 	spin_lock(&q->lock);
-	now = ktime_get_ns();
-	oldest = oldest_held(q);
+	oldest = oldest_held(disk);
 	*ret_waiting = q->nr_waiting;
 	spin_unlock(&q->lock);
+	now = ktime_get_ns();
 	*ret_oldest_ms = oldest < now ? div_u64(now - oldest, NSEC_PER_MSEC) : 0;
 }

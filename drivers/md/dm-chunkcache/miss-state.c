@@ -2,6 +2,7 @@
 /* Misses of one disk: their tree and states, and the ends of the bios they hold. */
 #include "miss-state.h"
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include "trace.h"
@@ -30,6 +31,52 @@ void cc_missq_module_exit(void)
 mempool_t *cc_miss_pool_create(void)
 {
 	return mempool_create_slab_pool(MISS_RESERVE, miss_cache);
+}
+
+/* ---- bios that wait ---- */
+
+void cc_waiters_init(struct cc_waiters *w)
+{
+	*w = (struct cc_waiters){ .from = U32_MAX, .oldest = U64_MAX };
+}
+
+void cc_waiters_add(struct cc_disk *disk, struct cc_waiters *w, struct bio *bio)
+{
+	struct cc_bio *pb = cc_bio(bio);
+	u32 offset = cc_bio_offset(disk, pb);
+
+	if (pb->retry) {
+		bio_list_add(&w->failed, bio);
+		w->nr_failed++;
+	} else {
+		bio_list_add(&w->plain, bio);
+		w->nr_plain++;
+	}
+	w->from = min(w->from, offset);
+	w->to = max(w->to, offset + pb->iter.bi_size);
+	w->oldest = min(w->oldest, pb->arrived);
+}
+
+void cc_waiters_merge(struct cc_waiters *to, struct cc_waiters *from)
+{
+	bio_list_merge_head(&to->plain, &from->plain);
+	bio_list_merge_head(&to->failed, &from->failed);
+	to->nr_plain += from->nr_plain;
+	to->nr_failed += from->nr_failed;
+	to->from = min(to->from, from->from);
+	to->to = max(to->to, from->to);
+	to->oldest = min(to->oldest, from->oldest);
+	cc_waiters_init(from);
+}
+
+u32 cc_waiters_take(struct cc_waiters *w, struct bio_list *ret)
+{
+	u32 nr = cc_waiters_nr(w);
+
+	bio_list_merge(ret, &w->plain);
+	bio_list_merge(ret, &w->failed);
+	cc_waiters_init(w);
+	return nr;
 }
 
 /* ---- the table ---- */
@@ -95,6 +142,7 @@ struct cc_miss *cc_miss_make(struct cc_disk *disk, cc_chunk_t chunk, u64 now)
 	m->cookie = atomic64_inc_return(&next_cookie);
 	m->since = now;
 	INIT_LIST_HEAD(&m->fresh);
+	cc_waiters_init(&m->waiters);
 	insert_miss(q, m);
 	cc_miss_set_state(disk, m, MISS_NEW);
 	return m;
@@ -112,6 +160,7 @@ void cc_miss_retry_backlog(struct cc_disk *disk)
 		return;
 	for (n = 0; n < RETRY_BATCH && !bio_list_empty(&q->backlog); n++)
 		bio_list_add(&again, bio_list_pop(&q->backlog));
+	q->nr_backlog -= n;
 	q->nr_waiting -= n;
 	spin_lock_irqsave(&q->arrival_lock, flags);
 	bio_list_merge_head(&q->arrivals, &again);
@@ -124,7 +173,7 @@ void cc_miss_end(struct cc_disk *disk, struct cc_miss *m, const char *how)
 	struct cc_missq *q = &disk->missq;
 
 	lockdep_assert_held(&q->lock);
-	WARN_ON_ONCE(!bio_list_empty(&m->bios));
+	WARN_ON_ONCE(cc_waiters_nr(&m->waiters));
 	trace_chunkcache_miss(disk->id, cc_chunk_nr(m->chunk), m->cookie, how);
 	list_del(&m->fresh);
 	rb_erase(&m->node, &q->misses);
@@ -133,20 +182,27 @@ void cc_miss_end(struct cc_disk *disk, struct cc_miss *m, const char *how)
 	cc_miss_retry_backlog(disk);
 }
 
-void cc_miss_take_all(struct cc_missq *q, struct bio_list *ret)
+struct cc_miss *cc_miss_next(struct cc_disk *disk, struct cc_miss *m)
 {
-	struct rb_node *n;
+	struct cc_missq *q = &disk->missq;
+
+	lockdep_assert_held(disk->cmd);
+	cond_resched_lock(&q->lock);
+	return rb_entry_safe(m ? rb_next(&m->node) : rb_first(&q->misses), struct cc_miss, node);
+}
+
+void cc_miss_take_all(struct cc_disk *disk, struct bio_list *ret)
+{
+	struct cc_missq *q = &disk->missq;
+	struct cc_miss *m = NULL;
 
 	lockdep_assert_held(&q->lock);
 	bio_list_merge(ret, &q->backlog);
 	bio_list_init(&q->backlog);
-	for (n = rb_first(&q->misses); n; n = rb_next(n)) {
-		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
-
-		bio_list_merge(ret, &m->bios);
-		bio_list_init(&m->bios);
-	}
-	q->nr_waiting = 0;
+	q->nr_waiting -= q->nr_backlog;
+	q->nr_backlog = 0;
+	while ((m = cc_miss_next(disk, m)))
+		q->nr_waiting -= cc_waiters_take(&m->waiters, ret);
 }
 
 /* ---- ends of a bio ---- */
@@ -165,8 +221,10 @@ void cc_miss_end_bios(struct cc_disk *disk, struct bio_list *bios, blk_status_t 
 {
 	struct bio *bio;
 
-	while ((bio = bio_list_pop(bios)))
+	while ((bio = bio_list_pop(bios))) {
 		cc_miss_end_bio(disk, bio, status);
+		cond_resched();
+	}
 }
 
 void cc_miss_send(struct cc_disk *disk, struct bio *bio)
@@ -188,18 +246,13 @@ void cc_miss_end_hole(struct cc_disk *disk, struct bio *bio)
 void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *seq)
 {
 	struct cc_missq *q = &disk->missq;
-	struct rb_node *n;
-	u64 now;
+	struct cc_miss *m = NULL;
 
 	spin_lock(&q->lock);
-	now = ktime_get_ns();
-	for (n = rb_first(&q->misses); n; n = rb_next(n)) {
-		struct cc_miss *m = rb_entry(n, struct cc_miss, node);
-
+	while ((m = cc_miss_next(disk, m)))
 		seq_printf(seq, "%s %llu %s %u %llu %llx\n", name,
 			   cc_chunk_nr(m->chunk), m->state == MISS_NEW ? "new" : "sent",
-			   bio_list_size(&m->bios), div_u64(now - m->since, NSEC_PER_MSEC),
-			   m->cookie);
-	}
+			   cc_waiters_nr(&m->waiters),
+			   div_u64(ktime_get_ns() - m->since, NSEC_PER_MSEC), m->cookie);
 	spin_unlock(&q->lock);
 }

@@ -11,10 +11,19 @@
 /* 0: of one that is being made. */
 enum miss_state { MISS_NONE, MISS_NEW, MISS_SENT };
 
+/* Bios of a chunk that wait. */
+struct cc_waiters {
+	struct bio_list plain;		/* a mapping is enough for them; in the order they came */
+	struct bio_list failed;		/* on the cache device: they want MISS_DATA */
+	u32 nr_plain, nr_failed;
+	u32 from, to;			/* all that they want of the chunk is in between; bytes */
+	u64 oldest;			/* when the first of them came, ns; U64_MAX: none */
+};
+
 struct cc_miss {
 	struct rb_node node;
 	struct list_head fresh;		/* while NEW */
-	struct bio_list bios;		/* in the order they came */
+	struct cc_waiters waiters;
 	cc_chunk_t chunk;
 	u64 cookie;
 	u64 since;			/* when the first bio came, ns */
@@ -26,6 +35,18 @@ struct cc_miss {
 static inline u32 cc_bio_offset(const struct cc_disk *disk, const struct cc_bio *pb)
 {
 	return cc_disk_in_chunk(disk, pb->iter.bi_sector) << SECTOR_SHIFT;
+}
+
+void cc_waiters_init(struct cc_waiters *w);
+void cc_waiters_add(struct cc_disk *disk, struct cc_waiters *w, struct bio *bio);
+/* Those of from come before those of to; from is empty then. */
+void cc_waiters_merge(struct cc_waiters *to, struct cc_waiters *from);
+/* All of them, behind those in ret.  Returns how many. */
+u32 cc_waiters_take(struct cc_waiters *w, struct bio_list *ret);
+
+static inline u32 cc_waiters_nr(const struct cc_waiters *w)
+{
+	return w->nr_plain + w->nr_failed;
 }
 
 /* NULL without memory.  May sleep. */
@@ -45,8 +66,13 @@ void cc_miss_end(struct cc_disk *disk, struct cc_miss *m, const char *how);
  * for one, and the work calls again while there is room.
  */
 void cc_miss_retry_backlog(struct cc_disk *disk);
-/* Take all held bios out; misses stay. */
-void cc_miss_take_all(struct cc_missq *q, struct bio_list *ret);
+/* Take all held bios out; misses stay.  The mutex is held; gives the lock up now and then. */
+void cc_miss_take_all(struct cc_disk *disk, struct bio_list *ret);
+/*
+ * The next miss, or with NULL the first one; the lock may have been given up for others before.
+ * The mutex is held, and so the miss is still there; new ones may have come.
+ */
+struct cc_miss *cc_miss_next(struct cc_disk *disk, struct cc_miss *m);
 
 /* ---- no lock is held; a bio that nobody else has ---- */
 

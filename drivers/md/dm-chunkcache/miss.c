@@ -120,7 +120,7 @@ static enum verdict judge_bio(struct cc_disk *disk, struct bio *bio, bool *ret_n
 	if (m) {
 		pb->counter = m->counted ? CHUNKCACHE_STAT_COALESCED : CHUNKCACHE_STAT_MISSES;
 		m->counted = true;
-		bio_list_add(&m->bios, bio);
+		cc_waiters_add(disk, &m->waiters, bio);
 		if (!(bio->bi_opf & REQ_RAHEAD) && !m->demand) {
 			/* The helper may have been told that only readahead asks: say it anew. */
 			m->demand = true;
@@ -129,6 +129,7 @@ static enum verdict judge_bio(struct cc_disk *disk, struct bio *bio, bool *ret_n
 		}
 	} else {
 		bio_list_add(&q->backlog, bio);
+		q->nr_backlog++;
 	}
 	q->nr_waiting++;
 	return V_HELD;
@@ -173,15 +174,25 @@ static void carry_out(struct cc_disk *disk, struct bio *bio, enum verdict v)
 	}
 }
 
+/* Pins were taken for all that were released together; the first of them has it written down. */
 static void serve_released(struct cc_disk *disk, struct bio_list *released)
 {
+	struct cc_bio first = {};
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(released))) {
-		if (cc_bio(bio)->epoch)
+		struct cc_bio *pb = cc_bio(bio);
+
+		if (pb->epoch)
+			first = *pb;
+		if (first.together) {
+			first.together--;
+			pb->epoch = first.epoch;
+			pb->entry = first.entry;
 			cc_miss_send(disk, bio);
-		else
+		} else {
 			cc_miss_end_hole(disk, bio);
+		}
 		cond_resched();
 	}
 }
@@ -279,8 +290,10 @@ void cc_missq_exit(struct cc_disk *disk)
 	cancel_work_sync(&q->work);
 	cancel_delayed_work_sync(&q->tick);
 	spin_lock(&q->lock);
-	while ((n = rb_first(&q->misses)))
+	while ((n = rb_first(&q->misses))) {
 		cc_miss_end(disk, rb_entry(n, struct cc_miss, node), "disk gone");
+		cond_resched_lock(&q->lock);
+	}
 	spin_unlock(&q->lock);
 	mempool_destroy(q->mempool);
 }

@@ -33,8 +33,12 @@
  *
  * Locks: cc_missq.arrival_lock (irq-safe, innermost) covers arrivals, released, hints, wanted.  cc_missq.lock covers
  * all else and nests inside the slot lock.  The pool's command mutex is held by everybody
- * who takes bios away from a miss (answers, deadlines, suspend), so that an answer may
- * copy into bios that it took out while no lock is held.
+ * who takes bios away from a miss (answers, deadlines, suspend) or ends one: so an answer may copy
+ * into bios that it took out while no lock is held, and a walk over the misses may give the lock
+ * up between two of them.
+ *
+ * There can be a million misses, and any number of bios: nothing is done for each of them under
+ * one hold of a lock.  Misses count their bios and know what these want (struct cc_waiters).
  */
 #ifndef CC_MISS_H
 #define CC_MISS_H
@@ -59,7 +63,10 @@ struct cc_bio {
 	struct bvec_iter iter;		/* as it came */
 	u8 counter;			/* what it counts as when it ends well */
 	u8 retry;			/* enum cc_retry */
-	u32 done;			/* bytes that MISS_DATA brought so far */
+	union {
+		u32 done;		/* bytes that MISS_DATA brought so far */
+		u32 together;		/* released: first of so many that share epoch and entry */
+	};
 	u64 arrived;			/* CLOCK_MONOTONIC, ns; of a bio that waits */
 };
 
@@ -120,6 +127,7 @@ struct cc_missq {
 	struct rb_root misses;		/* by chunk */
 	struct list_head fresh;		/* NEW ones, in the order they came */
 	struct bio_list backlog;	/* no miss to be had: cap, or no memory */
+	u32 nr_backlog;
 	u32 nr_misses;
 	u32 nr_waiting;			/* bios in misses and backlog */
 	bool requeueing;		/* from presuspend to its undo or postsuspend */
@@ -169,14 +177,14 @@ int cc_miss_fail(struct cc_disk *disk, cc_chunk_t chunk, u64 cookie, blk_status_
 /* The manifest was refused: all that waits fails, now and until it is loaded. */
 void cc_miss_refuse(struct cc_disk *disk, bool refused);
 
+/* A line for each miss: "<name> <chunk> <new|sent> <bios> <age ms> <cookie>". */
+void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *m);
+/* Bios held, and the age of the oldest in ms. */
+void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms);
+
 /* ---- these take the mutex themselves ---- */
 void cc_miss_presuspend(struct cc_disk *disk);
 /* For presuspend_undo and postsuspend. */
 void cc_miss_end_suspend(struct cc_disk *disk);
-
-/* A line for each miss: "<name> <chunk> <new|sent> <bios> <age ms> <cookie>". */
-void cc_miss_show(struct cc_disk *disk, const char *name, struct seq_file *m);
-/* Bios held, and the age of the oldest in ms.  Process context, any locks but ours. */
-void cc_miss_gauges(struct cc_disk *disk, u64 *ret_waiting, u64 *ret_oldest_ms);
 
 #endif

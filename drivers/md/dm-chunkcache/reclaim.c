@@ -133,6 +133,8 @@ static bool evict_some(struct cc_slots *s)
 			break;
 		cc_slot_set_state(s, nr, CC_SLOT_DYING);
 		s->nr_evictions++;
+		/* One search alone may look at MAX_CHANCES and MAX_SPARED slots. */
+		cond_resched_lock(&s->lock);
 	}
 	spin_unlock(&s->lock);
 	cond_resched();

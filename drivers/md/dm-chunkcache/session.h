@@ -27,9 +27,6 @@ struct cc_disk;
 struct cc_pool;
 struct file;
 
-/* Session numbers are told apart by slots by their low byte; 0 is no owner. */
-#define CC_NR_OWNERS	256
-
 enum cc_session_state {
 	CC_SESSION_NEW,			/* being made; nobody has seen it */
 	CC_SESSION_ATTACHED,

@@ -99,7 +99,7 @@ static struct cc_list *slot_list_of(struct cc_slots *s, const struct cc_slot_inf
 	case CC_SLOT_FREE:
 		return info->flags & CC_SLOT_KEEP ? &s->keep : &s->free;
 	case CC_SLOT_FILLING:
-		return &s->filling;
+		return &s->filling[info->owner];
 	case CC_SLOT_VALID:
 	case CC_SLOT_DYING:
 	case CC_SLOT_BAD:
@@ -140,7 +140,7 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to)
 		break;
 	case CC_SLOT_FILLING:
 		info->gen++;
-		slot_link(s, &s->filling, nr);
+		slot_link(s, &s->filling[info->owner], nr);
 		break;
 	case CC_SLOT_VALID:
 		info->share = 0;
@@ -173,8 +173,8 @@ void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch)
 {
 	struct cc_slot_info *info = cc_slots_info(s, nr);
 
-	cc_slot_set_state(s, nr, CC_SLOT_FILLING);
 	info->owner = owner;
+	cc_slot_set_state(s, nr, CC_SLOT_FILLING);
 	if (prefetch) {
 		info->flags = CC_SLOT_PREFETCH;
 		s->prefetching++;

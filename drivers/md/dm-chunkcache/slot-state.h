@@ -59,6 +59,9 @@
 #define CC_LEAF_SHIFT	12
 #define CC_LEAF_SLOTS	(1u << CC_LEAF_SHIFT)
 
+/* Who may have FILLING slots: an owner is the low byte of a session's number, 0 is none. */
+#define CC_NR_OWNERS	256
+
 /* Slots that are dealt with under one hold of the lock. */
 #define CC_SLOT_BATCH	64
 
@@ -139,7 +142,7 @@ struct cc_slots {
 	u32 count[CC_NR_SLOT_STATES];
 	struct cc_list free;		/* oldest first */
 	struct cc_list keep;		/* FREE, handed out last */
-	struct cc_list filling;
+	struct cc_list filling[CC_NR_OWNERS];	/* by owner */
 	struct cc_list dying;		/* words cleared, epoch not yet switched */
 	struct cc_list draining;	/* wait for the other epoch */
 	struct cc_list undiscarded;	/* DYING and drained, wait for their discard */
@@ -248,6 +251,12 @@ static inline unsigned int cc_slots_index(cc_slot_t slot)
 static inline struct cc_epoch __percpu *cc_slots_pin(const struct cc_slots *s)
 {
 	return cc_epoch_pin(&s->epochs);
+}
+
+/* The same for n readers, each of which puts it. */
+static inline struct cc_epoch __percpu *cc_slots_pin_many(const struct cc_slots *s, u32 n)
+{
+	return cc_epoch_pin_many(&s->epochs, n);
 }
 
 /* Does the slot hold the bytes of this generation?  Only for who holds a pin. */

@@ -94,6 +94,7 @@ void cc_slots_resize(struct cc_slots *s, u32 nr)
 int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *wq,
 		  const struct cc_slots_ops *ops)
 {
+	unsigned int i;
 	int r;
 
 	memset(s, 0, sizeof(*s));
@@ -113,7 +114,8 @@ int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *
 		goto free_leaves;
 	cc_list_init(&s->free);
 	cc_list_init(&s->keep);
-	cc_list_init(&s->filling);
+	for (i = 0; i < CC_NR_OWNERS; i++)
+		cc_list_init(&s->filling[i]);
 	cc_list_init(&s->dying);
 	cc_list_init(&s->draining);
 	cc_list_init(&s->undiscarded);
@@ -181,6 +183,7 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 		if (nr == CC_NIL)
 			break;
 		hand_out(s, nr, owner, prefetch, &ret_slots[got]);
+		cond_resched_lock(&s->lock);
 	}
 	if (got < n && !prefetch)
 		cc_reclaim_want(s, n - got);
@@ -257,18 +260,12 @@ int cc_slots_release(struct cc_slots *s, u8 owner, cc_slot_t slot, u32 gen, bool
 
 void cc_slots_release_owner(struct cc_slots *s, u8 owner)
 {
-	unsigned int n = 0;
-	u32 nr, next;
+	struct cc_list *filling = &s->filling[owner];
 
 	spin_lock(&s->lock);
-	for (nr = s->filling.head; nr != CC_NIL; nr = next) {
-		next = cc_slots_info(s, nr)->link.next;
-		if (cc_slots_info(s, nr)->owner != owner)
-			continue;
-		cc_slot_set_state(s, nr, CC_SLOT_FREE);
-		/* Without the lock the list may change: from its start again. */
-		if (!(++n % CC_SLOT_BATCH) && cond_resched_lock(&s->lock))
-			next = s->filling.head;
+	while (filling->nr) {
+		cc_slot_set_state(s, filling->tail, CC_SLOT_FREE);
+		cond_resched_lock(&s->lock);
 	}
 	spin_unlock(&s->lock);
 	cc_reclaim_kick(s);

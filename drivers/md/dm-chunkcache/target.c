@@ -401,7 +401,9 @@ static unsigned int emit_disk_info(struct cc_disk *disk, char *result, unsigned 
 	unsigned int sz = 0;
 
 	cc_stats_read(disk->stats, n);
+	mutex_lock(disk->cmd);
 	cc_miss_gauges(disk, &waiting, &oldest);
+	mutex_unlock(disk->cmd);
 	errors = n[CHUNKCACHE_STAT_ERRORS_NOTFOUND] + n[CHUNKCACHE_STAT_ERRORS_CORRUPT] +
 		 n[CHUNKCACHE_STAT_ERRORS_TIMEOUT] + n[CHUNKCACHE_STAT_ERRORS_OTHER];
 	DMEMIT("%llu %u %llu/%llu %llu %llu %llu %llu %llu %llu %llu %s %s", disk->id,
