@@ -41,7 +41,7 @@ CONTENT_HELP
 "  release SLOT GEN [bad] | keep SLOT\n"
 "  map DISK CHUNK SLOT GEN [mark] | hole DISK CHUNK COUNT\n"
 "  data DISK CHUNK COOKIE OFFSET LEN SEED INDEX [last]     (SEED 0: zeros)\n"
-"  fail DISK CHUNK COOKIE notfound|corrupt|timeout|other|NUMBER\n"
+"  fail [DISK CHUNK COOKIE notfound|corrupt|timeout|other|NUMBER]...\n"
 "  slots [POOL]           prints all; sets slots_free .. slots_bad, gen_of_N state_of_N\n"
 "  stats                  prints pools and disks\n"
 "  serve MS [slots|data|bare] [all] [max=N]   be a helper for so long, or until N misses were\n"

@@ -102,15 +102,17 @@ static int fail_one(struct cc_pool *pool, const struct chunkcache_fail *f)
 		[CHUNKCACHE_FAIL_OTHER] = BLK_STS_IOERR,
 	};
 	struct cc_disk *disk = cc_disk_find(pool, f->disk);
+	int r;
 
 	if (!disk)
 		return -ENOENT;
 	if (f->class >= ARRAY_SIZE(status) || !status[f->class] || f->reserved)
 		return -EINVAL;
+	r = cc_miss_fail(disk, cc_chunk(f->chunk), f->cookie, status[f->class]);
 	/* Wrong bytes everywhere are for somebody to look at. */
-	if (f->class == CHUNKCACHE_FAIL_CORRUPT)
+	if (!r && f->class == CHUNKCACHE_FAIL_CORRUPT)
 		disk->event_due = true;
-	return cc_miss_fail(disk, cc_chunk(f->chunk), f->cookie, status[f->class]);
+	return r;
 }
 
 /* One event per disk and message, however many of its chunks failed. */

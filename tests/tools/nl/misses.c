@@ -157,22 +157,31 @@ static int cmd_data(int argc, char **argv)
 			    nl_has(argc, argv, "last"));
 }
 
-static int cmd_fail(int argc, char **argv)
+static uint32_t fail_class(const char *word)
 {
 	static const char *const classes[] = { "", "notfound", "corrupt", "timeout", "other" };
-	struct nlmsghdr *nlh = nl_begin(CHUNKCACHE_CMD_MISS_FAIL, 0);
-	struct chunkcache_fail f = {
-		.disk = nl_disk_id(argv[1]), .chunk = nl_number(argv[2]), .cookie = nl_number(argv[3]),
-	};
 	uint32_t i;
 
 	static_assert(NL_NR(classes) == CHUNKCACHE_FAIL_OTHER + 1, "a class without a name");
 	for (i = 1; i < NL_NR(classes); i++)
-		if (!strcmp(argv[4], classes[i]))
-			f.class = i;
-	if (!f.class)
-		f.class = nl_number(argv[4]);
-	mnl_attr_put(nlh, CHUNKCACHE_A_FAILS, sizeof(f), &f);
+		if (!strcmp(word, classes[i]))
+			return i;
+	return nl_number(word);
+}
+
+static int cmd_fail(int argc, char **argv)
+{
+	struct nlmsghdr *nlh = nl_begin(CHUNKCACHE_CMD_MISS_FAIL, 0);
+	struct chunkcache_fail f[NL_MAX_ARGS / 4] = {};
+	uint32_t n;
+
+	for (n = 0; 4 * n + 4 < (uint32_t)argc; n++) {
+		f[n].disk = nl_disk_id(argv[4 * n + 1]);
+		f[n].chunk = nl_number(argv[4 * n + 2]);
+		f[n].cookie = nl_number(argv[4 * n + 3]);
+		f[n].class = fail_class(argv[4 * n + 4]);
+	}
+	mnl_attr_put(nlh, CHUNKCACHE_A_FAILS, n * sizeof(*f), f);
 	return nl_transact(nlh, NULL);
 }
 
