@@ -45,15 +45,15 @@ struct cc_control {
 	int error;			/* why it does not, as told */
 };
 
-static void free_control_client(struct client *k)
+static void free_control_client(struct client *client)
 {
-	cc_loop_remove(k->control->loop, &k->watch);
-	close(k->watch.fd);
-	cc_list_del(&k->node);
-	k->control->nr_clients--;
-	free(k->in);
-	free(k->out);
-	free(k);
+	cc_loop_remove(client->control->loop, &client->watch);
+	close(client->watch.fd);
+	cc_list_del(&client->node);
+	client->control->nr_clients--;
+	free(client->in);
+	free(client->out);
+	free(client);
 }
 
 /* ---- replies ---- */
@@ -108,95 +108,96 @@ static json_t *serve_command(struct cc_control *c, const char *line, size_t len)
 }
 
 /* Send what the socket takes now.  False: the client is gone. */
-static bool flush_out(struct client *k)
+static bool flush_out(struct client *client)
 {
-	while (k->out && k->out_pos < k->out_len) {
-		ssize_t n = send(k->watch.fd, k->out + k->out_pos, k->out_len - k->out_pos,
+	while (client->out && client->out_pos < client->out_len) {
+		ssize_t n = send(client->watch.fd, client->out + client->out_pos, client->out_len - client->out_pos,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN &&
-			       !cc_loop_modify(k->control->loop, &k->watch, EPOLLOUT);
-		k->out_pos += (size_t)n;
+			       !cc_loop_modify(client->control->loop, &client->watch, EPOLLOUT);
+		client->out_pos += (size_t)n;
 	}
-	free(k->out);
-	k->out = NULL;
+	free(client->out);
+	client->out = NULL;
 	return true;
 }
 
-static bool answer_request(struct client *k, json_t *reply)
+static bool answer_request(struct client *client, json_t *reply)
 {
-	k->out = reply ? reply_text(reply) : NULL;
-	if (!k->out)
+	client->out = reply ? reply_text(reply) : NULL;
+	if (!client->out)
 		return false;
-	k->out_len = strlen(k->out);
-	k->out_pos = 0;
-	return flush_out(k);
+	client->out_len = strlen(client->out);
+	client->out_pos = 0;
+	return flush_out(client);
 }
 
 /* Answer whole lines, one reply at a time.  False: the client is to go. */
-static bool take_lines(struct client *k)
+static bool take_lines(struct client *client)
 {
-	while (!k->out) {
-		char *end = memchr(k->in, '\n', k->in_len);
+	while (!client->out) {
+		char *end = memchr(client->in, '\n', client->in_len);
 		size_t len;
 
 		if (!end)
 			break;
-		len = (size_t)(end - k->in) + 1;
-		if (!answer_request(k, serve_command(k->control, k->in, len - 1)))
+		len = (size_t)(end - client->in) + 1;
+		if (!answer_request(client, serve_command(client->control, client->in, len - 1)))
 			return false;
-		k->in_len -= len;
-		memmove(k->in, k->in + len, k->in_len);
+		client->in_len -= len;
+		memmove(client->in, client->in + len, client->in_len);
 	}
-	if (!k->out && k->in_len == CC_CONTROL_LINE_MAX) {
-		answer_request(k, error_reply("line is longer than 65536 bytes"));
+	if (!client->out && client->in_len == CC_CONTROL_LINE_MAX) {
+		answer_request(client, error_reply("line is longer than 65536 bytes"));
 		return false;
 	}
 	return true;
 }
 
 /* A line without its end is one, too.  False: nothing is left to be sent. */
-static bool client_ended(struct client *k)
+static bool client_ended(struct client *client)
 {
-	size_t len = k->in_len;
+	size_t len = client->in_len;
 
-	k->ended = true;
-	k->in_len = 0;
-	return len && answer_request(k, serve_command(k->control, k->in, len)) && k->out;
+	client->ended = true;
+	client->in_len = 0;
+	return len && answer_request(client, serve_command(client->control, client->in, len)) && client->out;
 }
 
-static bool read_control_client(struct client *k)
+static bool read_control_client(struct client *client)
 {
-	ssize_t n = recv(k->watch.fd, k->in + k->in_len, CC_CONTROL_LINE_MAX - k->in_len, MSG_DONTWAIT);
+	ssize_t n = recv(client->watch.fd, client->in + client->in_len,
+			 CC_CONTROL_LINE_MAX - client->in_len, MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (!n)
-		return client_ended(k);
-	k->in_len += (size_t)n;
-	return take_lines(k);
+		return client_ended(client);
+	client->in_len += (size_t)n;
+	return take_lines(client);
 }
 
 static void on_control_client(struct cc_watch *w, uint32_t events)
 {
-	struct client *k = cc_list_entry(w, struct client, watch);
+	struct client *client = cc_list_entry(w, struct client, watch);
 	bool alive = true;
 
-	if (k->out) {
-		alive = !(events & (EPOLLERR | EPOLLHUP)) && flush_out(k);
+	if (client->out) {
+		alive = !(events & (EPOLLERR | EPOLLHUP)) && flush_out(client);
 		/* While a reply was under way nothing was read. */
-		if (alive && !k->out)
-			alive = take_lines(k);
-		if (alive && !k->out)
-			alive = !k->ended && !cc_loop_modify(k->control->loop, w, EPOLLIN);
+		if (alive && !client->out)
+			alive = take_lines(client);
+		if (alive && !client->out)
+			alive = !client->ended && !cc_loop_modify(client->control->loop, w, EPOLLIN);
 	} else {
-		alive = read_control_client(k);
+		alive = read_control_client(client);
 	}
 	if (!alive)
-		free_control_client(k);
+		free_control_client(client);
 }
 
 /* ---- clients ---- */
@@ -211,23 +212,23 @@ static void refuse(int fd)
 
 static struct client *new_control_client(struct cc_control *c, int fd)
 {
-	struct client *k = calloc(1, sizeof(*k));
+	struct client *client = calloc(1, sizeof(*client));
 
-	if (!k)
+	if (!client)
 		return NULL;
-	k->in = malloc(CC_CONTROL_LINE_MAX);
-	k->control = c;
-	k->watch.fd = fd;
-	k->watch.fn = on_control_client;
-	if (!k->in || cc_loop_add(c->loop, &k->watch, EPOLLIN)) {
-		free(k->in);
-		free(k);
+	client->in = malloc(CC_CONTROL_LINE_MAX);
+	client->control = c;
+	client->watch.fd = fd;
+	client->watch.fn = on_control_client;
+	if (!client->in || cc_loop_add(c->loop, &client->watch, EPOLLIN)) {
+		free(client->in);
+		free(client);
 		return NULL;
 	}
-	cc_list_init(&k->node);
-	cc_list_add_tail(&c->clients, &k->node);
+	cc_list_init(&client->node);
+	cc_list_add_tail(&c->clients, &client->node);
 	c->nr_clients++;
-	return k;
+	return client;
 }
 
 static int spare_open(void)

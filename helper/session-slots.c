@@ -43,16 +43,16 @@ static void take_record(void *arg, uint32_t slot, const struct cc_slot_record *r
 {
 	struct slot_load *l = arg;
 	struct cc_index *x = l->s->index;
-	const struct known_slot *k;
+	const struct known_slot *known;
 	bool valid;
 	struct cc_chunk *c;
 
 	if (slot >= l->s->attachment.nr_slots)
 		return;
-	k = &l->known[slot];
-	valid = k->seen && k->state == CHUNKCACHE_SLOT_VALID && k->gen == r->gen &&
+	known = &l->known[slot];
+	valid = known->seen && known->state == CHUNKCACHE_SLOT_VALID && known->gen == r->gen &&
 		r->instance == l->s->attachment.instance;
-	if (!valid && k->seen)
+	if (!valid && known->seen)
 		return;
 	c = cc_index_get(x, r->domain, r->id);
 	if (!c || c->state == CC_CHUNK_CACHED || (!valid && c->state == CC_CHUNK_CANDIDATE))
@@ -68,10 +68,10 @@ static int keep_batch(struct cc_session *s, struct chunkcache_slot *slots, uint3
 
 	for (uint32_t i = 0; nr && !r && i < refused.nr; i++) {
 		uint32_t n = refused.r[i].index;
-		struct cc_chunk *k = n < nr ? cc_index_at(s->index, slots[n].slot) : NULL;
+		struct cc_chunk *chunk = n < nr ? cc_index_at(s->index, slots[n].slot) : NULL;
 
-		if (k && k->state == CC_CHUNK_CANDIDATE)
-			cc_index_forget(s->index, k);
+		if (chunk && chunk->state == CC_CHUNK_CANDIDATE)
+			cc_index_forget(s->index, chunk);
 	}
 	return r;
 }
@@ -84,9 +84,9 @@ static int keep_candidates(struct cc_session *s)
 	int r = 0;
 
 	for (uint64_t i = 0; !r && i < s->attachment.nr_slots; i++) {
-		struct cc_chunk *k = cc_index_at(s->index, (uint32_t)i);
+		struct cc_chunk *chunk = cc_index_at(s->index, (uint32_t)i);
 
-		if (!k || k->state != CC_CHUNK_CANDIDATE)
+		if (!chunk || chunk->state != CC_CHUNK_CANDIDATE)
 			continue;
 		slots[nr++] = (struct chunkcache_slot) { (uint32_t)i, 0 };
 		if (nr == CHUNKCACHE_SLOT_BATCH_MAX) {
@@ -148,14 +148,15 @@ out:
 bool cc_session_slot_record(void *arg, uint32_t slot, struct cc_slot_record *ret)
 {
 	struct cc_session *s = arg;
-	const struct cc_chunk *k = cc_index_at(s->index, slot);
+	const struct cc_chunk *chunk = cc_index_at(s->index, slot);
 
-	if (!k || (k->state != CC_CHUNK_CACHED && k->state != CC_CHUNK_CANDIDATE && k->state != CC_CHUNK_WANTED))
+	if (!chunk || (chunk->state != CC_CHUNK_CACHED && chunk->state != CC_CHUNK_CANDIDATE &&
+		       chunk->state != CC_CHUNK_WANTED))
 		return false;
-	memcpy(ret->id, k->id, CC_ID_SIZE);
-	ret->domain = k->domain;
+	memcpy(ret->id, chunk->id, CC_ID_SIZE);
+	ret->domain = chunk->domain;
 	/* A candidate stays one: no instance has the number 0 in common with it. */
-	ret->instance = k->state == CC_CHUNK_CACHED ? s->attachment.instance : 0;
-	ret->gen = k->gen;
+	ret->instance = chunk->state == CC_CHUNK_CACHED ? s->attachment.instance : 0;
+	ret->gen = chunk->gen;
 	return true;
 }

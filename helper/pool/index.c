@@ -74,10 +74,10 @@ void cc_index_close(struct cc_index *x)
 		return;
 	for (uint64_t i = 0; x->buckets && i < x->nr_buckets; i++) {
 		while (x->buckets[i]) {
-			struct cc_chunk *k = x->buckets[i];
+			struct cc_chunk *chunk = x->buckets[i];
 
-			x->buckets[i] = k->next;
-			free(k);
+			x->buckets[i] = chunk->next;
+			free(chunk);
 		}
 	}
 	free(x->buckets);
@@ -106,12 +106,12 @@ static void grow_index(struct cc_index *x)
 		return;
 	for (uint64_t i = 0; i < x->nr_buckets; i++) {
 		while (x->buckets[i]) {
-			struct cc_chunk *k = x->buckets[i];
-			struct cc_chunk **b = index_bucket(buckets, nr, k->domain, k->id);
+			struct cc_chunk *chunk = x->buckets[i];
+			struct cc_chunk **b = index_bucket(buckets, nr, chunk->domain, chunk->id);
 
-			x->buckets[i] = k->next;
-			k->next = *b;
-			*b = k;
+			x->buckets[i] = chunk->next;
+			chunk->next = *b;
+			*b = chunk;
 		}
 	}
 	free(x->buckets);
@@ -121,34 +121,34 @@ static void grow_index(struct cc_index *x)
 
 struct cc_chunk *cc_index_find(struct cc_index *x, uint64_t domain, const uint8_t id[CC_ID_SIZE])
 {
-	struct cc_chunk *k = *index_bucket(x->buckets, x->nr_buckets, domain, id);
+	struct cc_chunk *chunk = *index_bucket(x->buckets, x->nr_buckets, domain, id);
 
-	while (k && (k->domain != domain || memcmp(k->id, id, CC_ID_SIZE)))
-		k = k->next;
-	return k;
+	while (chunk && (chunk->domain != domain || memcmp(chunk->id, id, CC_ID_SIZE)))
+		chunk = chunk->next;
+	return chunk;
 }
 
 struct cc_chunk *cc_index_get(struct cc_index *x, uint64_t domain, const uint8_t id[CC_ID_SIZE])
 {
-	struct cc_chunk *k = cc_index_find(x, domain, id), **b;
+	struct cc_chunk *chunk = cc_index_find(x, domain, id), **b;
 
-	if (k)
-		return k;
-	k = calloc(1, sizeof(*k));
-	if (!k)
+	if (chunk)
+		return chunk;
+	chunk = calloc(1, sizeof(*chunk));
+	if (!chunk)
 		return NULL;
-	k->domain = domain;
-	memcpy(k->id, id, CC_ID_SIZE);
-	k->slot = CC_NO_SLOT;
-	k->state = CC_CHUNK_ABSENT;
+	chunk->domain = domain;
+	memcpy(chunk->id, id, CC_ID_SIZE);
+	chunk->slot = CC_NO_SLOT;
+	chunk->state = CC_CHUNK_ABSENT;
 	if (x->nr_chunks >= x->nr_buckets)
 		grow_index(x);
 	b = index_bucket(x->buckets, x->nr_buckets, domain, id);
-	k->next = *b;
-	*b = k;
+	chunk->next = *b;
+	*b = chunk;
 	x->nr_chunks++;
 	x->count[CC_CHUNK_ABSENT]++;
-	return k;
+	return chunk;
 }
 
 struct cc_chunk *cc_index_at(struct cc_index *x, uint32_t slot)
@@ -156,79 +156,79 @@ struct cc_chunk *cc_index_at(struct cc_index *x, uint32_t slot)
 	return slot < x->nr_slots ? x->slots[slot] : NULL;
 }
 
-void cc_index_set_state(struct cc_index *x, struct cc_chunk *k, enum cc_chunk_state state)
+void cc_index_set_state(struct cc_index *x, struct cc_chunk *chunk, enum cc_chunk_state state)
 {
-	if (!(allowed[k->state] & (1u << state))) {
-		fprintf(stderr, "index: chunk goes from %s to %s\n", cc_chunk_state_name(k->state),
+	if (!(allowed[chunk->state] & (1u << state))) {
+		fprintf(stderr, "index: chunk goes from %s to %s\n", cc_chunk_state_name(chunk->state),
 			cc_chunk_state_name(state));
 		abort();
 	}
-	x->count[k->state]--;
+	x->count[chunk->state]--;
 	x->count[state]++;
-	k->state = state;
+	chunk->state = state;
 }
 
-void cc_index_unbind(struct cc_index *x, struct cc_chunk *k)
+void cc_index_unbind(struct cc_index *x, struct cc_chunk *chunk)
 {
-	if (k->slot == CC_NO_SLOT)
+	if (chunk->slot == CC_NO_SLOT)
 		return;
-	x->slots[k->slot] = NULL;
-	k->slot = CC_NO_SLOT;
-	k->gen = 0;
+	x->slots[chunk->slot] = NULL;
+	chunk->slot = CC_NO_SLOT;
+	chunk->gen = 0;
 }
 
-/* The slot of k now belongs to somebody else. */
-static void lose_slot(struct cc_index *x, struct cc_chunk *k)
+/* Its slot now belongs to somebody else. */
+static void lose_slot(struct cc_index *x, struct cc_chunk *chunk)
 {
-	cc_index_unbind(x, k);
-	if (k->unread_of && x->unread)
-		x->unread(x->unread_arg, k);
-	if (k->state == CC_CHUNK_CACHED && k->buf)
-		cc_index_set_state(x, k, CC_CHUNK_MEMORY);
-	else if (k->state == CC_CHUNK_CACHED || k->state == CC_CHUNK_CANDIDATE)
-		cc_index_forget(x, k);
+	cc_index_unbind(x, chunk);
+	if (chunk->unread_of && x->unread)
+		x->unread(x->unread_arg, chunk);
+	if (chunk->state == CC_CHUNK_CACHED && chunk->buf)
+		cc_index_set_state(x, chunk, CC_CHUNK_MEMORY);
+	else if (chunk->state == CC_CHUNK_CACHED || chunk->state == CC_CHUNK_CANDIDATE)
+		cc_index_forget(x, chunk);
 }
 
-void cc_index_bind(struct cc_index *x, struct cc_chunk *k, uint32_t slot, uint32_t gen)
+void cc_index_bind(struct cc_index *x, struct cc_chunk *chunk, uint32_t slot, uint32_t gen)
 {
 	struct cc_chunk *before = cc_index_at(x, slot);
 
-	if (before && before != k)
+	if (before && before != chunk)
 		lose_slot(x, before);
-	cc_index_unbind(x, k);
-	x->slots[slot] = k;
-	k->slot = slot;
-	k->gen = gen;
+	cc_index_unbind(x, chunk);
+	x->slots[slot] = chunk;
+	chunk->slot = slot;
+	chunk->gen = gen;
 }
 
 void cc_index_slot_gone(struct cc_index *x, uint32_t slot, uint32_t gen)
 {
-	struct cc_chunk *k = cc_index_at(x, slot);
+	struct cc_chunk *chunk = cc_index_at(x, slot);
 
-	if (k && k->gen == gen && k->state == CC_CHUNK_CACHED)
-		lose_slot(x, k);
+	if (chunk && chunk->gen == gen && chunk->state == CC_CHUNK_CACHED)
+		lose_slot(x, chunk);
 }
 
-void cc_index_forget(struct cc_index *x, struct cc_chunk *k)
+void cc_index_forget(struct cc_index *x, struct cc_chunk *chunk)
 {
-	struct cc_chunk **p = index_bucket(x->buckets, x->nr_buckets, k->domain, k->id);
+	struct cc_chunk **p = index_bucket(x->buckets, x->nr_buckets, chunk->domain, chunk->id);
 
-	cc_index_unbind(x, k);
-	if (k->state != CC_CHUNK_ABSENT)
-		cc_index_set_state(x, k, CC_CHUNK_ABSENT);
-	while (*p != k)
+	cc_index_unbind(x, chunk);
+	if (chunk->state != CC_CHUNK_ABSENT)
+		cc_index_set_state(x, chunk, CC_CHUNK_ABSENT);
+	while (*p != chunk)
 		p = &(*p)->next;
-	*p = k->next;
+	*p = chunk->next;
 	x->nr_chunks--;
 	x->count[CC_CHUNK_ABSENT]--;
-	free(k);
+	free(chunk);
 }
 
 void cc_index_each(struct cc_index *x, cc_index_fn *fn, void *arg)
 {
 	for (uint64_t i = 0; i < x->nr_buckets; i++)
-		for (struct cc_chunk *k = x->buckets[i]; k; k = k->next)
-			fn(arg, k);
+		for (struct cc_chunk *chunk = x->buckets[i]; chunk; chunk = chunk->next)
+			fn(arg, chunk);
 }
 
 uint64_t cc_index_count(const struct cc_index *x, enum cc_chunk_state state)

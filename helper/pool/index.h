@@ -77,7 +77,7 @@ int cc_index_open(uint64_t nr_slots, struct cc_index **ret_index);
 /* Frees all chunks; what their buf and fill point at is the caller's. */
 void cc_index_close(struct cc_index *x);
 /* fn is called for each chunk that loses its slot with unread_of set, which it clears. */
-typedef void cc_index_unread_fn(void *arg, struct cc_chunk *k);
+typedef void cc_index_unread_fn(void *arg, struct cc_chunk *chunk);
 void cc_index_on_unread(struct cc_index *x, cc_index_unread_fn *fn, void *arg);
 
 struct cc_chunk *cc_index_find(struct cc_index *x, uint64_t domain, const uint8_t id[CC_ID_SIZE]);
@@ -87,17 +87,17 @@ struct cc_chunk *cc_index_get(struct cc_index *x, uint64_t domain, const uint8_t
 struct cc_chunk *cc_index_at(struct cc_index *x, uint32_t slot);
 
 /* The one place that writes a state.  A transition that is not in the table above aborts. */
-void cc_index_set_state(struct cc_index *x, struct cc_chunk *k, enum cc_chunk_state state);
-/* k holds slot from now on; who held it before is unbound, and forgotten if that slot was all it had. */
-void cc_index_bind(struct cc_index *x, struct cc_chunk *k, uint32_t slot, uint32_t gen);
-void cc_index_unbind(struct cc_index *x, struct cc_chunk *k);
+void cc_index_set_state(struct cc_index *x, struct cc_chunk *chunk, enum cc_chunk_state state);
+/* The chunk holds the slot from now on; who held it before is unbound, and forgotten if that slot was all it had. */
+void cc_index_bind(struct cc_index *x, struct cc_chunk *chunk, uint32_t slot, uint32_t gen);
+void cc_index_unbind(struct cc_index *x, struct cc_chunk *chunk);
 /* The kernel said that slot is not VALID at gen any more: who was CACHED there is in MEMORY, or forgotten. */
 void cc_index_slot_gone(struct cc_index *x, uint32_t slot, uint32_t gen);
-/* To ABSENT, and free k.  k has no fill and no buffer. */
-void cc_index_forget(struct cc_index *x, struct cc_chunk *k);
+/* To ABSENT, and free it.  It has no fill and no buffer. */
+void cc_index_forget(struct cc_index *x, struct cc_chunk *chunk);
 
 /* fn must not add or forget chunks. */
-typedef void cc_index_fn(void *arg, struct cc_chunk *k);
+typedef void cc_index_fn(void *arg, struct cc_chunk *chunk);
 void cc_index_each(struct cc_index *x, cc_index_fn *fn, void *arg);
 uint64_t cc_index_count(const struct cc_index *x, enum cc_chunk_state state);
 const char *cc_chunk_state_name(enum cc_chunk_state state);

@@ -119,10 +119,10 @@ static void put_histogram(struct cc_text *t, const struct cc_labels *l, const ch
 
 	for (uint64_t us = 256; us <= 1 << 25; us *= 2)
 		b.bound_us[b.nr++] = us;
-	for (unsigned int i = 0, k = 0; i < CC_HIST_SIZE; i++) {
-		while (k < b.nr && cc_hist_upper(i) >= b.bound_us[k])
-			k++;
-		b.count[k] += h->n[i];
+	for (unsigned int i = 0, bucket = 0; i < CC_HIST_SIZE; i++) {
+		while (bucket < b.nr && cc_hist_upper(i) >= b.bound_us[bucket])
+			bucket++;
+		b.count[bucket] += h->n[i];
 	}
 	cc_text_histogram(t, l, more, &b);
 }

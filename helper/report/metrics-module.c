@@ -173,9 +173,9 @@ static void take_waits(const uint64_t *n, struct cc_buckets *ret)
 	for (unsigned int us = 256; us <= 1 << 24; us *= 4)
 		ret->bound_us[ret->nr++] = us;
 	for (unsigned int i = 0; i < 32; i++) {
-		unsigned int k = i < 8 ? 0 : (i - 8) / 2 + 1;
+		unsigned int bucket = i < 8 ? 0 : (i - 8) / 2 + 1;
 
-		ret->count[k < ret->nr ? k : ret->nr] += n[CHUNKCACHE_STAT_WAIT_HISTOGRAM + i];
+		ret->count[bucket < ret->nr ? bucket : ret->nr] += n[CHUNKCACHE_STAT_WAIT_HISTOGRAM + i];
 	}
 	ret->sum_us = n[CHUNKCACHE_STAT_WAITED_US];
 }

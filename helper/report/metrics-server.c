@@ -198,9 +198,9 @@ static const char *status_line(int status)
 	return "503 Service Unavailable";
 }
 
-static const char *content_type(const struct client *k, enum cc_metrics_format format)
+static const char *content_type(const struct client *client, enum cc_metrics_format format)
 {
-	if (!k->body)
+	if (!client->body)
 		return "text/plain";
 	return format == CC_METRICS_OPENMETRICS ?
 		"application/openmetrics-text; version=1.0.0; charset=utf-8" :
@@ -208,161 +208,162 @@ static const char *content_type(const struct client *k, enum cc_metrics_format f
 }
 
 /* The answer; the body, if it has one, belongs to the client already. */
-static void answer(struct client *k, int status, enum cc_metrics_format format, bool head_only)
+static void answer(struct client *client, int status, enum cc_metrics_format format, bool head_only)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 	char date[40];
 
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-	k->head_len = (size_t)snprintf(k->head, sizeof(k->head),
+	client->head_len = (size_t)snprintf(client->head, sizeof(client->head),
 		"HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		"Connection: close\r\n\r\n", status_line(status), date, content_type(k, format),
-		k->body ? k->body->len : 0);
+		"Connection: close\r\n\r\n", status_line(status), date, content_type(client, format),
+		client->body ? client->body->len : 0);
 	if (head_only) {
-		body_put(k->body);
-		k->body = NULL;
+		body_put(client->body);
+		client->body = NULL;
 	}
-	k->pos = 0;
-	k->state = CLIENT_WRITE;
+	client->pos = 0;
+	client->state = CLIENT_WRITE;
 }
 
-static void serve(struct client *k, size_t len)
+static void serve(struct client *client, size_t len)
 {
 	enum cc_metrics_format format;
 	bool head_only = false;
 	int status;
 
-	k->in[len - 1] = 0;
+	client->in[len - 1] = 0;
 	/* A NUL in it would hide the rest: no text, no request. */
-	status = strlen(k->in) == len - 1 ? judge(k->in, &head_only) : 400;
-	format = wanted_format(k->in);
+	status = strlen(client->in) == len - 1 ? judge(client->in, &head_only) : 400;
+	format = wanted_format(client->in);
 	if (status == 200) {
-		k->body = body_get(k->listener->server, format);
-		status = k->body ? 200 : 503;
+		client->body = body_get(client->listener->server, format);
+		status = client->body ? 200 : 503;
 	}
-	answer(k, status, format, head_only);
+	answer(client, status, format, head_only);
 }
 
 /* ---- clients ---- */
 
-static void client_free(struct client *k)
+static void client_free(struct client *client)
 {
-	cc_loop_remove(k->listener->server->loop, &k->watch);
-	close(k->watch.fd);
-	cc_list_del(&k->node);
-	k->listener->nr_clients--;
-	body_put(k->body);
-	free(k);
+	cc_loop_remove(client->listener->server->loop, &client->watch);
+	close(client->watch.fd);
+	cc_list_del(&client->node);
+	client->listener->nr_clients--;
+	body_put(client->body);
+	free(client);
 }
 
 /* The bytes from pos on that lie in one piece. */
-static size_t next_piece(const struct client *k, const char **ret_piece)
+static size_t next_piece(const struct client *client, const char **ret_piece)
 {
-	size_t in_body = k->pos - k->head_len;
+	size_t in_body = client->pos - client->head_len;
 
-	if (k->pos < k->head_len) {
-		*ret_piece = k->head + k->pos;
-		return k->head_len - k->pos;
+	if (client->pos < client->head_len) {
+		*ret_piece = client->head + client->pos;
+		return client->head_len - client->pos;
 	}
-	if (!k->body || in_body >= k->body->len)
+	if (!client->body || in_body >= client->body->len)
 		return 0;
-	*ret_piece = k->body->text + in_body;
-	return k->body->len - in_body;
+	*ret_piece = client->body->text + in_body;
+	return client->body->len - in_body;
 }
 
 /* All was sent: the client sees the end and may close. */
-static bool linger(struct client *k)
+static bool linger(struct client *client)
 {
 	uint64_t until = cc_now_ns() + LINGER_NS;
 
-	body_put(k->body);
-	k->body = NULL;
-	k->state = CLIENT_LINGER;
-	if (until < k->deadline_ns)
-		k->deadline_ns = until;
-	return !shutdown(k->watch.fd, SHUT_WR) &&
-	       !cc_loop_modify(k->listener->server->loop, &k->watch, EPOLLIN);
+	body_put(client->body);
+	client->body = NULL;
+	client->state = CLIENT_LINGER;
+	if (until < client->deadline_ns)
+		client->deadline_ns = until;
+	return !shutdown(client->watch.fd, SHUT_WR) &&
+	       !cc_loop_modify(client->listener->server->loop, &client->watch, EPOLLIN);
 }
 
 /* These three return false if the client is to go. */
-static bool client_write(struct client *k)
+static bool client_write(struct client *client)
 {
 	const char *piece;
 	size_t len;
 	ssize_t n;
 
-	while ((len = next_piece(k, &piece))) {
-		n = send(k->watch.fd, piece, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while ((len = next_piece(client, &piece))) {
+		n = send(client->watch.fd, piece, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
-			return !cc_loop_modify(k->listener->server->loop, &k->watch, EPOLLOUT);
+			return !cc_loop_modify(client->listener->server->loop, &client->watch, EPOLLOUT);
 		if (n < 0 && errno != EINTR)
 			return false;
-		k->pos += n < 0 ? 0 : (size_t)n;
+		client->pos += n < 0 ? 0 : (size_t)n;
 	}
-	return linger(k);
+	return linger(client);
 }
 
-static bool client_read(struct client *k)
+static bool client_read(struct client *client)
 {
-	ssize_t n = recv(k->watch.fd, k->in + k->in_len, sizeof(k->in) - k->in_len, MSG_DONTWAIT);
+	ssize_t n = recv(client->watch.fd, client->in + client->in_len,
+			 sizeof(client->in) - client->in_len, MSG_DONTWAIT);
 	size_t len;
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (!n)
 		return false;
-	k->in_len += (size_t)n;
-	len = request_length(k->in, k->in_len);
+	client->in_len += (size_t)n;
+	len = request_length(client->in, client->in_len);
 	if (len)
-		serve(k, len);
-	else if (k->in_len == sizeof(k->in))
-		answer(k, 431, CC_METRICS_PROMETHEUS, false);
+		serve(client, len);
+	else if (client->in_len == sizeof(client->in))
+		answer(client, 431, CC_METRICS_PROMETHEUS, false);
 	else
 		return true;
-	return client_write(k);
+	return client_write(client);
 }
 
-static bool client_discard(struct client *k)
+static bool client_discard(struct client *client)
 {
-	ssize_t n = recv(k->watch.fd, k->in, sizeof(k->in), MSG_DONTWAIT);
+	ssize_t n = recv(client->watch.fd, client->in, sizeof(client->in), MSG_DONTWAIT);
 
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static void on_client(struct cc_watch *w, uint32_t events)
 {
-	static bool (*const handlers[])(struct client *k) = {
+	static bool (*const handlers[])(struct client *client) = {
 		[CLIENT_READ] = client_read,
 		[CLIENT_WRITE] = client_write,
 		[CLIENT_LINGER] = client_discard,
 	};
-	struct client *k = cc_list_entry(w, struct client, watch);
+	struct client *client = cc_list_entry(w, struct client, watch);
 
-	if (!handlers[k->state](k))
-		client_free(k);
+	if (!handlers[client->state](client))
+		client_free(client);
 }
 
 static void client_new(struct listener *l, int fd)
 {
-	struct client *k = malloc(sizeof(*k));
+	struct client *client = malloc(sizeof(*client));
 
-	if (!k) {
+	if (!client) {
 		close(fd);
 		return;
 	}
-	memset(k, 0, offsetof(struct client, in));
-	k->watch.fd = fd;
-	k->watch.fn = on_client;
-	k->listener = l;
-	k->deadline_ns = cc_now_ns() + CC_METRICS_CLIENT_NS;
-	if (cc_loop_add(l->server->loop, &k->watch, EPOLLIN)) {
+	memset(client, 0, offsetof(struct client, in));
+	client->watch.fd = fd;
+	client->watch.fn = on_client;
+	client->listener = l;
+	client->deadline_ns = cc_now_ns() + CC_METRICS_CLIENT_NS;
+	if (cc_loop_add(l->server->loop, &client->watch, EPOLLIN)) {
 		close(fd);
-		free(k);
+		free(client);
 		return;
 	}
-	cc_list_init(&k->node);
-	cc_list_add_tail(&l->clients, &k->node);
+	cc_list_init(&client->node);
+	cc_list_add_tail(&l->clients, &client->node);
 	l->nr_clients++;
 }
 
@@ -370,11 +371,11 @@ static void client_new(struct listener *l, int fd)
 static bool make_room(struct listener *l)
 {
 	cc_list_each(n, &l->clients) {
-		struct client *k = cc_list_entry(n, struct client, node);
+		struct client *client = cc_list_entry(n, struct client, node);
 
-		if (k->state == CLIENT_WRITE)
+		if (client->state == CLIENT_WRITE)
 			continue;
-		client_free(k);
+		client_free(client);
 		return true;
 	}
 	return false;
@@ -507,12 +508,12 @@ uint64_t cc_metrics_step(struct cc_metrics_server *s, uint64_t now_ns)
 		due = s->listen_due_ns;
 	for (int i = 0; i < 2; i++) {
 		cc_list_each_safe(n, &s->listeners[i].clients) {
-			struct client *k = cc_list_entry(n, struct client, node);
+			struct client *client = cc_list_entry(n, struct client, node);
 
-			if (now_ns >= k->deadline_ns)
-				client_free(k);
-			else if (k->deadline_ns < due)
-				due = k->deadline_ns;
+			if (now_ns >= client->deadline_ns)
+				client_free(client);
+			else if (client->deadline_ns < due)
+				due = client->deadline_ns;
 		}
 	}
 	return due;
