@@ -297,37 +297,69 @@ static int write_fully(int fd, const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* tmp: path of the object's directory with the temporary name appended. */
-static int make_tmp_file(const char *path, char tmp[PATH_MAX])
+/* tmp: path of the object's directory with a temporary name appended. */
+static int make_tmp_name(const char *path, char tmp[PATH_MAX])
 {
 	uint64_t random;
-	int n, fd;
+	int n;
 
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -errno;
 	n = snprintf(tmp, PATH_MAX, "%.*s/" TMP_PREFIX "%016llx",
 		     (int)(strrchr(path, '/') - path), path, (unsigned long long)random);
-	if (n < 0 || n >= PATH_MAX)
-		return -ENAMETOOLONG;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	return fd < 0 ? -errno : fd;
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* All of data under the name tmp, on the disk. */
-static int write_tmp_file(const char *path, char tmp[PATH_MAX], const void *data, size_t size)
+static int fill_file(int fd, const void *data, size_t size)
 {
-	int r, fd = make_tmp_file(path, tmp);
+	int r = write_fully(fd, data, size);
+
+	return r || !fsync(fd) ? r : -errno;
+}
+
+/*
+ * Has its name when it is whole, so that nothing is left behind by who is killed.  -EOPNOTSUPP: not with this
+ * file system, as NFS, or without /proc.
+ */
+static int write_unnamed(const char *tmp, const void *data, size_t size)
+{
+	char dir[PATH_MAX], self[32];
+	int r, fd;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(tmp, '/') - tmp), tmp);
+	fd = open(dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -EOPNOTSUPP;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	r = fill_file(fd, data, size);
+	if (!r && linkat(AT_FDCWD, self, AT_FDCWD, tmp, AT_SYMLINK_FOLLOW))
+		r = -EOPNOTSUPP;
+	close(fd);
+	return r;
+}
+
+static int write_named(const char *tmp, const void *data, size_t size)
+{
+	int r, fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 	if (fd < 0)
-		return fd;
-	r = write_fully(fd, data, size);
-	if (!r && fsync(fd))
-		r = -errno;
+		return -errno;
+	r = fill_file(fd, data, size);
 	if (close(fd) && !r)
 		r = -errno;
 	if (r)
 		unlink(tmp);
 	return r;
+}
+
+/* All of data under the name tmp, on the disk. */
+static int write_tmp_file(const char *path, char tmp[PATH_MAX], const void *data, size_t size)
+{
+	int r = make_tmp_name(path, tmp);
+
+	if (!r)
+		r = write_unnamed(tmp, data, size);
+	return r == -EOPNOTSUPP ? write_named(tmp, data, size) : r;
 }
 
 static int write_object(struct cc_store *s, bool create, const char *name, const void *data, size_t size)
