@@ -16,26 +16,12 @@
 #include "command.h"
 #include "config.h"
 #include "dm.h"
+#include "explanation.h"
 #include "scan.h"
 #include "ui.h"
 
 #define FAILURE_FRESH_MS (600 * 1000)	/* a chunk that failed longer ago is history */
 #define WAIT_LONG_MS 2000		/* a miss that waits longer is not just under way */
-
-enum level { LEVEL_OK, LEVEL_UNKNOWN, LEVEL_ODD, LEVEL_BAD };
-enum part { PART_DISK, PART_POOL, PART_HELPER, PART_STORE, NR_PARTS };
-
-static const char *const part_names[NR_PARTS] = { "disk", "pool", "helper", "store" };
-static const char *const level_names[] = { "ok", "?", "odd", "BAD" };
-
-struct explanation {
-	const char *name;
-	json_t *disk, *pool;		/* borrowed */
-	struct { enum level level; char line[400]; } parts[NR_PARTS];
-	char text[4096];		/* sentences */
-	char next[8][400];		/* commands */
-	unsigned int nr_next;
-};
 
 static const char help[] =
 	"Says in a few sentences why reads of DISK are slow, stuck or failing, and what\n"
@@ -47,7 +33,7 @@ static const char help[] =
 
 /* The state of a part; the first that is not good stays. */
 static void __attribute__((format(printf, 4, 5)))
-severity_mark(struct explanation *x, enum part part, enum level level, const char *fmt, ...)
+severity_mark(struct ctl_explanation *x, enum ctl_part part, enum ctl_level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -59,7 +45,7 @@ severity_mark(struct explanation *x, enum part part, enum level level, const cha
 	va_end(ap);
 }
 
-static void __attribute__((format(printf, 2, 3))) say(struct explanation *x, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) say(struct ctl_explanation *x, const char *fmt, ...)
 {
 	size_t used = strlen(x->text);
 	va_list ap;
@@ -71,7 +57,7 @@ static void __attribute__((format(printf, 2, 3))) say(struct explanation *x, con
 	va_end(ap);
 }
 
-static void __attribute__((format(printf, 2, 3))) next(struct explanation *x, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) next(struct ctl_explanation *x, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -82,29 +68,19 @@ static void __attribute__((format(printf, 2, 3))) next(struct explanation *x, co
 	va_end(ap);
 }
 
-static enum level worst(const struct explanation *x)
-{
-	enum level level = LEVEL_OK;
-
-	for (int i = 0; i < NR_PARTS; i++)
-		if (x->parts[i].level > level)
-			level = x->parts[i].level;
-	return level;
-}
-
-static const char *pool_name(const struct explanation *x)
+static const char *pool_name(const struct ctl_explanation *x)
 {
 	return ctl_string(x->pool, "name");
 }
 
-static const json_t *helper(const struct explanation *x)
+static const json_t *helper(const struct ctl_explanation *x)
 {
 	return json_object_get(x->pool, "helper");
 }
 
 /* ---- disk ---- */
 
-static void check_disk(struct explanation *x)
+static void check_disk(struct ctl_explanation *x)
 {
 	uint64_t fast = ctl_number(x->disk, "hits") + ctl_number(x->disk, "holes");
 	uint64_t all = fast + ctl_number(x->disk, "misses") + ctl_number(x->disk, "coalesced");
@@ -133,7 +109,7 @@ static void check_disk(struct explanation *x)
 /* ---- pool ---- */
 
 /* Slots that leave before they were of use: more chunks are wanted than there is room for. */
-static void check_size(struct explanation *x)
+static void check_size(struct ctl_explanation *x)
 {
 	uint64_t slots = ctl_number(x->pool, "slots"), fills = ctl_number(x->pool, "fills");
 	uint64_t evictions = ctl_number(x->pool, "evictions");
@@ -150,7 +126,7 @@ static void check_size(struct explanation *x)
 	next(x, "chunkctl top");
 }
 
-static void check_pool(struct explanation *x)
+static void check_pool(struct ctl_explanation *x)
 {
 	const char *name = pool_name(x);
 
@@ -201,7 +177,7 @@ static char process_state(uint64_t pid)
 	return end && end[1] == ' ' ? end[2] : 0;
 }
 
-static void helper_silent(struct explanation *x)
+static void helper_silent(struct ctl_explanation *x)
 {
 	uint64_t pid = ctl_number(x->pool, "helper_pid");
 	bool stopped = process_state(pid) == 'T';
@@ -216,7 +192,7 @@ static void helper_silent(struct explanation *x)
 	next(x, "systemctl restart chunkcached@%s", pool_name(x));
 }
 
-static void helper_dead(struct explanation *x)
+static void helper_dead(struct ctl_explanation *x)
 {
 	severity_mark(x, PART_HELPER, LEVEL_BAD, "not running");
 	say(x, "The helper of %s does not run: what is cached is still read, all else waits until a "
@@ -225,7 +201,7 @@ static void helper_dead(struct explanation *x)
 	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
-static void helper_not_attached(struct explanation *x)
+static void helper_not_attached(struct ctl_explanation *x)
 {
 	const char *why = ctl_string(helper(x), "reason");
 
@@ -235,7 +211,7 @@ static void helper_not_attached(struct explanation *x)
 	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
-static void helper_draining(struct explanation *x)
+static void helper_draining(struct ctl_explanation *x)
 {
 	severity_mark(x, PART_HELPER, LEVEL_BAD, "an earlier helper's writes are not over");
 	say(x, "The last helper of %s is gone, but writes that it began are not over, or somebody "
@@ -244,7 +220,7 @@ static void helper_draining(struct explanation *x)
 	next(x, "systemctl restart chunkcached@%s", pool_name(x));
 }
 
-static void check_helper(struct explanation *x)
+static void check_helper(struct ctl_explanation *x)
 {
 	const char *state = ctl_string(x->pool, "helper_state");
 	const json_t *h = helper(x);
@@ -274,7 +250,7 @@ static void check_helper(struct explanation *x)
 
 /* ---- manifest ---- */
 
-static void check_manifest(struct explanation *x)
+static void check_manifest(struct ctl_explanation *x)
 {
 	const char *manifest = ctl_string(x->disk, "manifest");
 	const char *reason = ctl_string(x->disk, "reason");
@@ -300,7 +276,7 @@ static void check_manifest(struct explanation *x)
 
 /* ---- store ---- */
 
-static const json_t *find_store(const struct explanation *x)
+static const json_t *find_store(const struct ctl_explanation *x)
 {
 	const json_t *store;
 	size_t i;
@@ -321,7 +297,7 @@ static bool store_fails(const json_t *store)
 		(!answered || json_integer_value(answered) > (json_int_t)ctl_number(store, "failed_ms")));
 }
 
-static void store_bad(struct explanation *x, const json_t *store)
+static void store_bad(struct ctl_explanation *x, const json_t *store)
 {
 	const char *name = ctl_string(store, "name");
 	char span[CTL_CELL];
@@ -344,7 +320,7 @@ static void store_bad(struct explanation *x, const json_t *store)
 	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
-static void check_store(struct explanation *x)
+static void check_store(struct ctl_explanation *x)
 {
 	const json_t *store = find_store(x);
 	const char *name = ctl_string(x->disk, "store");
@@ -362,11 +338,11 @@ static void check_store(struct explanation *x)
 
 /* ---- chunks that could not be had ---- */
 
-static void check_failure(struct explanation *x)
+static void check_failure(struct ctl_explanation *x)
 {
 	const json_t *f = json_object_get(x->disk, "failure");
 	bool corrupt = !strcmp(ctl_string(f, "result"), "corrupt");
-	enum level level = ctl_number(f, "age_ms") < FAILURE_FRESH_MS ? LEVEL_BAD : LEVEL_ODD;
+	enum ctl_level level = ctl_number(f, "age_ms") < FAILURE_FRESH_MS ? LEVEL_BAD : LEVEL_ODD;
 	char span[CTL_CELL];
 
 	if (!f)
@@ -388,7 +364,7 @@ static void check_failure(struct explanation *x)
 }
 
 /* What the kernel has counted and the helper does not tell of (any more). */
-static void check_errors(struct explanation *x)
+static void check_errors(struct ctl_explanation *x)
 {
 	uint64_t timeouts = ctl_number(x->disk, "errors_timeout");
 	uint64_t others = ctl_number(x->disk, "errors_other");
@@ -417,7 +393,7 @@ static void check_errors(struct explanation *x)
 /* ---- waiting ---- */
 
 /* Reads wait though every part is well: what for? */
-static void explain_waits(struct explanation *x)
+static void explain_waits(struct ctl_explanation *x)
 {
 	const json_t *w = json_object_get(x->disk, "waiting_chunks");
 	uint64_t fetching = ctl_number(w, "fetching"), slot = ctl_number(w, "fetched");
@@ -441,7 +417,7 @@ static void explain_waits(struct explanation *x)
 	next(x, "chunkctl top");
 }
 
-static void check_waits(struct explanation *x)
+static void check_waits(struct ctl_explanation *x)
 {
 	uint64_t waiting = ctl_number(x->disk, "waiting");
 	char span[CTL_CELL];
@@ -451,11 +427,11 @@ static void check_waits(struct explanation *x)
 	say(x, "%" PRIu64 " read%s now, the oldest for %s.", waiting,
 	    waiting == 1 ? " waits" : "s wait",
 	    ctl_time_text(ctl_number(x->disk, "oldest_wait_ms") * 1000.0, span));
-	if (worst(x) == LEVEL_OK)
+	if (ctl_explanation_worst(x) == LEVEL_OK)
 		explain_waits(x);
 }
 
-static void say_well(struct explanation *x)
+static void say_well(struct ctl_explanation *x)
 {
 	uint64_t n[CTL_NR_WAIT];
 	char half[CTL_CELL], most[CTL_CELL];
@@ -468,38 +444,7 @@ static void say_well(struct explanation *x)
 		    ctl_time_text(ctl_wait_quantile(n, 0.99), most));
 }
 
-/* ---- telling ---- */
-
-static void print_text(const struct explanation *x, const struct ctl_ui *ui)
-{
-	static const enum ctl_color colors[] = { CTL_GREEN, CTL_DIM, CTL_YELLOW, CTL_RED };
-
-	for (int i = 0; i < NR_PARTS; i++) {
-		printf("  %-7s %s%-4s%s ", part_names[i], ctl_color(ui, colors[x->parts[i].level]),
-		       level_names[x->parts[i].level], ctl_color(ui, CTL_PLAIN));
-		ctl_wrap(x->parts[i].line, 15, ui->columns);
-	}
-	putchar('\n');
-	ctl_wrap(x->text, 0, ui->columns < 80 ? ui->columns : 80);
-	for (unsigned int i = 0; i < x->nr_next; i++)
-		printf("%s%s%s%s%s\n", i ? "" : "\n", i ? "      " : "Next: ",
-		       ctl_color(ui, CTL_BOLD), x->next[i], ctl_color(ui, CTL_PLAIN));
-}
-
-static int print_json(const struct explanation *x)
-{
-	json_t *parts = json_object(), *steps = json_array();
-
-	for (int i = 0; i < NR_PARTS; i++)
-		json_object_set_new(parts, part_names[i],
-				    json_pack("{s:s, s:s}", "state", level_names[x->parts[i].level],
-					      "text", x->parts[i].line));
-	for (unsigned int i = 0; i < x->nr_next; i++)
-		json_array_append_new(steps, json_string(x->next[i]));
-	return ctl_print_json(json_pack("{s:i, s:s, s:b, s:o, s:s, s:o}", "v", 1, "disk", x->name,
-					"well", worst(x) == LEVEL_OK, "parts", parts, "text", x->text,
-					"next", steps));
-}
+/* ---- the command ---- */
 
 /* No disk of ours has that name: say what is there. */
 static int no_such_disk(const char *name)
@@ -522,7 +467,7 @@ static int no_such_disk(const char *name)
 	return CTL_FAILED;
 }
 
-static int explain(struct explanation *x, bool json)
+static int explain(struct ctl_explanation *x, bool json)
 {
 	struct ctl_ui ui;
 
@@ -537,18 +482,18 @@ static int explain(struct explanation *x, bool json)
 	if (!x->text[0])
 		say_well(x);
 	if (json) {
-		if (print_json(x))
+		if (ctl_explanation_json(x))
 			return CTL_FAILED;
 	} else {
 		ctl_ui_init(&ui);
-		print_text(x, &ui);
+		ctl_explanation_print(x, &ui);
 	}
-	return worst(x) == LEVEL_OK ? CTL_OK : CTL_DAMAGE;
+	return ctl_explanation_worst(x) == LEVEL_OK ? CTL_OK : CTL_DAMAGE;
 }
 
 static int explain_disk(const char *name, bool json)
 {
-	struct explanation x = { .name = name };
+	struct ctl_explanation x = { .name = name };
 	bool unreadable = false;
 	json_t *pools;
 	int r = ctl_scan(&pools, &unreadable);
