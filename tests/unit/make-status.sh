@@ -37,7 +37,7 @@ targets=(
 	"check-install|SETUP_STATUS=1 PART_STATUS=1"
 	"lint|SETUP_STATUS=1 LINT_STATUS=1"
 	"demo|SETUP_STATUS=1 PART_STATUS=1"
-	"bench|SETUP_STATUS=1 CC_STATUS=1 VM_STATUS=1 REPORT_STATUS=1"
+	"bench|SETUP_STATUS=1 CC_STATUS=1 VM_STATUS=1 POLICY_STATUS=1 REPORT_STATUS=1"
 	"bench-fetch|SETUP_STATUS=1 CC_STATUS=1 FIGURE=2 MEASURE_STATUS=1"
 	"bench-boot|SETUP_STATUS=1 CC_STATUS=1 FIGURE=2 MEASURE_STATUS=1"
 )
@@ -108,6 +108,7 @@ stub_ends() {
 	stub "$tree/tests/vm/selftest" "exit \${SELFTEST_STATUS:-0}"
 	stub "$tree/tests/vm/detect/run" "exit \${SELFTEST_STATUS:-0}"
 	stub "$tree/tests/bench/report" "exit \${REPORT_STATUS:-0}"
+	stub "$tree/tests/bench/compare-policies" "exit \${POLICY_STATUS:-0}"
 	for f in demo install s3; do
 		stub "$tree/tests/$f/run" "exit \${PART_STATUS:-0}"
 	done
