@@ -439,6 +439,40 @@ static void test_end_of_patience(void)
 	cc_store_close(s);
 }
 
+static void *hurry_soon(void *arg)
+{
+	nap_ms(1000);
+	cc_store_hurry(arg);
+	return NULL;
+}
+
+/* Whoever is to end the program does not wait for the store. */
+static void test_hurry(void)
+{
+	struct cc_store_config c;
+	struct cc_store *s = open_patient(&c, 60000);
+	enum cc_store_result r;
+	unsigned int ms;
+	pthread_t thread;
+	uint64_t start;
+
+	httpd_script(&h, "");
+	get(s, "none");
+	httpd_script(&h, "status=503");
+	start = cc_now_ns();
+	if (pthread_create(&thread, NULL, hurry_soon, s))
+		httpd_fatal("pthread_create");
+	r = put(s, "obj");
+	ms = ms_since(start);
+	ok(r == CC_STORE_ERROR && ms < 10000, "patience ends when told to, in %u ms: %s", ms, err);
+	pthread_join(thread, NULL);
+	start = cc_now_ns();
+	r = put(s, "obj");
+	ms = ms_since(start);
+	ok(r == CC_STORE_ERROR && ms < 10000, "nor has anybody any after that: %u ms", ms);
+	cc_store_close(s);
+}
+
 /* Only a stall counts, not the time. */
 static void test_slow_answers(void)
 {
@@ -595,6 +629,7 @@ int main(void)
 	test_first_request();
 	test_outages();
 	test_end_of_patience();
+	test_hurry();
 	test_slow_answers();
 	httpd_stop(&h);
 	httpd_start_slow(&h, "60000");

@@ -16,6 +16,7 @@
 
 #define LEASES "leases/"
 #define LOOK_MAX 256
+#define ABANDON_SECONDS 3
 #define LEASE_PREFIX 40
 
 static const char *const kinds[] = { "import", "gc", "name" };
@@ -104,11 +105,11 @@ static int begin_lease(struct cc_lease *l, struct cc_store *s, enum cc_lease_kin
 
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return -errno;
-	l->store = s;
 	if (image)
 		hash_name(image, l->name);
 	make_prefix(l, kind, prefix, sizeof(prefix));
 	pthread_mutex_lock(&l->lock);
+	l->store = s;
 	snprintf(l->object, sizeof(l->object), "%s%016" PRIx64, prefix, random);
 	l->stop = false;
 	l->lapsed = false;
@@ -175,18 +176,30 @@ void cc_lease_drop(struct cc_lease *l)
 	cc_store_delete(l->store, l->object, err, sizeof(err));
 }
 
+/* A renewal that hangs is not waited for longer; should it arrive after all, the lease lapses by itself. */
+static void await_thread(struct cc_lease *l)
+{
+	struct timespec due;
+
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	due.tv_sec += ABANDON_SECONDS;
+	pthread_clockjoin_np(l->thread, NULL, CLOCK_MONOTONIC, &due);
+}
+
 void cc_lease_abandon(struct cc_lease *l)
 {
+	struct cc_store *store;
 	char err[256];
-	bool put;
 
-	if (let_go(l))
-		pthread_join(l->thread, NULL);
 	pthread_mutex_lock(&l->lock);
-	put = l->object[0];
+	store = l->store;
 	pthread_mutex_unlock(&l->lock);
-	if (put)
-		cc_store_delete(l->store, l->object, err, sizeof(err));
+	if (!store)
+		return;
+	cc_store_hurry(store);
+	if (let_go(l))
+		await_thread(l);
+	cc_store_delete(store, l->object, err, sizeof(err));
 }
 
 bool cc_lease_holds(struct cc_lease *l)

@@ -32,12 +32,12 @@
 enum cc_lease_kind { CC_LEASE_IMPORT, CC_LEASE_GC, CC_LEASE_NAME };
 
 struct cc_lease {
-	struct cc_store *store;
 	char name[17];			/* hash of the image's, with CC_LEASE_NAME */
 	pthread_t thread;		/* renews it */
 	pthread_mutex_t lock;		/* the rest */
 	pthread_cond_t wake;
-	char object[64];		/* "": none was put yet */
+	struct cc_store *store;		/* NULL: it was never taken */
+	char object[64];
 	bool held, stop;
 	bool lapsed;			/* once overdue: whatever it is renewed to, others saw it dead */
 	uint64_t renewed_ns;		/* of a clock that goes on while the machine sleeps */
@@ -58,7 +58,7 @@ bool cc_lease_is_name(const char *object);
 void cc_lease_drop(struct cc_lease *l);
 /*
  * From another thread, before the program ends: gives it back, however far its owner is with taking or
- * dropping it; of a lease that is CC_LEASE_INIT as well.
+ * dropping it; of a lease that is CC_LEASE_INIT as well.  The store is not waited for any more (cc_store_hurry()).
  */
 void cc_lease_abandon(struct cc_lease *l);
 /* Was it always renewed in time?  Else others may have taken us for dead: stop, whatever it is. */

@@ -2,6 +2,9 @@
 /* What is known of a store that a long job needs; see patience.h. */
 #include "patience.h"
 
+#include <errno.h>
+#include <time.h>
+
 #include "clock.h"
 
 #define MAX_ACTIVE	256		/* as many as there may be connections */
@@ -30,6 +33,26 @@ void cc_patience_start(struct cc_patience *p, unsigned int patience_ms, cc_patie
 	p->arg = arg;
 }
 
+void cc_patience_end_now(struct cc_patience *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->ended = true;
+	pthread_cond_broadcast(&p->room);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void cc_patience_sleep(struct cc_patience *p, unsigned int ms)
+{
+	uint64_t until_ns = cc_now_ns() + ms * CC_MS;
+	const struct timespec until = { until_ns / CC_SECOND, until_ns % CC_SECOND };
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->ended && r != ETIMEDOUT)
+		r = pthread_cond_clockwait(&p->room, &p->lock, CLOCK_MONOTONIC, &until);
+	pthread_mutex_unlock(&p->lock);
+}
+
 bool cc_patience_enter(struct cc_patience *p)
 {
 	bool answered;
@@ -37,10 +60,10 @@ bool cc_patience_enter(struct cc_patience *p)
 	if (!p->on)
 		return false;
 	pthread_mutex_lock(&p->lock);
-	while (!cc_pace_has_room(&p->pace))
+	while (!cc_pace_has_room(&p->pace) && !p->ended)
 		pthread_cond_wait(&p->room, &p->lock);
 	p->pace.active++;
-	answered = p->answered;
+	answered = p->answered && !p->ended;
 	pthread_mutex_unlock(&p->lock);
 	return answered;
 }

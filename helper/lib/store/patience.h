@@ -39,6 +39,7 @@ struct cc_patience {
 	pthread_mutex_t lock;		/* covers what follows */
 	pthread_cond_t room;
 	struct cc_pace pace;
+	bool ended;			/* by cc_patience_end_now() */
 	bool answered;			/* once at least */
 	uint64_t away_ns;		/* nothing has gone well since; 0: the last one did */
 	bool told;			/* fn knows that it is away */
@@ -47,6 +48,11 @@ struct cc_patience {
 void cc_patience_init(struct cc_patience *p);
 void cc_patience_destroy(struct cc_patience *p);
 void cc_patience_start(struct cc_patience *p, unsigned int patience_ms, cc_patience_fn *fn, void *arg);
+
+/* The program is to end: nobody is patient any more, those who wait go on at once.  Any thread. */
+void cc_patience_end_now(struct cc_patience *p);
+/* Between two attempts. */
+void cc_patience_sleep(struct cc_patience *p, unsigned int ms);
 
 /* Waits until there may be one more request.  Returns true if it is to be patient. */
 bool cc_patience_enter(struct cc_patience *p);

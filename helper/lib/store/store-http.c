@@ -189,14 +189,6 @@ static bool run_attempt(struct http_store *s, struct line *l, const struct cc_ht
 
 /* ---- with retries ---- */
 
-static void sleep_for_ms(unsigned int ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	while (nanosleep(&ts, &ts) && errno == EINTR)
-		;
-}
-
 /*
  * An answer to a HEAD has no body that could say why it is a refusal, and with some proxies no length: the same
  * is asked by a GET of one byte.
@@ -308,7 +300,7 @@ static void run_request(struct http_store *s, struct line *l, struct cc_http_req
 		if (req->patient ? !cc_patience_lasts(&s->patience, failed_ns, delay, o->reason) :
 		    cc_now_ns() + delay * CC_MS >= deadline_ns)
 			break;
-		sleep_for_ms(delay);
+		cc_patience_sleep(&s->patience, delay);
 	}
 	cc_sigpipe_restore(&signals);
 }
@@ -551,6 +543,11 @@ static void http_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg)
 	cc_patience_start(&http_store_of(s)->patience, s->config->patience_ms, fn, arg);
 }
 
+static void http_hurry(struct cc_store *s)
+{
+	cc_patience_end_now(&http_store_of(s)->patience);
+}
+
 static void http_close(struct cc_store *store)
 {
 	struct http_store *s = http_store_of(store);
@@ -574,6 +571,7 @@ static const struct cc_store_ops http_ops = {
 	.remove = http_delete,
 	.list = http_list,
 	.be_patient = http_be_patient,
+	.hurry = http_hurry,
 	.close = http_close,
 };
 

@@ -34,6 +34,7 @@ struct cc_store_ops {
 	enum cc_store_result (*list_leftovers)(struct cc_store *s, const char *prefix, cc_store_list_fn *fn,
 					       void *arg, char *err, size_t errlen);
 	void (*be_patient)(struct cc_store *s, cc_patience_fn *fn, void *arg); /* or NULL */
+	void (*hurry)(struct cc_store *s); /* or NULL */
 	void (*close)(struct cc_store *s);
 };
 

@@ -163,6 +163,12 @@ void cc_store_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg)
 		s->ops->be_patient(s, fn, arg);
 }
 
+void cc_store_hurry(struct cc_store *s)
+{
+	if (s->ops->hurry)
+		s->ops->hurry(s);
+}
+
 enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,
 				  void **ret_data, size_t *ret_size, char *err, size_t errlen)
 {

@@ -44,6 +44,8 @@ int cc_store_link(struct cc_store *s, struct cc_store *const *all, unsigned int 
  * the kernel says of a file is final.
  */
 void cc_store_be_patient(struct cc_store *s, cc_patience_fn *fn, void *arg);
+/* From any thread: the program is to end, requests are not patient any more, those under way neither. */
+void cc_store_hurry(struct cc_store *s);
 
 /*
  * Blocking object operations, with the store's retries and timeouts.  On failure a line for people
