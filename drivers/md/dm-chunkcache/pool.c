@@ -366,8 +366,9 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo)
 		       geo->nr_slots);
 	WRITE_ONCE(pool->geo.nr_slots, geo->nr_slots);
 	pool->geo.slots_end = geo->slots_end;
-	cc_slots_resize(&pool->slots, geo->nr_slots);
 	mutex_unlock(&pool->cmd);
+	/* Seconds for a large device; of a pool's tables one is resumed at a time. */
+	cc_slots_resize(&pool->slots, geo->nr_slots);
 }
 
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
