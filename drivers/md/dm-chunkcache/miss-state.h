@@ -16,8 +16,8 @@ struct cc_waiters {
 	struct bio_list plain;		/* a mapping is enough for them; in the order they came */
 	struct bio_list failed;		/* on the cache device: they want MISS_DATA */
 	u32 nr_plain, nr_failed;
-	u32 from, to;			/* all that they want of the chunk is in between; bytes */
-	u64 oldest;			/* when the first of them came, ns; U64_MAX: none */
+	u32 from, to;			/* what they want of the chunk is within, bytes */
+	u64 oldest;			/* none of them came before, ns; U64_MAX: there are none */
 };
 
 struct cc_miss {
