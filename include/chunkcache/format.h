@@ -12,12 +12,15 @@
  *	manifest_offset	manifest area		manifest_size
  *	table_offset	slot table		table_size, at least nr_slots * 64; the rest
  *						is room for the pool to grow
+ *	journal_offset	journal			journal_size, chunkcache/journal.h; only
+ *						with CC_SB_JOURNAL
  *	slots_offset	slots			nr_slots * slot_size
  *	CC_TAIL_SIZE from the end		zeros
  *
  * slots_offset is a multiple of 1 MiB and of the slot size.  Offsets and sizes are
- * multiples of 4096.  Nothing but the superblocks has to survive: the rest is a cache of
- * what is in the store and is checked by SHA-256 before it is believed.
+ * multiples of 4096.  Nothing but the superblocks has to survive in a pool without a journal: the
+ * rest is a cache of what is in the store and is checked by SHA-256 before it is believed.  A journal
+ * and the slots that it names have what guests wrote and no store has yet.
  *
  * Areas and slots hold what tenants chose, and must not lie where anybody looks for the
  * signature of a file system, RAID or the like: see CC_HEAD_SIZE and CC_TAIL_SIZE.  Slots
@@ -67,6 +70,7 @@
  * bcachefs at 1 MiB, the labels of ZFS in the last 768 KiB, md, DDF, IMSM, GPT behind them.
  */
 #define CC_TAIL_SIZE		(2 << 20)
+#define CC_SB_JOURNAL		(1u << 0)	/* incompat: there is a journal */
 #define CC_NR_SLOTS_MAX		((1u << 29) - 1)	/* numbers have 29 bits: 32 TiB of 64 KiB */
 #define CC_TABLE_SIZE_MAX	(1ULL << 35)	/* an entry for each number of a slot */
 
@@ -75,7 +79,7 @@ struct cc_superblock {
 	__le32	version;		/* CC_SB_VERSION */
 	__le32	crc;			/* CRC-32C of all CC_SB_SIZE bytes */
 	__u8	uuid[16];
-	__le32	incompat;		/* feature bits; an unknown one: refuse (none defined) */
+	__le32	incompat;		/* feature bits; an unknown one: refuse */
 	__le32	slot_shift;		/* log2 of the slot size in bytes */
 	__le64	nr_slots;
 	__le64	manifest_offset;
@@ -85,7 +89,10 @@ struct cc_superblock {
 	__le64	slots_offset;
 	__le64	created;		/* seconds since 1970, for people */
 	__le64	sequence;		/* the valid copy with the larger one counts */
-	__u8	reserved[CC_SB_SIZE - 104];
+	__le64	journal_offset;		/* these three with CC_SB_JOURNAL, else 0 */
+	__le64	journal_size;		/* a multiple of CC_JOURNAL_POSITION */
+	__le64	dirty_max;		/* slots that may hold what no store has, at most */
+	__u8	reserved[CC_SB_SIZE - 128];
 };
 
 /*

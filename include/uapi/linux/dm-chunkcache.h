@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * Netlink protocol between dm-chunkcache.ko and its helper, version 1.
+ * Netlink protocol between dm-chunkcache.ko and its helper, version 2.
  *
  * Generic netlink family "chunkcache", in the initial network namespace only.
  * Every command needs CAP_NET_ADMIN and CAP_SYS_ADMIN.  All but ATTACH,
@@ -71,6 +71,18 @@
  *        CHUNKCACHE_A_DIGEST       32 bytes  SHA-256 of the manifest
  *        CHUNKCACHE_A_DISK_SECTORS u64   length of the disk, 512-byte sectors
  *        CHUNKCACHE_A_DISK_STATE   u32   enum chunkcache_disk_state
+ *      of a volume instead of DIGEST:
+ *        CHUNKCACHE_A_VOLUME_UUID  16 bytes
+ *        CHUNKCACHE_A_VOLUME_STATE u32   enum chunkcache_volume_state
+ *        CHUNKCACHE_A_VOLUME       u32   handle in the journal; 0 before VOLUME_START
+ *        CHUNKCACHE_A_TERM         u32   0 before VOLUME_START
+ *        CHUNKCACHE_A_FIRST_LOG    u64   number of the chunk that stands for log chunk index 0:
+ *                                        misses and mappings of log chunk index i have number
+ *                                        FIRST_LOG + i
+ *        CHUNKCACHE_A_NR_LOGS      u32   log chunks that VOLUME_LOAD brought; those that the kernel
+ *                                        opens in TERM have the indexes from there on, in the order of
+ *                                        their numbers, which count from 0
+ *        CHUNKCACHE_A_DURABLE_STORE flag a flush waits for COMMITTED
  *
  * DISK_STATE: the manifest of a disk is loaded, or refused and why.
  *   While REFUSED, reads of unmapped chunks fail at once with EIO; LOADED
@@ -155,6 +167,72 @@
  *   in:  SESSION, CHUNKCACHE_A_FAILS array of struct chunkcache_fail
  *   out: REFUSED: ENOENT no such disk or miss; ESTALE other cookie; EINVAL class
  *
+ * JOURNAL_GET: how far the journal is (chunkcache/journal.h).
+ *   in:  SESSION
+ *   out: CHUNKCACHE_A_JOURNAL_STATE u32   enum chunkcache_journal_state
+ *        CHUNKCACHE_A_JOURNAL_HEAD  u64   number of the last page that is durable; 0: none in
+ *                                         this instance
+ *        CHUNKCACHE_A_JOURNAL_TAIL  u64
+ *        CHUNKCACHE_A_DIRTY_MAX     u64   slots that may be LOG
+ *
+ * JOURNAL_RESUME: recovery has read the journal and claimed its slots: RECOVERING -> RUNNING.  Only then
+ *   slots are handed out and evicted.
+ *   in:  SESSION
+ *        CHUNKCACHE_A_JOURNAL_HEAD  u64   number of the next page to be written: above all
+ *                                         that were seen, valid or not counted
+ *        CHUNKCACHE_A_JOURNAL_PREV  u64   the last page that counts; 0: none
+ *        CHUNKCACHE_A_JOURNAL_TAIL  u64   the oldest that counts, or HEAD
+ *   errno: EBUSY it is not RECOVERING; ERANGE not TAIL <= PREV < HEAD, or more pages than positions
+ *
+ * JOURNAL_ADD: append records of the helper's and write them; what was added counts when it is read in
+ *   the journal.  COMMITTED wakes flushes of a volume with DURABLE_STORE.
+ *   in:  SESSION
+ *        CHUNKCACHE_A_RECORDS  array of struct chunkcache_record, 1..CHUNKCACHE_RECORD_BATCH_MAX
+ *   errno: EBUSY it is not RUNNING; ENOSPC the ring is full; EINVAL type or reserved field
+ *
+ * JOURNAL_TRIM: pages below TAIL are needed no more.  Their positions are used again when a page that
+ *   says so is durable.
+ *   in:  SESSION, JOURNAL_TAIL
+ *   errno: ERANGE below the present one or above the page that takes records
+ *
+ * SLOT_CLAIM: in recovery: these slots hold log chunks: FREE -> LOG.
+ *   in:  SESSION, CHUNKCACHE_A_SLOTS array, gen 0
+ *   out: CHUNKCACHE_A_SLOTS with generations, all of them, or an error
+ *   errno: EBUSY it is not RECOVERING; ERANGE a number; ESTALE one was handed out before
+ *
+ * SLOT_CLEAN: the log chunk is in the store and COMMITTED is durable: LOG -> VALID.
+ *   in:  SESSION, CHUNKCACHE_A_SLOTS exactly one, CHUNKCACHE_A_KEY
+ *   errno: ESTALE not LOG at this generation; EBUSY it still takes writes
+ *
+ * SLOT_DROP: nobody will read the log chunk any more: LOG -> DYING.
+ *   in:  SESSION, CHUNKCACHE_A_SLOTS 1..CHUNKCACHE_SLOT_BATCH_MAX
+ *   out: REFUSED, as SLOT_CLEAN
+ *
+ * VOLUME_LOAD: what the volume's blocks are, before VOLUME_START; any number of messages.
+ *   in:  SESSION, DISK
+ *        CHUNKCACHE_A_LOGS     (optional) array of struct chunkcache_log, at most
+ *                              CHUNKCACHE_EXTENT_BATCH_MAX: the log chunks with the next indexes, in
+ *                              ascending order of their numbers, guest's behind the cleaner's
+ *        CHUNKCACHE_A_EXTENTS  (optional) array of struct chunkcache_extent, likewise
+ *   errno: ENOENT no such volume; EBUSY it was started; ERANGE block, place or slot; ESTALE a slot's
+ *          generation; EINVAL order, reserved fields.  What came before the bad record stays
+ *
+ * VOLUME_START: the volume is owned and loaded: NEW -> RUNNING; appends its VOLUME record.  Held I/O goes on.
+ *   in:  SESSION, DISK, CHUNKCACHE_A_VOLUME 1..65535, not used by another, CHUNKCACHE_A_TERM 1..
+ *        CC_LOG_TERM_MAX, above that of each log chunk loaded
+ *   errno: ENOENT; EBUSY it was started, or the journal is not RUNNING; EEXIST the handle; ERANGE
+ *
+ * VOLUME_CUT: put a cut into the journal, unless nothing was written since the last.  Answers at once;
+ *   CHUNKCACHE_PENDING_JOURNAL rings when it is durable.  A log chunk with 16 cuts in it is closed.
+ *   in:  SESSION, DISK
+ *        CHUNKCACHE_A_SEAL  flag (optional) also close the open log chunk
+ *   errno: ENOENT; EBUSY it is not RUNNING
+ *
+ * VOLUME_FAIL: the volume is somebody else's now, or can't be had: all I/O fails from here on with EIO.  Its
+ *   slots stay LOG.
+ *   in:  SESSION, DISK, REASON as in DISK_STATE
+ *   errno: ENOENT
+ *
  * STATS_GET (dump, from any privileged socket): one message for each pool and disk.
  *   in:  nothing
  *   out: CHUNKCACHE_A_POOL_NAME; for a disk also CHUNKCACHE_A_DISK_NAME
@@ -169,8 +247,8 @@
 #include <linux/types.h>
 
 #define CHUNKCACHE_GENL_NAME		"chunkcache"
-#define CHUNKCACHE_GENL_VERSION		1
-#define CHUNKCACHE_PROTOCOL_VERSION	1
+#define CHUNKCACHE_GENL_VERSION		2
+#define CHUNKCACHE_PROTOCOL_VERSION	2
 
 #define CHUNKCACHE_STORE_NAME_MAX	63	/* bytes, without the NUL: [a-zA-Z0-9._-] */
 #define CHUNKCACHE_REASON_MAX		127	/* bytes, without the NUL */
@@ -179,6 +257,8 @@
 #define CHUNKCACHE_SLOT_BATCH_MAX	1024
 #define CHUNKCACHE_MAP_BATCH_MAX	1024
 #define CHUNKCACHE_MAP_CHUNKS_MAX	(1u << 24)	/* of all records of a MAP */
+#define CHUNKCACHE_RECORD_BATCH_MAX	100
+#define CHUNKCACHE_EXTENT_BATCH_MAX	2048
 #define CHUNKCACHE_DATA_MAX		61440	/* 60 KiB: an attribute's length has 16 bits */
 
 enum chunkcache_cmd {
@@ -198,6 +278,17 @@ enum chunkcache_cmd {
 	CHUNKCACHE_CMD_MISS_DATA,
 	CHUNKCACHE_CMD_MISS_FAIL,
 	CHUNKCACHE_CMD_STATS_GET,
+	CHUNKCACHE_CMD_JOURNAL_GET,
+	CHUNKCACHE_CMD_JOURNAL_RESUME,
+	CHUNKCACHE_CMD_JOURNAL_ADD,
+	CHUNKCACHE_CMD_JOURNAL_TRIM,
+	CHUNKCACHE_CMD_SLOT_CLAIM,
+	CHUNKCACHE_CMD_SLOT_CLEAN,
+	CHUNKCACHE_CMD_SLOT_DROP,
+	CHUNKCACHE_CMD_VOLUME_LOAD,
+	CHUNKCACHE_CMD_VOLUME_START,
+	CHUNKCACHE_CMD_VOLUME_CUT,
+	CHUNKCACHE_CMD_VOLUME_FAIL,
 	__CHUNKCACHE_CMD_AFTER_LAST
 };
 #define CHUNKCACHE_CMD_MAX (__CHUNKCACHE_CMD_AFTER_LAST - 1)
@@ -240,6 +331,22 @@ enum chunkcache_attr {
 	CHUNKCACHE_A_SLOT_INFO,		/* struct chunkcache_slot_info[] */
 	CHUNKCACHE_A_STATS,		/* u64[], enum chunkcache_stat */
 	CHUNKCACHE_A_UNDRAINED,		/* u32 */
+	CHUNKCACHE_A_VOLUME_UUID,	/* 16 bytes */
+	CHUNKCACHE_A_VOLUME_STATE,	/* u32, enum chunkcache_volume_state */
+	CHUNKCACHE_A_VOLUME,		/* u32, handle in the journal */
+	CHUNKCACHE_A_TERM,		/* u32 */
+	CHUNKCACHE_A_FIRST_LOG,		/* u64, chunk */
+	CHUNKCACHE_A_NR_LOGS,		/* u32 */
+	CHUNKCACHE_A_DURABLE_STORE,	/* flag */
+	CHUNKCACHE_A_JOURNAL_STATE,	/* u32, enum chunkcache_journal_state */
+	CHUNKCACHE_A_JOURNAL_HEAD,	/* u64, number of a page; the next two likewise */
+	CHUNKCACHE_A_JOURNAL_PREV,
+	CHUNKCACHE_A_JOURNAL_TAIL,
+	CHUNKCACHE_A_DIRTY_MAX,		/* u64, slots */
+	CHUNKCACHE_A_RECORDS,		/* struct chunkcache_record[] */
+	CHUNKCACHE_A_LOGS,		/* struct chunkcache_log[] */
+	CHUNKCACHE_A_EXTENTS,		/* struct chunkcache_extent[] */
+	CHUNKCACHE_A_SEAL,		/* flag */
 	__CHUNKCACHE_A_AFTER_LAST
 };
 #define CHUNKCACHE_A_MAX (__CHUNKCACHE_A_AFTER_LAST - 1)
@@ -250,6 +357,8 @@ enum chunkcache_pending {
 	CHUNKCACHE_PENDING_DISK	= 1 << 1,	/* a disk came or went: DISK_GET */
 	CHUNKCACHE_PENDING_SLOT	= 1 << 2,	/* a demand SLOT_ALLOC can be served again */
 	CHUNKCACHE_PENDING_HINT	= 1 << 3,	/* a marked chunk was read: MISS_GET has it */
+	CHUNKCACHE_PENDING_JOURNAL = 1 << 4,	/* a cut or what JOURNAL_ADD brought is durable, or writes
+						 * wait for room: read the journal */
 };
 
 enum chunkcache_disk_state {
@@ -264,6 +373,20 @@ enum chunkcache_slot_state {
 	CHUNKCACHE_SLOT_VALID,
 	CHUNKCACHE_SLOT_DYING,
 	CHUNKCACHE_SLOT_BAD,
+	CHUNKCACHE_SLOT_LOG,		/* holds what a volume wrote and no store has yet */
+};
+
+enum chunkcache_volume_state {
+	CHUNKCACHE_VOLUME_NEW,		/* I/O is held */
+	CHUNKCACHE_VOLUME_RUNNING,
+	CHUNKCACHE_VOLUME_FAILED,
+};
+
+enum chunkcache_journal_state {
+	CHUNKCACHE_JOURNAL_NONE,	/* the pool has no area for one */
+	CHUNKCACHE_JOURNAL_RECOVERING,	/* not read yet in this instance: no slot is handed out */
+	CHUNKCACHE_JOURNAL_RUNNING,
+	CHUNKCACHE_JOURNAL_FAILED,	/* can't be written: writes of volumes fail */
 };
 
 /* struct chunkcache_miss.flags */
@@ -336,6 +459,32 @@ struct chunkcache_slot_info {
 	__u32	flags;
 };
 
+/* As struct cc_journal_record of chunkcache/journal.h, in host byte order. */
+struct chunkcache_record {
+	__u8	type;
+	__u8	reserved;
+	__u16	volume;
+	__u32	count;
+	__u64	block;
+	__u64	place;
+	__u64	arg;
+};
+
+/* A log chunk: number with CC_PLACE_GUEST and shifted as in a place; slot if gen is not 0. */
+struct chunkcache_log {
+	__u64	log;
+	__u32	slot;
+	__u32	gen;
+};
+
+/* Blocks of a volume.  place: as in chunkcache/journal.h, with the log chunk's index for its number. */
+struct chunkcache_extent {
+	__u64	block;
+	__u64	place;
+	__u32	count;
+	__u32	reserved;
+};
+
 /* Counters, u64 each, since the device came or clear_stats. */
 enum chunkcache_stat {
 	/* reads of a disk by how they were served; a pool shows the sum of its disks */
@@ -371,6 +520,18 @@ enum chunkcache_stat {
 	CHUNKCACHE_STAT_WAITED_US = CHUNKCACHE_STAT_WAIT_HISTOGRAM + 32, /* all of them together */
 	/* of the pool; 0 for a disk */
 	CHUNKCACHE_STAT_SWITCHING_US,	/* that epoch switches waited for readers to end */
+	CHUNKCACHE_STAT_SLOTS_LOG,
+	CHUNKCACHE_STAT_JOURNAL_PAGES,	/* written */
+	CHUNKCACHE_STAT_JOURNAL_USED,	/* gauge: positions between tail and head */
+	CHUNKCACHE_STAT_JOURNAL_SIZE,	/* gauge: positions in all */
+	/* of a volume, and summed for a pool */
+	CHUNKCACHE_STAT_WRITES,
+	CHUNKCACHE_STAT_WRITTEN_SECTORS,
+	CHUNKCACHE_STAT_FLUSHES,
+	CHUNKCACHE_STAT_DISCARDED_SECTORS, /* discards and write-zeroes */
+	CHUNKCACHE_STAT_WRITE_ERRORS,
+	CHUNKCACHE_STAT_HELD_WRITES,	/* gauge: that wait for room */
+	CHUNKCACHE_STAT_THROTTLED_US,	/* that writes waited for room */
 	__CHUNKCACHE_STAT_AFTER_LAST
 };
 #define CHUNKCACHE_STAT_MAX (__CHUNKCACHE_STAT_AFTER_LAST - 1)

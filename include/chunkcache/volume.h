@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * What a volume is in a store, version 1.  All integers are little-endian.  Object names below the prefix:
+ *
+ *	volumes/<uuid>/log/<16 hex>			commit of that number, from 1; created, never overwritten
+ *	volumes/<uuid>/packs/<term>-<64 hex>		pieces of log chunks; named by the SHA-256 of the object
+ *	volumes/<uuid>/map/<term>-<64 hex>		a checkpoint's map, named by its SHA-256
+ *	volume-names/<name>				text, one line: "<uuid>\n"
+ *
+ * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as those of images.
+ *
+ * Who creates number n owns the volume until somebody else creates an OPEN behind it.  An object counts if its
+ * term is that of the last OPEN that counts (for an OPEN: higher) and before is the digest of the object
+ * before it that counts; others are stepped over.  Number 1 is an OPEN with term 1 that volume create makes.
+ */
+#ifndef _CHUNKCACHE_VOLUME_H
+#define _CHUNKCACHE_VOLUME_H
+
+#include <linux/types.h>
+#include <chunkcache/journal.h>
+
+#define CC_COMMIT_MAGIC		"cccommi\n"	/* 8 bytes, no NUL */
+#define CC_COMMIT_VERSION	1
+#define CC_COMMIT_HEAD_MAX	(64u << 20)	/* bytes of all but the data */
+#define CC_COMMIT_DATA_MAX	(8u << 20)	/* bytes of pieces in the commit itself */
+#define CC_PACK_SIZE		(8u << 20)	/* from there on a pack is closed */
+#define CC_PACK_SIZE_MAX	(CC_PACK_SIZE + (16u << 20))
+#define CC_PIECES_MAX		16		/* of one log chunk */
+#define CC_VOLUME_HOST_MAX	63		/* bytes of a host's name, without the NUL */
+
+enum cc_commit_type {
+	CC_COMMIT_OPEN = 1,	/* owner takes the volume */
+	CC_COMMIT_DATA,		/* pieces and records */
+	CC_COMMIT_CLOSE,	/* owner has given the volume up; all of it is in the store */
+	CC_COMMIT_RESIZE,
+	CC_COMMIT_CHECKPOINT,	/* map says what all objects up to the one before it add up to */
+};
+
+/*
+ * Of each object of the log.  Followed by nr_pieces of struct cc_commit_piece, nr_records of struct
+ * cc_commit_record, both in ascending order of their places, and from data_offset on by the bytes of those
+ * pieces that have no pack.  digest: SHA-256 of the data_offset bytes from the start with crc and digest zero;
+ * it is what the next object has as before.
+ */
+struct cc_commit_header {
+	__u8	magic[8];
+	__le32	version;		/* CC_COMMIT_VERSION */
+	__le32	crc;			/* CRC-32C of the data_offset bytes from the start */
+	__u8	digest[32];
+	__u8	before[32];		/* of the object before that counts; zeros in number 1 */
+	__u8	volume[16];		/* UUID */
+	__u8	owner[16];		/* UUID of the pool; zeros in number 1 */
+	__le64	number;
+	__le64	size;			/* of the volume, bytes, a multiple of CC_BLOCK_SIZE */
+	__le64	time;			/* seconds since 1970, for people */
+	__le64	upto;			/* a cut: all places of the guest below it are in the store */
+	__le64	data_offset;		/* multiple of 8 */
+	__le32	type;			/* enum cc_commit_type */
+	__le32	term;			/* 1..CC_LOG_TERM_MAX */
+	__le32	chunk_shift;		/* log2 of the bytes of a log chunk; never changes */
+	__le32	nr_pieces;
+	__le32	nr_records;
+	__u8	reserved[4];
+	__u8	base[32];		/* manifest of the image below; zeros: none */
+	__u8	map[32];		/* CHECKPOINT: names map/<map_term>-<map>; else the one of the last
+					 * that counts, zeros if there is none */
+	__le64	map_number;		/* of that CHECKPOINT; what is behind it is not in the map; 0: none */
+	__le32	map_term;
+	__u8	reserved2[20];
+	char	host[64];		/* of the owner, for people; NUL-terminated printable ASCII */
+};
+
+/* Part of a log chunk that one commit put. */
+struct cc_commit_piece {
+	__le64	place;			/* its first block's, with CC_PLACE_DATA */
+	__le32	count;			/* blocks */
+	__le32	pack_term;		/* 0: in this object */
+	__u8	sha256[32];		/* of its bytes; zeros where no record names a block */
+	__u8	pack[32];		/* names packs/<pack_term>-<pack> */
+	__le64	offset;			/* of its bytes in the pack, or from data_offset */
+};
+
+/* As struct cc_journal_record. */
+struct cc_commit_record {
+	__u8	type;			/* CC_JOURNAL_WRITE, _ZERO, _RELOCATE */
+	__u8	reserved[3];
+	__le32	count;
+	__le64	block;
+	__le64	place;
+	__le64	arg;
+};
+
+#define CC_MAP_MAGIC		"ccvmap1\n"	/* 8 bytes, no NUL */
+
+/* A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece (all with a pack or, pack_term 0, in the
+ * commit whose number is in its pack's first 8 bytes), then nr_extents of struct cc_map_extent, by block. */
+struct cc_map_header {
+	__u8	magic[8];
+	__le32	version;		/* 1 */
+	__le32	chunk_shift;
+	__u8	volume[16];
+	__le64	number;			/* of the last object that it has */
+	__le64	upto;
+	__le64	nr_pieces;
+	__le64	nr_extents;
+};
+
+struct cc_map_extent {
+	__le64	block;
+	__le64	place;
+	__le32	count;
+	__u8	reserved[4];
+};
+
+#endif
