@@ -8,7 +8,9 @@
 static const char *const cmd_names[] = {
 	"unspec", "attach", "detach", "doorbell", "disk_get", "disk_state", "miss_get",
 	"slot_alloc", "slot_done", "slot_release", "slot_keep", "slot_get", "map", "miss_data",
-	"miss_fail", "stats_get",
+	"miss_fail", "stats_get", "journal_get", "journal_resume", "journal_add", "journal_trim",
+	"slot_claim", "slot_clean", "slot_drop", "volume_load", "volume_start", "volume_cut",
+	"volume_fail",
 };
 static_assert(NL_NR(cmd_names) == CHUNKCACHE_CMD_MAX + 1, "a command without a name");
 
@@ -17,7 +19,9 @@ static const char *const attr_names[] = {
 	"instance", "slot_size", "nr_slots", "pending", "disk", "disk_name", "disk_sectors",
 	"disk_state", "store", "digest", "reason", "count", "all", "prefetch", "bad", "last",
 	"chunk", "cookie", "offset", "key", "data", "misses", "slots", "maps", "fails", "refused",
-	"slot_info", "stats", "undrained",
+	"slot_info", "stats", "undrained", "volume_uuid", "volume_state", "volume", "term",
+	"first_log", "nr_logs", "durable_store", "journal_state", "journal_head", "journal_prev",
+	"journal_tail", "dirty_max", "records", "logs", "extents", "seal",
 };
 static_assert(NL_NR(attr_names) == CHUNKCACHE_A_MAX + 1, "an attribute without a name");
 
