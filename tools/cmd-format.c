@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * chunkctl format: make a device a pool.  Refuses what is in use or holds something; the
- * superblocks are written last, so that an interrupted format leaves no pool at all.
+ * superblocks are written last, so that an interrupted format leaves no pool at all.  The other thing that
+ * it does, --upgrade, is in format-upgrade.c.
  */
 #include <blkid/blkid.h>
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "superblock.h"
+#include "format-upgrade.h"
 #include "tail.h"
 #include "uuid.h"
 
@@ -29,8 +30,11 @@ struct format {
 	uint32_t slot_shift;
 	uint64_t manifest_bytes;	/* 0: the default for the size */
 	uint64_t max_bytes;		/* the same */
+	uint64_t dirty_bytes;		/* the same */
+	bool journal, upgrade;
 	bool force, discard, json, have_uuid;
 	uint8_t uuid[16];
+	const char *for_new;		/* an option that only a new pool can have */
 	int fd;
 	bool is_block;
 	uint64_t device_bytes;
@@ -49,6 +53,12 @@ static const char help[] =
 	"                       size\n"
 	"  --max-size SIZE      the size that the pool can grow to, default four times\n"
 	"                       the device's; each slot of it costs 64 bytes\n"
+	"  --dirty-max SIZE     how much volumes may have written that no store has yet,\n"
+	"                       default an eighth of the slots; the journal has room for\n"
+	"                       twice what that can take, 3 % of it\n"
+	"  --no-journal         make none: the pool takes no volumes\n"
+	"  --upgrade            give a pool that has no journal one.  The pool is not up.\n"
+	"                       What is cached stays, but in the slots that it takes\n"
 	"  --uuid UUID          instead of a random one\n"
 	"  --no-discard         leave the slots' old content where it is\n"
 	"  --force              overwrite signatures\n"
@@ -204,6 +214,8 @@ static int write_pool(const struct format *f)
 	int r;
 
 	r = ctl_zero_range(f->fd, 0, CC_HEAD_SIZE);
+	if (!r && g->journal_size)
+		r = ctl_zero_range(f->fd, g->journal_offset, g->journal_size);
 	if (!r)
 		r = ctl_zero_range(f->fd, g->manifest_offset, CC_MANIFEST_DIR_SIZE);
 	if (!r)
@@ -224,6 +236,22 @@ static int write_pool(const struct format *f)
 
 /* ---- the command ---- */
 
+/* Nobody who did not ask for one is refused a small pool. */
+static int lay_out_journal(struct format *f, char *err, size_t errlen)
+{
+	uint64_t taken;
+	int r;
+
+	if (!f->journal)
+		return 0;
+	r = cc_superblock_add_journal(&f->geometry, f->dirty_bytes, &taken, err, errlen);
+	if (!r || f->dirty_bytes)
+		return r;
+	ctl_note("%s: no journal, so the pool takes no volumes: %s", f->path, err);
+	err[0] = 0;
+	return 0;
+}
+
 static int lay_out(struct format *f)
 {
 	char err[200] = "";
@@ -232,6 +260,8 @@ static int lay_out(struct format *f)
 	if (!r)
 		r = cc_superblock_layout(f->device_bytes, f->slot_shift, f->manifest_bytes, f->max_bytes,
 					 &f->geometry, err, sizeof(err));
+	if (!r)
+		r = lay_out_journal(f, err, sizeof(err));
 	if (!r && !f->have_uuid)
 		r = ctl_uuid_random(f->uuid);
 	if (r) {
@@ -243,37 +273,51 @@ static int lay_out(struct format *f)
 	return 0;
 }
 
+static int print_geometry_json(const struct format *f, const char *uuid)
+{
+	const struct cc_pool_geometry *g = &f->geometry;
+
+	return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"device", f->path, "uuid", uuid,
+		"slot_bytes", (json_int_t)1 << g->slot_shift,
+		"slots", (json_int_t)g->nr_slots,
+		"max_slots", (json_int_t)cc_superblock_max_slots(g),
+		"manifest_offset", (json_int_t)g->manifest_offset,
+		"manifest_bytes", (json_int_t)g->manifest_size,
+		"table_offset", (json_int_t)g->table_offset,
+		"table_bytes", (json_int_t)g->table_size,
+		"journal_offset", (json_int_t)g->journal_offset,
+		"journal_bytes", (json_int_t)g->journal_size,
+		"dirty_max_slots", (json_int_t)g->dirty_max,
+		"slots_offset", (json_int_t)g->slots_offset));
+}
+
 static int report_geometry(const struct format *f)
 {
 	const struct cc_pool_geometry *g = &f->geometry;
 	char uuid[CTL_UUID_TEXT], all[CTL_SIZE_TEXT], slot[CTL_SIZE_TEXT], area[CTL_SIZE_TEXT];
+	char journal[CTL_SIZE_TEXT], dirty[CTL_SIZE_TEXT];
 
 	ctl_uuid_text(g->uuid, uuid);
 	if (f->json)
-		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			"device", f->path, "uuid", uuid,
-			"slot_bytes", (json_int_t)1 << g->slot_shift,
-			"slots", (json_int_t)g->nr_slots,
-			"max_slots", (json_int_t)cc_superblock_max_slots(g),
-			"manifest_offset", (json_int_t)g->manifest_offset,
-			"manifest_bytes", (json_int_t)g->manifest_size,
-			"table_offset", (json_int_t)g->table_offset,
-			"table_bytes", (json_int_t)g->table_size,
-			"slots_offset", (json_int_t)g->slots_offset));
+		return print_geometry_json(f, uuid);
 	printf("pool %s on %s: %" PRIu64 " slots of %s (%s) from byte %" PRIu64
-	       ", manifest area %s\n", uuid, f->path, g->nr_slots,
+	       ", manifest area %s", uuid, f->path, g->nr_slots,
 	       ctl_size_text(1ULL << g->slot_shift, slot),
 	       ctl_size_text(g->nr_slots << g->slot_shift, all), g->slots_offset,
 	       ctl_size_text(g->manifest_size, area));
+	if (g->journal_size)
+		printf(", journal %s for up to %s that no store has",
+		       ctl_size_text(g->journal_size, journal),
+		       ctl_size_text(g->dirty_max << g->slot_shift, dirty));
+	putchar('\n');
 	return CTL_OK;
 }
 
 static int format_device(struct format *f)
 {
-	int r = open_device(f);
+	int r = refuse_zoned(f);
 
-	if (!r)
-		r = refuse_zoned(f);
 	if (!r)
 		r = refuse_pool(f);
 	if (!r)
@@ -286,6 +330,13 @@ static int format_device(struct format *f)
 		r = write_pool(f);
 	if (!r)
 		warn_of_blocks(f);
+	return r ? r : report_geometry(f);
+}
+
+static int upgrade_device(struct format *f)
+{
+	int r = ctl_format_upgrade(f->path, f->fd, f->dirty_bytes, &f->geometry);
+
 	return r ? r : report_geometry(f);
 }
 
@@ -303,22 +354,42 @@ static int parse_slot_size(struct format *f, const char *s)
 	return 0;
 }
 
+/* A limit of 0 is not "none": who wants no volumes says so. */
+static int parse_dirty_max(struct format *f, const char *s)
+{
+	if (ctl_parse_size("--dirty-max", s, &f->dirty_bytes))
+		return CTL_USAGE;
+	return f->dirty_bytes ? 0 : ctl_usage("--dirty-max: expected a size greater than 0, or --no-journal");
+}
+
 static int parse_format_option(struct format *f, int c, char **argv)
 {
 	switch (c) {
 	case 's':
+		f->for_new = "--slot-size";
 		return parse_slot_size(f, optarg);
+	case 'M':
+		return parse_dirty_max(f, optarg);
+	case 'j':
+		f->journal = false;
+		return 0;
+	case 'U':
+		f->upgrade = true;
+		return 0;
 	case 'm':
+		f->for_new = "--manifest-area";
 		if (ctl_parse_size("--manifest-area", optarg, &f->manifest_bytes))
 			return CTL_USAGE;
 		if (!f->manifest_bytes)
 			return ctl_usage("--manifest-area: expected a size greater than 0");
 		return 0;
 	case 'x':
+		f->for_new = "--max-size";
 		return ctl_parse_size("--max-size", optarg, &f->max_bytes) ? CTL_USAGE : 0;
 	case 'u':
 		if (ctl_uuid_parse(optarg, f->uuid))
 			return ctl_usage("--uuid: expected a UUID, not all zero, got '%s'", optarg);
+		f->for_new = "--uuid";
 		f->have_uuid = true;
 		return 0;
 	case 'd':
@@ -334,6 +405,19 @@ static int parse_format_option(struct format *f, int c, char **argv)
 	return ctl_bad_option(c, argv);
 }
 
+static int check_format_options(const struct format *f)
+{
+	if (f->dirty_bytes && !f->journal)
+		return ctl_usage("--dirty-max says what the journal has to hold, --no-journal that there is none");
+	if (!f->upgrade)
+		return 0;
+	if (!f->journal)
+		return ctl_usage("--upgrade makes a journal, --no-journal says that there shall be none");
+	if (f->for_new)
+		return ctl_usage("%s is for a new pool; --upgrade leaves all as it is but the journal", f->for_new);
+	return 0;
+}
+
 static int run_format(const struct ctl_command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -341,13 +425,17 @@ static int run_format(const struct ctl_command *cmd, int argc, char **argv)
 		{ "slot-size", required_argument, NULL, 's' },
 		{ "manifest-area", required_argument, NULL, 'm' },
 		{ "max-size", required_argument, NULL, 'x' },
+		{ "dirty-max", required_argument, NULL, 'M' },
+		{ "no-journal", no_argument, NULL, 'j' },
+		{ "upgrade", no_argument, NULL, 'U' },
 		{ "uuid", required_argument, NULL, 'u' },
 		{ "no-discard", no_argument, NULL, 'd' },
 		{ "force", no_argument, NULL, CTL_OPT_FORCE },
 		{ "json", no_argument, NULL, CTL_OPT_JSON },
 		{ 0 }
 	};
-	struct format f = { .slot_shift = CC_CHUNK_SHIFT_DEFAULT, .discard = true, .fd = -1 };
+	struct format f = { .slot_shift = CC_CHUNK_SHIFT_DEFAULT, .discard = true, .journal = true,
+			    .fd = -1 };
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -358,10 +446,14 @@ static int run_format(const struct ctl_command *cmd, int argc, char **argv)
 			return r;
 	}
 	r = ctl_operands(argc, 1, "one DEVICE");
+	if (!r)
+		r = check_format_options(&f);
 	if (r)
 		return r;
 	f.path = argv[optind];
-	r = format_device(&f);
+	r = open_device(&f);
+	if (!r)
+		r = f.upgrade ? upgrade_device(&f) : format_device(&f);
 	if (f.fd >= 0)
 		close(f.fd);
 	return ctl_finish(r);

@@ -158,7 +158,7 @@ static int plan(struct resize *z, uint64_t bytes)
 	z->end = z->size ? z->size : bytes;
 	z->new = z->old;
 	z->new.sequence++;
-	z->new.nr_slots = cc_superblock_slots_on(&z->old, z->end);
+	cc_superblock_set_slots(&z->new, cc_superblock_slots_on(&z->old, z->end));
 	if (!z->new.nr_slots) {
 		ctl_err("%s: not even one slot would be left", z->path);
 		return CTL_FAILED;

@@ -50,7 +50,7 @@ int ctl_tail_reclaim(const char *path, const struct cc_pool_geometry *g, uint64_
 	struct cc_pool_geometry clipped = *g;
 	int fd, r;
 
-	clipped.nr_slots = cc_superblock_slots_on(g, bytes);
+	cc_superblock_set_slots(&clipped, cc_superblock_slots_on(g, bytes));
 	clipped.sequence++;
 	if (g->nr_slots <= clipped.nr_slots || !clipped.nr_slots)
 		return 0;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "chunkcache/journal.h"
 #include "crc32c.h"
 
 #define BLOCK			4096ULL
@@ -22,6 +24,8 @@
 #define MANIFEST_AREA_MIN	(CC_MANIFEST_DIR_SIZE + 64 * BLOCK)
 #define GROWTH_DEFAULT		4		/* how many times as large a pool can become */
 #define MANIFEST_AREA_DEFAULT	(256 * MIB)	/* what a large device gets */
+#define DIRTY_SHARE		8		/* of the slots, by default: an eighth */
+#define DIRTY_MIN		2		/* slots: one that takes writes, and one beside it */
 
 _Static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE, "superblock is one block");
 _Static_assert(sizeof(struct cc_table_entry) == 64, "table entry size");
@@ -116,6 +120,77 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 	return 0;
 }
 
+/* ---- journal ---- */
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Twice what it takes if each block of dirty_max slots was written by itself, as guests' random writes are. */
+static uint64_t journal_bytes(uint64_t dirty_max, uint32_t slot_shift)
+{
+	uint64_t records = dirty_max << (slot_shift - CC_BLOCK_SHIFT);
+	uint64_t pages = (records + CC_JOURNAL_RECORDS - 1) / CC_JOURNAL_RECORDS;
+	uint64_t bytes = 2 * pages * CC_JOURNAL_POSITION;
+
+	if (bytes < CC_JOURNAL_SIZE_MIN)
+		return CC_JOURNAL_SIZE_MIN;
+	return bytes < CC_JOURNAL_SIZE_MAX ? bytes : CC_JOURNAL_SIZE_MAX;
+}
+
+/* Where what lies in front of the slots ends. */
+static uint64_t areas_end(const struct cc_pool_geometry *g)
+{
+	uint64_t end = CC_HEAD_SIZE;
+
+	if (g->manifest_offset < g->slots_offset)
+		end = larger(end, g->manifest_offset + g->manifest_size);
+	if (g->table_offset < g->slots_offset)
+		end = larger(end, g->table_offset + g->table_size);
+	return end;
+}
+
+static uint64_t default_dirty(uint64_t nr_slots)
+{
+	return larger(nr_slots / DIRTY_SHARE, DIRTY_MIN);
+}
+
+int cc_superblock_add_journal(struct cc_pool_geometry *pool, uint64_t dirty_bytes, uint64_t *ret_taken,
+			      char *err, size_t errlen)
+{
+	struct cc_pool_geometry g = *pool;
+	uint64_t slot = 1ULL << g.slot_shift, taken, end;
+
+	g.dirty_max = dirty_bytes ? dirty_bytes >> g.slot_shift : default_dirty(g.nr_slots);
+	if (dirty_bytes && (g.dirty_max < DIRTY_MIN || g.dirty_max > g.nr_slots / 2))
+		return fail(err, errlen, -EINVAL, "dirty limit: expected %llu bytes up to half of the slots, %llu",
+			    (unsigned long long)DIRTY_MIN << g.slot_shift,
+			    (unsigned long long)g.nr_slots / 2 << g.slot_shift);
+	g.journal_offset = areas_end(&g);
+	g.journal_size = journal_bytes(g.dirty_max, g.slot_shift);
+	end = g.journal_offset + g.journal_size;
+	taken = end > g.slots_offset ? round_up(end - g.slots_offset, larger(slot, MIB)) >> g.slot_shift : 0;
+	if (taken > g.nr_slots / DIRTY_SHARE || g.nr_slots - taken < 2 * DIRTY_MIN)
+		return fail(err, errlen, -EINVAL, "%llu slots of %llu bytes are too few for a journal of %llu bytes",
+			    (unsigned long long)g.nr_slots, (unsigned long long)slot,
+			    (unsigned long long)g.journal_size);
+	g.slots_offset += taken << g.slot_shift;
+	cc_superblock_set_slots(&g, g.nr_slots - taken);
+	*pool = g;
+	*ret_taken = taken;
+	return 0;
+}
+
+void cc_superblock_set_slots(struct cc_pool_geometry *g, uint64_t nr_slots)
+{
+	g->nr_slots = nr_slots;
+	if (g->dirty_max > nr_slots / 2)
+		g->dirty_max = larger(nr_slots / 2, 1);
+}
+
+/* ---- encoding and checks ---- */
+
 void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf)
 {
 	struct cc_superblock *sb = buf;
@@ -133,6 +208,12 @@ void cc_superblock_encode(const struct cc_pool_geometry *g, void *buf)
 	sb->slots_offset = htole64(g->slots_offset);
 	sb->created = htole64(g->created);
 	sb->sequence = htole64(g->sequence);
+	if (g->journal_size) {
+		sb->incompat = htole32(CC_SB_JOURNAL);
+		sb->journal_offset = htole64(g->journal_offset);
+		sb->journal_size = htole64(g->journal_size);
+		sb->dirty_max = htole64(g->dirty_max);
+	}
 	sb->crc = htole32(cc_crc32c(sb, sizeof(*sb)));
 }
 
@@ -152,34 +233,55 @@ static int check_area(const char *name, uint64_t offset, uint64_t size, uint64_t
 	return 0;
 }
 
-static int check_overlap(const char *a, uint64_t a_offset, uint64_t a_size,
-			 const char *b, uint64_t b_offset, uint64_t b_size, char *err, size_t errlen)
+struct area {
+	const char *name;
+	uint64_t offset, size;
+};
+
+static int check_overlap(const struct area *a, const struct area *b, char *err, size_t errlen)
 {
-	if (a_offset + a_size <= b_offset || b_offset + b_size <= a_offset)
+	if (a->offset + a->size <= b->offset || b->offset + b->size <= a->offset)
 		return 0;
-	return fail(err, errlen, -EINVAL, "superblock: %s and %s overlap", a, b);
+	return fail(err, errlen, -EINVAL, "superblock: %s and %s overlap", a->name, b->name);
+}
+
+static int check_places(const struct cc_pool_geometry *g, uint64_t device_bytes, char *err, size_t errlen)
+{
+	const struct area areas[] = {
+		{ "manifest area", g->manifest_offset, g->manifest_size },
+		{ "slot table", g->table_offset, g->table_size },
+		{ "slots", g->slots_offset, g->nr_slots << g->slot_shift },
+		{ "journal", g->journal_offset, g->journal_size },
+	};
+	unsigned int nr = g->journal_size ? 4 : 3;
+	int r = 0;
+
+	for (unsigned int i = 0; !r && i < nr; i++)
+		r = check_area(areas[i].name, areas[i].offset, areas[i].size, device_bytes, err, errlen);
+	for (unsigned int i = 0; !r && i < nr; i++)
+		for (unsigned int j = i + 1; !r && j < nr; j++)
+			r = check_overlap(&areas[i], &areas[j], err, errlen);
+	return r;
+}
+
+static int check_journal(const struct cc_pool_geometry *g, char *err, size_t errlen)
+{
+	if (g->journal_size % CC_JOURNAL_POSITION || g->journal_size < CC_JOURNAL_SIZE_MIN ||
+	    g->journal_size > CC_JOURNAL_SIZE_MAX)
+		return fail(err, errlen, -EINVAL, "superblock: journal_size %llu: expected %u..%llu, a multiple of %u",
+			    (unsigned long long)g->journal_size, CC_JOURNAL_SIZE_MIN, CC_JOURNAL_SIZE_MAX,
+			    CC_JOURNAL_POSITION);
+	if (!g->dirty_max || g->dirty_max > g->nr_slots)
+		return fail(err, errlen, -EINVAL, "superblock: dirty_max %llu, expected 1..%llu",
+			    (unsigned long long)g->dirty_max, (unsigned long long)g->nr_slots);
+	return 0;
 }
 
 static int check_areas(const struct cc_pool_geometry *g, uint64_t device_bytes, char *err, size_t errlen)
 {
-	uint64_t slots = g->nr_slots << g->slot_shift;
 	uint64_t align = g->slot_shift > 20 ? 1ULL << g->slot_shift : MIB;
-	int r;
+	int r = check_places(g, device_bytes, err, errlen);
 
-	r = check_area("manifest area", g->manifest_offset, g->manifest_size, device_bytes, err, errlen);
-	if (!r)
-		r = check_area("slot table", g->table_offset, g->table_size, device_bytes, err, errlen);
-	if (!r)
-		r = check_area("slots", g->slots_offset, slots, device_bytes, err, errlen);
-	if (!r)
-		r = check_overlap("manifest area", g->manifest_offset, g->manifest_size,
-				  "slot table", g->table_offset, g->table_size, err, errlen);
-	if (!r)
-		r = check_overlap("manifest area", g->manifest_offset, g->manifest_size,
-				  "slots", g->slots_offset, slots, err, errlen);
-	if (!r)
-		r = check_overlap("slot table", g->table_offset, g->table_size,
-				  "slots", g->slots_offset, slots, err, errlen);
 	if (r)
 		return r;
 	if (g->slots_offset % align)
@@ -211,9 +313,9 @@ static int check_superblock(const struct cc_superblock *sb, char *err, size_t er
 	if (le32toh(sb->version) != CC_SB_VERSION)
 		return fail(err, errlen, -EPROTO, "superblock: version %u, expected %u",
 			    le32toh(sb->version), CC_SB_VERSION);
-	if (sb->incompat)
+	if (le32toh(sb->incompat) & ~CC_SB_JOURNAL)
 		return fail(err, errlen, -EPROTO, "superblock: unknown features 0x%x",
-			    le32toh(sb->incompat));
+			    le32toh(sb->incompat) & ~CC_SB_JOURNAL);
 	return 0;
 }
 
@@ -221,12 +323,14 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
 			struct cc_pool_geometry *ret, char *err, size_t errlen)
 {
 	const struct cc_superblock *sb = buf;
-	struct cc_pool_geometry g;
+	struct cc_pool_geometry g = { .journal_size = 0 };
+	bool journal;
 	int r;
 
 	r = check_superblock(sb, err, errlen);
 	if (r)
 		return r;
+	journal = sb->incompat;
 	memcpy(g.uuid, sb->uuid, sizeof(g.uuid));
 	g.slot_shift = le32toh(sb->slot_shift);
 	g.nr_slots = le64toh(sb->nr_slots);
@@ -237,13 +341,20 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
 	g.slots_offset = le64toh(sb->slots_offset);
 	g.created = le64toh(sb->created);
 	g.sequence = le64toh(sb->sequence);
+	if (journal) {
+		g.journal_offset = le64toh(sb->journal_offset);
+		g.journal_size = le64toh(sb->journal_size);
+		g.dirty_max = le64toh(sb->dirty_max);
+	}
 	if (g.slot_shift < CC_CHUNK_SHIFT_MIN || g.slot_shift > CC_CHUNK_SHIFT_MAX)
 		return fail(err, errlen, -EINVAL, "superblock: slot_shift %u, expected %u..%u",
 			    g.slot_shift, CC_CHUNK_SHIFT_MIN, CC_CHUNK_SHIFT_MAX);
 	if (!g.nr_slots || g.nr_slots > CC_NR_SLOTS_MAX)
 		return fail(err, errlen, -EINVAL, "superblock: nr_slots %llu, expected 1..%u",
 			    (unsigned long long)g.nr_slots, CC_NR_SLOTS_MAX);
-	r = check_areas(&g, device_bytes, err, errlen);
+	r = journal ? check_journal(&g, err, errlen) : 0;
+	if (!r)
+		r = check_areas(&g, device_bytes, err, errlen);
 	if (r)
 		return r;
 	*ret = g;

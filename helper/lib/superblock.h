@@ -22,6 +22,9 @@ struct cc_pool_geometry {
 	uint64_t slots_offset;
 	uint64_t created;		/* seconds since 1970 */
 	uint64_t sequence;
+	uint64_t journal_offset;
+	uint64_t journal_size;		/* 0: there is none, and the two beside it are 0, too */
+	uint64_t dirty_max;		/* slots that may hold what no store has */
 };
 
 /*
@@ -32,6 +35,15 @@ struct cc_pool_geometry {
  */
 int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t manifest_bytes,
 			 uint64_t max_bytes, struct cc_pool_geometry *ret, char *err, size_t errlen);
+/*
+ * Gives a pool that has none a journal, in front of its slots: of them the first *ret_taken go, and the others
+ * keep what they have under lower numbers.  dirty_bytes: how much of the slots may hold what no store has;
+ * 0: an eighth.  -EINVAL with a line in err: out of range, or the pool is too small for it.
+ */
+int cc_superblock_add_journal(struct cc_pool_geometry *pool, uint64_t dirty_bytes, uint64_t *ret_taken,
+			      char *err, size_t errlen);
+/* A pool that grows or shrinks.  At most half of its slots may hold what no store has. */
+void cc_superblock_set_slots(struct cc_pool_geometry *g, uint64_t nr_slots);
 /* As many slots as the slot table has room for: numbers of slots are below it for the life of a pool. */
 uint64_t cc_superblock_max_slots(const struct cc_pool_geometry *g);
 /* How many slots fit a device of device_bytes, in front of its tail, and the slot table. */

@@ -218,15 +218,21 @@ null_device() {
 	done
 }
 
-# format [SLOT_SIZE [SLOTS]] : with SLOTS, on a device just large enough for that many
+# format [SLOT_SIZE [SLOTS [DIRTY]]] : with SLOTS, on a device just large enough for that many; with DIRTY, for
+# volumes, of whose slots so many may be dirty
 format() {
-	local size=${1:-64K}
+	local size=${1:-64K} journal=--no-journal room=0
 
 	slot_bytes=$(bytes "$size")
-	if [ -n "${2:-}" ]; then
-		cut_device $((meta_bytes + $2 * slot_bytes))
+	if [ -n "${3:-}" ]; then
+		journal="--dirty-max $(($3 * slot_bytes))"
+		room=$journal_room
 	fi
-	chunkctl format "$cache_device" --slot-size "$size" --manifest-area 1M --force \
+	if [ -n "${2:-}" ]; then
+		cut_device $((meta_bytes + room + $2 * slot_bytes))
+	fi
+	# shellcheck disable=SC2086
+	chunkctl format "$cache_device" --slot-size "$size" --manifest-area 1M --force $journal \
 		>$WORK/format.log 2>&1 || { cat $WORK/format.log; fail "format"; }
 }
 
@@ -235,6 +241,8 @@ slots_start=$((10 * 1048576))
 # What a pool has beside its slots: these and the tail.
 tail_bytes=$((2 * 1048576))
 meta_bytes=$((slots_start + tail_bytes))
+# What slots make room for, if not more than 60 MiB may be dirty.
+journal_room=$((2 * 1048576))
 
 bytes() {
 	case $1 in

@@ -24,6 +24,7 @@ static const struct field {
 } fields[] = {
 	FIELD(version), FIELD(incompat), FIELD(slot_shift), FIELD(nr_slots), FIELD(manifest_offset),
 	FIELD(manifest_size), FIELD(table_offset), FIELD(table_size), FIELD(slots_offset), FIELD(sequence),
+	FIELD(journal_offset), FIELD(journal_size), FIELD(dirty_max),
 };
 
 static void die(const char *what)

@@ -89,6 +89,58 @@ printf '\0\0\0\0\203\0\0\0\1\0\0\0\377\3\0\0' | dd of=parts bs=1 seek=446 conv=n
 printf '\125\252' | dd of=parts bs=1 seek=510 conv=notrunc status=none
 refuse 1 "parts: has a partition table of type dos" format parts
 
+# ---- format: the journal ----
+truncate -s 256M jpool
+run 0 "format makes a journal" format jpool --json
+check "for an eighth of the slots" [ "$(field dirty_max_slots)" -ge 27 -a "$(field dirty_max_slots)" -le 31 ]
+check "of 2 MiB" [ "$(field journal_bytes)" -ge 2097152 ]
+check "behind the table, in front of the slots" \
+	[ "$(field journal_offset)" -ge $(($(field table_offset) + $(field table_bytes))) -a \
+	$(($(field journal_offset) + $(field journal_bytes))) -le "$(field slots_offset)" ]
+run 0 "it says how much" format jpool --force --dirty-max 64M
+check "in words" grep -q 'journal 2.1 MiB for up to 64 MiB that no store has' out
+refuse 1 "jpool: dirty limit: expected 2097152 bytes up to half of the slots" format jpool --force --dirty-max 200M
+refuse 2 "--dirty-max: expected a size greater than 0, or --no-journal" format jpool --dirty-max 0
+refuse 2 "--dirty-max says what the journal has to hold" format jpool --dirty-max 1M --no-journal
+truncate -s 16M small
+run 0 "a small pool has none" format small --json
+check "and that is said" grep -q 'small: no journal, so the pool takes no volumes: 4 slots' err
+check "none" [ "$(field journal_bytes)" -eq 0 ]
+refuse 1 "small: 4 slots of 1048576 bytes are too few for a journal" format small --force --dirty-max 2M
+
+# ---- format --upgrade ----
+run 0 "a pool without a journal" format jpool --force --no-journal --json
+offset=$(field slots_offset) table=$(field table_offset) nr=$(field slots)
+check "it has none" [ "$(field journal_bytes)" -eq 0 ]
+random 8192 >entries
+dd if=entries of=jpool bs=4096 seek=$((table / 4096)) conv=notrunc status=none
+random 1048576 >content
+for i in 0 100; do
+	dd if=content of=jpool bs=1M seek=$((offset / 1048576 + i)) conv=notrunc status=none
+done
+refuse 2 "--slot-size is for a new pool" format jpool --upgrade --slot-size 64K
+refuse 2 "--upgrade makes a journal" format jpool --upgrade --no-journal
+refuse 1 "jpool: dirty limit: expected" format jpool --upgrade --dirty-max 1G
+truncate -s 64M none
+refuse 1 "none: no pool here" format none --upgrade
+run 0 "upgrade" format jpool --upgrade --json
+moved=$((($(field slots_offset) - offset) / 1048576))
+check "slots made room, and that is said" [ "$moved" -ge 1 ] && grep -q "takes $moved slots, $moved MiB" err
+check "no more than it takes" [ $((moved << 20)) -le "$(field journal_bytes)" ]
+check "as many slots less" [ "$(field slots)" -eq $((nr - moved)) ]
+check "the table is where it was" [ "$(field table_offset)" -eq "$table" ]
+dd if=jpool bs=64 skip=$((table / 64)) count=$((128 - moved)) status=none >now
+tail -c +$((moved * 64 + 1)) entries >want
+check "its entries moved with their slots" cmp -s now want
+dd if=jpool bs=64 skip=$((table / 64 + nr - moved)) count=$moved status=none >now
+check "the last ones say nothing" [ -z "$(tr -d '\0' <now)" ]
+dd if=jpool bs=1M skip=$((offset / 1048576 + 100)) count=1 status=none >now
+check "what is cached stays" cmp -s now content
+journal=$(field journal_offset)
+dd if=jpool bs=4096 skip=$((journal / 4096)) count=$(($(field journal_bytes) / 4096)) status=none >now
+check "the journal is zeros" [ -s now -a -z "$(tr -d '\0' <now)" ]
+refuse 1 "jpool: has a journal already" format jpool --upgrade
+
 # ---- import ----
 # 12 chunks of 1 MiB: data, hole, 3 x the same, zeros that are stored, data, odd tail
 mkdir s

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chunkcache/journal.h"
 #include "crc32c.h"
 #include "superblock.h"
 
@@ -81,6 +82,60 @@ static void test_ends(void)
 	ok(cc_superblock_slots_on(&g, g.slots_offset + CC_TAIL_SIZE + (1 << 24) - 1) == 0, "less than that");
 }
 
+static void test_journal_sizes(void)
+{
+	struct cc_pool_geometry g, back;
+	struct cc_superblock sb;
+	uint64_t taken;
+	int bad = 0;
+
+	for (uint32_t shift = CC_CHUNK_SHIFT_MIN; shift <= CC_CHUNK_SHIFT_MAX; shift++) {
+		for (uint64_t size = 1ULL << 30; size < 16384 * GIB; size = size * 5 / 3 + 512) {
+			uint64_t nr_before, records;
+
+			cc_superblock_layout(size, shift, 1 << 20, 0, &g, err, sizeof(err));
+			nr_before = g.nr_slots;
+			bad += cc_superblock_add_journal(&g, 0, &taken, err, sizeof(err)) != 0;
+			cc_superblock_encode(&g, &sb);
+			bad += cc_superblock_check(&sb, size, &back, err, sizeof(err)) != 0;
+			bad += memcmp(&g, &back, sizeof(g)) != 0;
+			bad += g.nr_slots + taken != nr_before || g.nr_slots != cc_superblock_slots_on(&g, size);
+			bad += g.dirty_max > nr_before / 8 + 2 || g.dirty_max < nr_before / 9;
+			bad += taken << shift > g.journal_size + (1 << 24);
+			records = g.dirty_max << shift >> CC_BLOCK_SHIFT;
+			bad += g.journal_size < CC_JOURNAL_SIZE_MAX &&
+			       g.journal_size / CC_JOURNAL_POSITION * CC_JOURNAL_RECORDS < 2 * records;
+		}
+	}
+	ok(!bad, "journal: each size encodes and checks, has room for twice the dirty limit, takes no slot too many");
+}
+
+static int adds(uint64_t device, uint64_t dirty_bytes, struct cc_pool_geometry *ret)
+{
+	uint64_t taken;
+
+	cc_superblock_layout(device, 20, 0, 0, ret, err, sizeof(err));
+	return cc_superblock_add_journal(ret, dirty_bytes, &taken, err, sizeof(err));
+}
+
+static void test_journal_bounds(void)
+{
+	struct cc_pool_geometry g, before;
+
+	ok(!adds(GIB, 100 << 20, &g) && g.dirty_max == 100 && g.journal_size == 2ULL * 205 * CC_JOURNAL_POSITION,
+	   "journal: dirty limit as asked, twice 25600 records");
+	ok(adds(GIB, 1 << 20, &g) == -EINVAL, "journal: a limit of one slot");
+	ok(adds(GIB, 600 << 20, &g) == -EINVAL, "journal: more than half of the slots");
+	cc_superblock_layout(20 << 20, 20, 0, 0, &before, err, sizeof(err));
+	ok(adds(20 << 20, 0, &g) == -EINVAL && !memcmp(&g, &before, sizeof(g)),
+	   "journal: too small a pool, which stays as it was");
+	ok(!adds(GIB, 0, &g) && g.dirty_max > 100, "journal: an eighth by default");
+	cc_superblock_set_slots(&g, 50);
+	ok(g.dirty_max == 25, "journal: a pool that shrinks lowers its limit");
+	cc_superblock_set_slots(&g, 1);
+	ok(g.dirty_max == 1, "journal: down to one slot");
+}
+
 static struct cc_superblock good;
 
 /* Is sb, with its checksum made right again, refused with error on a device of bytes? */
@@ -104,6 +159,37 @@ static int refused(struct cc_superblock *sb, int error)
 	ok(refused(&sb_, error), "check: " #field " = " #value);	\
 } while (0)
 
+static void test_check_journal(void)
+{
+	struct cc_pool_geometry g;
+	struct cc_superblock sb;
+	uint64_t taken;
+
+	cc_superblock_layout(GIB, 20, 0, 0, &g, err, sizeof(err));
+	cc_superblock_add_journal(&g, 0, &taken, err, sizeof(err));
+	cc_superblock_encode(&g, &good);
+	TRY(-EPROTO, incompat, htole32(CC_SB_JOURNAL | 2));
+	TRY(-EINVAL, journal_offset, 0);
+	TRY(-EINVAL, journal_offset, htole64(g.journal_offset + 512));
+	TRY(-EINVAL, journal_offset, good.table_offset);
+	TRY(-EINVAL, journal_offset, good.slots_offset);
+	TRY(-EINVAL, journal_offset, good.manifest_offset);
+	TRY(-EINVAL, journal_offset, htole64(-8192ULL));
+	TRY(-EINVAL, journal_size, 0);
+	TRY(-EINVAL, journal_size, htole64(CC_JOURNAL_SIZE_MIN - CC_JOURNAL_POSITION));
+	TRY(-EINVAL, journal_size, htole64(CC_JOURNAL_SIZE_MIN + CC_JOURNAL_PAGE));
+	TRY(-EINVAL, journal_size, htole64(CC_JOURNAL_SIZE_MAX + CC_JOURNAL_POSITION));
+	TRY(-EINVAL, journal_size, htole64(-8192ULL));
+	TRY(-EINVAL, dirty_max, 0);
+	TRY(-EINVAL, dirty_max, htole64(g.nr_slots + 1));
+	sb = good;
+	sb.incompat = 0;
+	sb.crc = 0;
+	sb.crc = htole32(cc_crc32c(&sb, sizeof(sb)));
+	ok(!cc_superblock_check(&sb, GIB, &g, err, sizeof(err)) && !g.journal_size && !g.dirty_max,
+	   "check: without the bit there is no journal");
+}
+
 static void test_check(void)
 {
 	struct cc_pool_geometry g;
@@ -113,7 +199,7 @@ static void test_check(void)
 	cc_superblock_encode(&g, &good);
 	TRY(-ENODATA, magic[3], 'x');
 	TRY(-EPROTO, version, htole32(2));
-	TRY(-EPROTO, incompat, htole32(1));
+	TRY(-EPROTO, incompat, htole32(2));
 	TRY(-EINVAL, slot_shift, htole32(15));
 	TRY(-EINVAL, slot_shift, htole32(0xffffffff));
 	TRY(-EINVAL, nr_slots, 0);
@@ -209,7 +295,10 @@ int main(void)
 {
 	test_crc();
 	test_layout();
+	test_journal_sizes();
+	test_journal_bounds();
 	test_ends();
+	test_check_journal();
 	test_check();
 	test_large_areas();
 	test_copies();
