@@ -24,6 +24,7 @@
 #include <linux/xarray.h>
 #include "bell.h"
 #include "disk.h"
+#include "journal.h"
 #include "session.h"
 #include "slot.h"
 #include "superblock.h"
@@ -36,7 +37,8 @@ struct cc_pool_table {
 
 struct cc_pool {
 	struct cc_slots slots;
-	struct cc_geometry geo;		/* nr_slots, slots_end change under cmd, all else never */
+	struct cc_journal journal;
+	struct cc_geometry geo;		/* nr_slots, slots_end, dirty_max change under cmd, all else never */
 	dev_t cache_devt;
 	dev_t devt;			/* of the pool's dm device */
 	char name[DM_NAME_LEN];		/* of the pool's dm device */

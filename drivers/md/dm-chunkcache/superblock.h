@@ -20,6 +20,8 @@ struct cc_geometry {
 	sector_t manifest_start, manifest_end;
 	sector_t table_start, table_end;
 	sector_t slots_start, slots_end;
+	sector_t journal_start, journal_end;	/* the same: there is none */
+	u32 dirty_max;			/* slots that may be LOG; 0 without a journal */
 };
 
 /*
