@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which block of a volume lies at which place.  Records are applied in any order, and again: the higher place
+ * wins, and a relocation counts only where its source is.  For one thread at a time.
+ */
+#ifndef CC_VMAP_H
+#define CC_VMAP_H
+
+#include <stdint.h>
+#include <linux/dm-chunkcache.h>
+
+struct cc_vmap;
+
+/* -ENOMEM; -EINVAL: not 1..CC_IMAGE_SIZE_MAX / CC_BLOCK_SIZE blocks. */
+int cc_vmap_open(uint64_t nr_blocks, struct cc_vmap **ret_map);
+void cc_vmap_close(struct cc_vmap *m);
+uint64_t cc_vmap_nr_blocks(const struct cc_vmap *m);
+/* The volume has grown.  -EINVAL: it would shrink, or out of range. */
+int cc_vmap_grow(struct cc_vmap *m, uint64_t nr_blocks);
+
+/* 0: the base has it. */
+uint64_t cc_vmap_get(const struct cc_vmap *m, uint64_t block);
+/*
+ * A WRITE, ZERO or RELOCATE; others change nothing.  -ERANGE: blocks outside of the volume, or a run that does
+ * not fit a log chunk; nothing was changed.  -ENOMEM: some blocks may have been; apply it again.
+ */
+int cc_vmap_apply(struct cc_vmap *m, const struct chunkcache_record *r);
+
+struct cc_vmap_extent {
+	uint64_t block;
+	uint64_t place;			/* of its first block; the others as cc_place_nth() */
+	uint64_t count;
+};
+
+/* All blocks that have a place, as few extents as it takes, by block.  Ends with what fn returns but 0. */
+typedef int cc_vmap_fn(void *arg, const struct cc_vmap_extent *e);
+int cc_vmap_each(const struct cc_vmap *m, cc_vmap_fn *fn, void *arg);
+
+#endif
