@@ -32,6 +32,7 @@ void cc_dev_stats(struct cc_dev *dev, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 
 void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 {
+	struct cc_journal_view journal;
 	struct cc_slots_stats slots;
 	struct cc_disk *disk;
 	unsigned long id;
@@ -49,6 +50,7 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_SLOTS_VALID] = slots.count[CC_SLOT_VALID];
 	ret[CHUNKCACHE_STAT_SLOTS_DYING] = slots.count[CC_SLOT_DYING];
 	ret[CHUNKCACHE_STAT_SLOTS_BAD] = slots.count[CC_SLOT_BAD];
+	ret[CHUNKCACHE_STAT_SLOTS_LOG] = slots.count[CC_SLOT_LOG];
 	ret[CHUNKCACHE_STAT_FILLS] = slots.fills;
 	ret[CHUNKCACHE_STAT_EVICTIONS] = slots.evictions;
 	ret[CHUNKCACHE_STAT_EPOCHS] = slots.epochs;
@@ -56,11 +58,16 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_DOORBELLS] = atomic64_read(&pool->bell.nr_sent);
 	ret[CHUNKCACHE_STAT_MESSAGES] = atomic64_read(&pool->nr_messages);
 	ret[CHUNKCACHE_STAT_REFUSED] = atomic64_read(&pool->nr_refused);
+	cc_journal_read(&pool->journal, &journal);
+	ret[CHUNKCACHE_STAT_JOURNAL_PAGES] = journal.pages;
+	ret[CHUNKCACHE_STAT_JOURNAL_USED] = journal.used;
+	ret[CHUNKCACHE_STAT_JOURNAL_SIZE] = journal.positions;
 }
 
 void cc_pool_clear_stats(struct cc_pool *pool)
 {
 	cc_slots_clear_stats(&pool->slots);
+	cc_journal_clear_stats(&pool->journal);
 	atomic64_set(&pool->bell.nr_sent, 0);
 	atomic64_set(&pool->nr_messages, 0);
 	atomic64_set(&pool->nr_refused, 0);

@@ -31,6 +31,10 @@ static const struct nla_policy attr_policy[CHUNKCACHE_A_MAX + 1] = {
 	[CHUNKCACHE_A_SLOTS] = RECORDS(chunkcache_slot, CHUNKCACHE_SLOT_BATCH_MAX),
 	[CHUNKCACHE_A_MAPS] = RECORDS(chunkcache_map, CHUNKCACHE_MAP_BATCH_MAX),
 	[CHUNKCACHE_A_FAILS] = RECORDS(chunkcache_fail, CHUNKCACHE_MAP_BATCH_MAX),
+	[CHUNKCACHE_A_JOURNAL_HEAD] = { .type = NLA_U64 },
+	[CHUNKCACHE_A_JOURNAL_PREV] = { .type = NLA_U64 },
+	[CHUNKCACHE_A_JOURNAL_TAIL] = { .type = NLA_U64 },
+	[CHUNKCACHE_A_RECORDS] = RECORDS(chunkcache_record, CHUNKCACHE_RECORD_BATCH_MAX),
 };
 
 struct genl_family cc_genl_family __ro_after_init = {

@@ -28,8 +28,14 @@
  * its number when it is first written, so that one that can't be written takes the next number, with
  * all its records, and the pages behind it theirs.
  *
- * Locks: cc_journal.lock is irq-safe and the innermost of all.  Nothing is called with it held but
- * what queues a work.
+ * Room: a reservation is for memory and for the ring.  Of both a part is kept for what leads to a trim
+ * (vital), and of the ring a bit more for the page that says so and for positions that can't be
+ * written.  A position is in use from the durable tail on, which is the one that the last page that
+ * is durable says: what lies there is overwritten only after that.
+ *
+ * Locks: cc_journal.lock is irq-safe and the innermost of all: end_io() of volumes adds records with
+ * their own lock held.  Only works and timers are queued with it held.  Whoever set busy owns the page
+ * in flight until the end of the write, then the work does until it clears busy.
  */
 #ifndef CC_JOURNAL_H
 #define CC_JOURNAL_H
@@ -37,7 +43,6 @@
 #include <linux/bio.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
-#include <linux/uuid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <chunkcache/journal.h>
@@ -67,44 +72,46 @@ struct cc_journal_wait {
 };
 
 struct cc_journal {
-	spinlock_t lock;		/* irq-safe; all below, up to the works */
+	spinlock_t lock;		/* irq-safe; all below, up to the page in flight */
 	u32 state;			/* enum chunkcache_journal_state; also read without */
-	struct list_head queue;		/* pages with records that are not durable, and one that
-					 * takes records; oldest first */
+	struct list_head queue;		/* of struct cc_journal_buf: pages that are not durable and
+					 * full; the last one takes records */
 	struct list_head spare;
 	unsigned int nr_queue, nr_spare;
 	unsigned int reserved;		/* records */
 	u64 next;			/* number of the next page */
+	u64 prev;			/* of the last page that counts and is full */
 	u64 head;			/* of the last page that is durable; 0: none yet */
 	u64 tail;			/* to be written with the next page */
 	u64 durable_tail;		/* positions from here to next are in use */
 	u64 seq;			/* of the last record */
 	u64 durable_seq;
 	struct list_head waits;
-	bool busy;			/* a page is in flight, or the work has to see to its end */
-	bool hurry;			/* write without being waited for */
-	bool dirty;			/* records or a tail that no page write has taken up */
-	bool starved;			/* reserve() failed; room() is due */
-	bool rung;			/* that starved was told to the helper */
-	unsigned int tries;		/* of the page in flight that failed */
+	bool busy;			/* a page is in flight, or its end is not told yet */
+	bool hurry;			/* write, though nobody waits */
+	bool tell;			/* the helper, when what there is now is durable */
+	bool starved;			/* reserve() failed: room() is due */
+	bool complained;		/* the helper knows that */
+	bool timing;			/* the timer is set */
+	bool failed_told;		/* who waited has heard of FAILED */
+	unsigned int tries;		/* of the page that could not be written */
 	unsigned int users;		/* of bdev; 0: nothing is written */
 	u64 nr_pages;			/* that were written */
+	struct block_device *bdev;	/* while there are users */
 
-	/* The page in flight; of who made it busy. */
+	/* The page in flight: of who made it busy. */
 	struct bio bio;
 	struct bio_vec bvec;
 	struct cc_journal_page *out;
-	unsigned int out_from;		/* first record that no write before had */
 	u64 out_seq;
-	bool out_ended;			/* its end is to be told by the work */
+	unsigned int out_from;		/* first record that no write before had */
+	bool out_tell;
+	bool out_ended;			/* the work has to tell its end; lock */
 	blk_status_t out_status;
 
 	/* Constant. */
-	struct block_device *bdev;	/* while there are users */
-	sector_t start;			/* on it */
+	sector_t start;			/* on bdev */
 	u64 positions;
-	uuid_t uuid;
-	u64 instance;
 	struct cc_pool *pool;
 	const struct cc_journal_ops *ops;
 
@@ -117,7 +124,8 @@ int cc_journal_module_init(void);
 void cc_journal_module_exit(void);
 
 /* RECOVERING, or NONE if the pool has no area for one; its geometry and instance are set.  May sleep.  -ENOMEM. */
-int cc_journal_init(struct cc_journal *j, struct cc_pool *pool, const struct cc_journal_ops *ops);
+int cc_journal_init(struct cc_journal *j, struct cc_pool *pool,
+		    const struct cc_journal_ops *ops);
 /* No user is left. */
 void cc_journal_exit(struct cc_journal *j);
 
@@ -150,7 +158,7 @@ u64 cc_journal_add(struct cc_journal *j, const struct chunkcache_record *r);
  * can't be.  Starts a write if none is under way: in process context the caller holds no spinlock.
  */
 void cc_journal_wait(struct cc_journal *j, struct cc_journal_wait *w, u64 seq);
-/* Write soon what was added.  The helper is told when a CUT, or what it added itself, is durable. */
+/* Write soon what was added, and tell the helper when it is durable. */
 void cc_journal_hurry(struct cc_journal *j);
 
 /* ---- of the helper; process context ---- */
@@ -167,6 +175,8 @@ struct cc_journal_view {
 	u64 pages;		/* written */
 };
 
+/* "none", "recovering", "running", "failed". */
+const char *cc_journal_word(const struct cc_journal *j);
 void cc_journal_read(struct cc_journal *j, struct cc_journal_view *ret);
 void cc_journal_clear_stats(struct cc_journal *j);
 

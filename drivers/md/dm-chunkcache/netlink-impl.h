@@ -30,6 +30,16 @@ int cc_do_slot_release(struct cc_cmd *c);
 int cc_do_slot_keep(struct cc_cmd *c);
 int cc_nl_slot_dump(struct sk_buff *skb, struct netlink_callback *cb);
 
+/* ---- netlink-journal.c ---- */
+
+int cc_do_journal_get(struct cc_cmd *c);
+int cc_do_journal_resume(struct cc_cmd *c);
+int cc_do_journal_add(struct cc_cmd *c);
+int cc_do_journal_trim(struct cc_cmd *c);
+int cc_do_slot_claim(struct cc_cmd *c);
+int cc_do_slot_clean(struct cc_cmd *c);
+int cc_do_slot_drop(struct cc_cmd *c);
+
 /* ---- netlink-map.c ---- */
 
 int cc_do_map(struct cc_cmd *c);

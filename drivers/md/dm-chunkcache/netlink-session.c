@@ -6,7 +6,10 @@
 #include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/sched/mm.h>
+#include <linux/stringify.h>
 #include "pool.h"
+
+#define VERSION_TEXT	"VERSION is not supported, only " __stringify(CHUNKCACHE_PROTOCOL_VERSION)
 
 /* The pool that fd is the dm device of, as a helper must have opened it. */
 static int find_pool_of_file(struct genl_info *info, struct file *file, struct cc_pool **ret)
@@ -88,7 +91,7 @@ int cc_nl_attach(struct sk_buff *skb, struct genl_info *info)
 	    cc_cmd_require(info, CHUNKCACHE_A_BELL_PORT))
 		return -EINVAL;
 	if (nla_get_u32(info->attrs[CHUNKCACHE_A_VERSION]) != CHUNKCACHE_PROTOCOL_VERSION)
-		return cc_cmd_fail(info, -EPROTO, "VERSION is not supported, only 1");
+		return cc_cmd_fail(info, -EPROTO, VERSION_TEXT);
 	other = cc_pool_find_port(info->snd_portid);
 	if (other) {
 		cc_pool_put(other);

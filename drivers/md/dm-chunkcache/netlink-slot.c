@@ -118,6 +118,7 @@ static const u8 protocol_states[CC_NR_SLOT_STATES] = {
 	[CC_SLOT_VALID] = CHUNKCACHE_SLOT_VALID,
 	[CC_SLOT_DYING] = CHUNKCACHE_SLOT_DYING,
 	[CC_SLOT_BAD] = CHUNKCACHE_SLOT_BAD,
+	[CC_SLOT_LOG] = CHUNKCACHE_SLOT_LOG,
 };
 
 static void describe_slot(struct cc_pool *pool, u32 nr, const struct cc_slot_view *view,

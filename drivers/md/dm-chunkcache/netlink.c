@@ -19,6 +19,13 @@ DOIT(slot_keep)
 DOIT(map)
 DOIT(miss_data)
 DOIT(miss_fail)
+DOIT(journal_get)
+DOIT(journal_resume)
+DOIT(journal_add)
+DOIT(journal_trim)
+DOIT(slot_claim)
+DOIT(slot_clean)
+DOIT(slot_drop)
 
 #define OP(CMD, fn)	{ .cmd = CHUNKCACHE_CMD_##CMD, .flags = GENL_ADMIN_PERM, .doit = fn }
 #define DUMP(CMD, fn)	{ .cmd = CHUNKCACHE_CMD_##CMD, .flags = GENL_ADMIN_PERM, .dumpit = fn }
@@ -38,6 +45,13 @@ static const struct genl_ops ops[] = {
 	OP(MISS_DATA, cc_nl_miss_data),
 	OP(MISS_FAIL, cc_nl_miss_fail),
 	DUMP(STATS_GET, cc_nl_stats_dump),
+	OP(JOURNAL_GET, cc_nl_journal_get),
+	OP(JOURNAL_RESUME, cc_nl_journal_resume),
+	OP(JOURNAL_ADD, cc_nl_journal_add),
+	OP(JOURNAL_TRIM, cc_nl_journal_trim),
+	OP(SLOT_CLAIM, cc_nl_slot_claim),
+	OP(SLOT_CLEAN, cc_nl_slot_clean),
+	OP(SLOT_DROP, cc_nl_slot_drop),
 };
 
 int cc_netlink_init(void)

@@ -190,6 +190,22 @@ static unsigned int emit_pool_info(struct cc_pool *pool, char *result, unsigned 
 	return sz;
 }
 
+/* " journal <state> <used>/<positions> log <slots>/<dirty_max>", of a pool that has one. */
+static unsigned int emit_journal_info(struct cc_pool *pool, char *result, unsigned int maxlen)
+{
+	struct cc_journal_view j;
+	struct cc_slots_stats s;
+	unsigned int sz = 0;
+
+	cc_journal_read(&pool->journal, &j);
+	if (j.state == CHUNKCACHE_JOURNAL_NONE)
+		return 0;
+	cc_slots_read_stats(&pool->slots, &s);
+	DMEMIT(" journal %s %llu/%llu log %u/%u", cc_journal_word(&pool->journal), j.used,
+	       j.positions, s.count[CC_SLOT_LOG], READ_ONCE(pool->geo.dirty_max));
+	return sz;
+}
+
 static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
 			   char *result, unsigned int maxlen)
 {
@@ -200,6 +216,7 @@ static void cc_pool_status(struct dm_target *ti, status_type_t type, unsigned in
 	case STATUSTYPE_INFO:
 		sz = emit_pool_info(pt->pool, result, maxlen);
 		sz += cc_table_emit_pool_features(&pt->args, result + sz, maxlen - sz);
+		sz += emit_journal_info(pt->pool, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s", pt->cache_dev->name);

@@ -26,13 +26,17 @@ int cc_pool_module_init(void)
 	cc_drain_wq = alloc_workqueue("dm-chunkcache-drain", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!cc_drain_wq)
 		goto destroy_wq;
+	if (cc_journal_module_init())
+		goto destroy_drain_wq;
 	kset = kset_create_and_add("dm-chunkcache", NULL, kernel_kobj);
 	if (!kset)
-		goto destroy_drain_wq;
+		goto exit_journal;
 	/* debugfs is a help, not a must: errors need no care. */
 	debugfs = debugfs_create_dir("dm-chunkcache", NULL);
 	return 0;
 
+exit_journal:
+	cc_journal_module_exit();
 destroy_drain_wq:
 	destroy_workqueue(cc_drain_wq);
 destroy_wq:
@@ -44,6 +48,7 @@ void cc_pool_module_exit(void)
 {
 	debugfs_remove(debugfs);
 	kset_unregister(kset);
+	cc_journal_module_exit();
 	destroy_workqueue(cc_drain_wq);
 	destroy_workqueue(cc_wq);
 }
@@ -109,6 +114,16 @@ static const struct cc_slots_ops slots_ops = {
 	.device_works = device_works,
 };
 
+static void journal_news(struct cc_pool *pool)
+{
+	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_JOURNAL, NULL);
+}
+
+static const struct cc_journal_ops journal_ops = {
+	.news = journal_news,
+	.failed = journal_news,
+};
+
 int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
 			dev_t devt, bool taken)
 {
@@ -159,10 +174,16 @@ static struct cc_pool *pool_alloc(struct mapped_device *md, dev_t cache_devt,
 	INIT_LIST_HEAD(&pool->attached);
 	/* -ENXIO: the device was removed meanwhile and has no name any more. */
 	r = dm_copy_name_and_uuid(md, pool->name, NULL);
+	if (r)
+		goto put_kobj;
+	r = cc_journal_init(&pool->journal, pool, &journal_ops);
 	if (!r)
-		r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, cc_wq, &slots_ops);
+		r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, geo->dirty_max,
+				  cc_wq, &slots_ops);
 	if (!r)
 		return pool;
+	cc_journal_exit(&pool->journal);
+put_kobj:
 	kobject_put(&pool->kobj);
 	return ERR_PTR(r);
 }
@@ -171,6 +192,7 @@ static struct cc_pool *pool_alloc(struct mapped_device *md, dev_t cache_devt,
 static void pool_free(struct cc_pool *pool)
 {
 	cc_slots_exit(&pool->slots);
+	cc_journal_exit(&pool->journal);
 	kobject_put(&pool->kobj);
 }
 
@@ -200,18 +222,20 @@ static void pool_release(struct kref *ref)
 	kobject_del(&pool->kobj);
 	mutex_unlock(&cc_pools_lock);
 	cc_slots_exit(&pool->slots);
+	cc_journal_exit(&pool->journal);
 	cc_bell_exit(&pool->bell);
 	xa_destroy(&pool->disks);
 	kobject_put(&pool->kobj);
 }
 
-/* All but the number of slots, which is what a resize changes. */
+/* All but the number of slots, and of dirty ones, which is what a resize changes. */
 static bool same_layout(const struct cc_geometry *a, const struct cc_geometry *b)
 {
 	return a->slot_shift == b->slot_shift &&
 	       a->slots_start == b->slots_start && a->table_start == b->table_start &&
 	       a->table_end == b->table_end && a->manifest_start == b->manifest_start &&
-	       a->manifest_end == b->manifest_end;
+	       a->manifest_end == b->manifest_end && a->journal_start == b->journal_start &&
+	       a->journal_end == b->journal_end;
 }
 
 /* Another table of a pool that is there: what it changes, if anything, it changes at its resume. */
@@ -223,7 +247,7 @@ static int take_up(struct cc_pool *pool, const struct cc_geometry *geo, char **e
 		return -EBUSY;
 	}
 	if (geo->nr_slots < READ_ONCE(pool->geo.nr_slots) &&
-	    pool->promised > cc_slots_max_promise(geo->nr_slots)) {
+	    pool->promised > cc_slots_max_promise(geo->nr_slots, geo->dirty_max)) {
 		*error = "Disks are promised more slots than the smaller pool would have";
 		return -ENOSPC;
 	}
@@ -366,15 +390,20 @@ void cc_pool_resize(struct cc_pool *pool, const struct cc_geometry *geo)
 		       geo->nr_slots);
 	WRITE_ONCE(pool->geo.nr_slots, geo->nr_slots);
 	pool->geo.slots_end = geo->slots_end;
+	WRITE_ONCE(pool->geo.dirty_max, geo->dirty_max);
 	mutex_unlock(&pool->cmd);
 	/* Seconds for a large device; of a pool's tables one is resumed at a time. */
 	cc_slots_resize(&pool->slots, geo->nr_slots);
+	cc_slots_set_dirty_max(&pool->slots, geo->dirty_max);
 }
 
 void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 		      struct block_device *cache_bdev, bool discard)
 {
+	bool was_live;
+
 	mutex_lock(&pool->cmd);
+	was_live = pool->live;
 	if (!ti && pool->live)
 		DMINFO_LIMIT("%s: suspended by device-mapper: hits go on, misses wait, nothing is evicted",
 			     pool->name);
@@ -387,8 +416,12 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
 	mutex_unlock(&pool->cmd);
 	if (!ti) {
 		cc_slots_stop(&pool->slots);
+		if (was_live)
+			cc_journal_stop(&pool->journal);
 		return;
 	}
+	if (!was_live)
+		cc_journal_start(&pool->journal, cache_bdev);
 	pool->cache_bdev = cache_bdev;
 	cc_slots_start(&pool->slots, discard);
 	/* What came meanwhile was not given out. */
@@ -405,6 +438,8 @@ const char *cc_pool_mode(struct cc_pool *pool)
 	mutex_unlock(&pool->cmd);
 	if (!live)
 		return "suspended";
+	if (cc_journal_state(&pool->journal) == CHUNKCACHE_JOURNAL_RECOVERING)
+		return "recovering";
 	cc_slots_read_stats(&pool->slots, &slots);
 	return slots.shrinking ? "shrinking" : "normal";
 }

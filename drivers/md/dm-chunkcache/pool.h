@@ -137,7 +137,7 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
  */
 void cc_pool_event(struct cc_pool *pool);
 
-/* "normal", "shrinking", "suspended": what the helper may do now.  Takes cmd itself. */
+/* "normal", "shrinking", "recovering", "suspended": what the helper may do now.  Takes cmd itself. */
 const char *cc_pool_mode(struct cc_pool *pool);
 
 #endif

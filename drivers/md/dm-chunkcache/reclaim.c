@@ -13,7 +13,7 @@
  * Free slots to keep ready: one in 32, at most 1024 (1 GB at 1 MiB), which is what 10 GB/s
  * fill during an RCU grace period and a slow read.  Very small pools evict on demand only.
  */
-static u32 slots_reserve(const struct cc_slots *s)
+u32 cc_reclaim_reserve(const struct cc_slots *s)
 {
 	return min(s->nr / 32, 1024u);
 }
@@ -21,13 +21,13 @@ static u32 slots_reserve(const struct cc_slots *s)
 /* What demand may make reclaim evict at once. */
 static u32 max_wanted(const struct cc_slots *s)
 {
-	return max(slots_reserve(s), s->nr / 8 + 1);
+	return max(cc_reclaim_reserve(s), s->nr / 8 + 1);
 }
 
 /* Free slots to have now: the reserve, and what demand waits for. */
 static u32 to_have(const struct cc_slots *s)
 {
-	return max(slots_reserve(s), s->wanted);
+	return max(cc_reclaim_reserve(s), s->wanted);
 }
 
 static u32 to_evict(const struct cc_slots *s)
@@ -270,10 +270,11 @@ static bool sweep_some(struct cc_slots *s)
 			cc_slot_set_state(s, nr, CC_SLOT_FREE);
 			break;
 		case CC_SLOT_FILLING:
+		case CC_SLOT_LOG:
 		case CC_SLOT_GONE:
 			break;
 		}
-		/* The others go when their filler, readers, discard are done. */
+		/* The others go when their filler, readers, discard, commit are done. */
 	}
 	more = s->swept < s->end;
 	spin_unlock(&s->lock);
@@ -294,6 +295,22 @@ static bool ended_shrinking(struct cc_slots *s)
 	return ended;
 }
 
+/* Can demand be served that could not be before?  It is forgotten then. */
+static bool take_wanted(struct cc_slots *s)
+{
+	bool wanted, serve;
+
+	spin_lock(&s->lock);
+	wanted = s->wanted || (s->log_wanted && cc_slots_below_dirty_max(s));
+	serve = wanted && cc_slots_nr_free(s);
+	if (serve) {
+		s->wanted = 0;
+		s->log_wanted = false;
+	}
+	spin_unlock(&s->lock);
+	return serve;
+}
+
 /* Only this work switches and reaps, so that what they read of the epochs is stable. */
 static void cc_slots_reclaim(struct work_struct *work)
 {
@@ -302,7 +319,8 @@ static void cc_slots_reclaim(struct work_struct *work)
 
 	reap_drained(s);
 	spin_lock(&s->lock);
-	serve = !s->stopped;
+	/* Recovering: what is behind the end of a pool that was shrunk may be dirty. */
+	serve = cc_slots_serving(s);
 	spin_unlock(&s->lock);
 	if (!serve)
 		return;
@@ -314,10 +332,8 @@ static void cc_slots_reclaim(struct work_struct *work)
 		;
 	switch_epoch(s);
 
+	serve = take_wanted(s);
 	spin_lock(&s->lock);
-	serve = s->wanted && cc_slots_nr_free(s);
-	if (serve)
-		s->wanted = 0;
 	if (s->undiscarded.nr)
 		queue_work(s->wq, &s->discards);
 	if (s->doubted.nr)

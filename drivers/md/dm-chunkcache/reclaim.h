@@ -26,6 +26,8 @@ void cc_slots_stop(struct cc_slots *s);
 /* There may be something to do.  Any context that may take the lock. */
 void cc_reclaim_kick(struct cc_slots *s);
 
+/* Free slots that are kept ready. */
+u32 cc_reclaim_reserve(const struct cc_slots *s);
 /* Demand for n slots found none.  0: only look at the limit anew.  Lock held. */
 void cc_reclaim_want(struct cc_slots *s, u32 n);
 /* Is there work for reclaim?  It also takes back what waits for its discard.  Lock held. */

@@ -32,7 +32,7 @@ static int book_slots(struct cc_disk *disk, u64 slots, char **error)
 	struct cc_dev *dev = disk->dev;
 	struct cc_pool *pool = disk->pool;
 	u32 has = dev->share_id ? dev->share.promised : 0;
-	u32 most = cc_slots_max_promise(cc_pool_fewest_slots(pool));
+	u32 most = cc_slots_max_promise(cc_pool_fewest_slots(pool), READ_ONCE(pool->geo.dirty_max));
 	u32 others = pool->promised - has;
 	u16 id;
 	int r;

@@ -76,7 +76,8 @@ static bool transition_ok(enum cc_slot_state from, enum cc_slot_state to)
 {
 	switch (from) {
 	case CC_SLOT_FREE:
-		return to == CC_SLOT_FILLING || to == CC_SLOT_BAD || to == CC_SLOT_GONE;
+		return to == CC_SLOT_FILLING || to == CC_SLOT_LOG || to == CC_SLOT_BAD ||
+		       to == CC_SLOT_GONE;
 	case CC_SLOT_FILLING:
 		return to == CC_SLOT_VALID || to == CC_SLOT_FREE || to == CC_SLOT_BAD ||
 		       to == CC_SLOT_GONE;
@@ -88,6 +89,8 @@ static bool transition_ok(enum cc_slot_state from, enum cc_slot_state to)
 		return to == CC_SLOT_FREE || to == CC_SLOT_GONE;
 	case CC_SLOT_GONE:
 		return to == CC_SLOT_FREE;
+	case CC_SLOT_LOG:
+		return to == CC_SLOT_VALID || to == CC_SLOT_DYING;
 	}
 	return false;
 }
@@ -104,6 +107,7 @@ static struct cc_list *slot_list_of(struct cc_slots *s, const struct cc_slot_inf
 	case CC_SLOT_DYING:
 	case CC_SLOT_BAD:
 	case CC_SLOT_GONE:
+	case CC_SLOT_LOG:
 		break;
 	}
 	return NULL;
@@ -156,6 +160,11 @@ void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to)
 		WRITE_ONCE(*cc_slots_word(s, nr), 0);
 		slot_link(s, &s->dying, nr);
 		break;
+	case CC_SLOT_LOG:
+		info->gen++;
+		/* Who reads it has the generation from what is made after this. */
+		smp_store_release(cc_slots_word(s, nr), info->gen);
+		break;
 	case CC_SLOT_BAD:
 	case CC_SLOT_GONE:
 		break;
@@ -179,6 +188,29 @@ void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch)
 		info->flags = CC_SLOT_PREFETCH;
 		s->prefetching++;
 	}
+}
+
+void cc_slot_set_log(struct cc_slots *s, u32 nr, bool open)
+{
+	cc_slot_set_state(s, nr, CC_SLOT_LOG);
+	cc_slots_info(s, nr)->flags = open ? CC_SLOT_OPEN : 0;
+}
+
+void cc_slot_set_log_closed(struct cc_slots *s, u32 nr)
+{
+	lockdep_assert_held(&s->lock);
+	cc_slots_info(s, nr)->flags &= ~CC_SLOT_OPEN;
+}
+
+void cc_slot_set_claimed(struct cc_slots *s, u32 nr, bool claimed)
+{
+	struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	lockdep_assert_held(&s->lock);
+	if (claimed)
+		info->flags |= CC_SLOT_CLAIMED;
+	else
+		info->flags &= ~CC_SLOT_CLAIMED;
 }
 
 void cc_slot_set_keep(struct cc_slots *s, u32 nr)

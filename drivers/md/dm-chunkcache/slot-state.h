@@ -14,6 +14,9 @@
  *            0     doubted, -       -        whether others can be read is to be, is being tried
  *   BAD      0     -                -        not used again, unless it is to be tried anew
  *   GONE     0     -                -        behind the end of the pool: not ours
+ *   LOG      gen   -                a volume what it wrote and no store has yet: nobody evicts,
+ *                                            discards or hands it out.  Readers may be under way,
+ *                                            and writers while OPEN
  *
  * Transitions, each done by cc_slot_set_state() and nowhere else:
  *
@@ -31,6 +34,14 @@
  *   FREE, FILLING, DYING, BAD -> GONE	behind the new end of a pool that was shrunk, in place
  *			of FREE or BAD
  *   GONE -> FREE	the pool was grown again
+ *   FREE -> LOG	cc_slots_alloc_log(): a volume writes; cc_slots_claim(): one did, in an earlier
+ *			instance; bump the generation
+ *   LOG -> VALID	cc_slots_clean(): the store has it, and the journal says so
+ *   LOG -> DYING	cc_slots_clean() behind the end, or as the medium failed meanwhile;
+ *			cc_slots_drop_log(): nobody wants it any more
+ *
+ * A pool with a journal hands out nothing while it is recovering: which of its slots are dirty is
+ * not known before all are claimed.
  *
  * Generations go on where they were in a slot that was GONE: they never repeat in an instance.
  *
@@ -97,12 +108,14 @@ static inline enum cc_slot_state cc_slot_state(const struct cc_slot_info *info)
 
 #define CC_SLOT_PREFETCH	1	/* FILLING: counts against the prefetch quota */
 #define CC_SLOT_KEEP		2	/* FREE: listed in keep */
-#define CC_SLOT_FAILED		4	/* DYING: the medium failed */
+#define CC_SLOT_FAILED		4	/* DYING, LOG: the medium failed */
 #define CC_SLOT_UNDISCARDED	8	/* DYING: listed in undiscarded */
 #define CC_SLOT_DOUBTED		16	/* DYING: it could not be read */
+#define CC_SLOT_OPEN		32	/* LOG: takes writes */
+#define CC_SLOT_CLAIMED		64	/* FREE: by the message that is looked at */
 
 struct cc_slot_leaf {
-	u32 word[CC_LEAF_SLOTS];	/* generation while VALID, else 0 */
+	u32 word[CC_LEAF_SLOTS];	/* generation while VALID or LOG, else 0 */
 	u8 hit[CC_LEAF_SLOTS];
 	u16 ghosts[CC_LEAF_SLOTS] __aligned(CC_GHOST_WAYS * sizeof(u16));	/* the policy's */
 	struct cc_slot_info info[CC_LEAF_SLOTS];
@@ -152,6 +165,9 @@ struct cc_slots {
 	u32 prefetching;		/* FILLING for prefetch */
 	u32 wanted;			/* demand that found no free slot */
 	bool stopped;			/* pool suspended, or without a table */
+	bool recovering;		/* the journal is not read yet */
+	bool log_wanted;		/* cc_slots_alloc_log() found that too many are LOG */
+	u32 dirty_max;			/* LOG slots; 0: no journal */
 	bool discard;			/* discard what is not needed soon */
 	enum cc_switch switching;	/* reclaim.c's */
 	u64 switched_at;		/* ktime, ns; while it waits */
@@ -215,9 +231,27 @@ static inline u32 cc_slots_nr_free(const struct cc_slots *s)
 void cc_slot_set_state(struct cc_slots *s, u32 nr, enum cc_slot_state to);
 /* FREE -> FILLING, with what belongs to it.  Lock held. */
 void cc_slot_set_filling(struct cc_slots *s, u32 nr, u8 owner, bool prefetch);
+/* Are slots handed out and evicted now?  Lock held. */
+static inline bool cc_slots_serving(const struct cc_slots *s)
+{
+	return !s->stopped && !s->recovering;
+}
+
+/* May one more become LOG?  Lock held. */
+static inline bool cc_slots_below_dirty_max(const struct cc_slots *s)
+{
+	return s->count[CC_SLOT_LOG] < s->dirty_max;
+}
+
+/* FREE -> LOG.  Lock held. */
+void cc_slot_set_log(struct cc_slots *s, u32 nr, bool open);
+/* LOG: no longer OPEN.  Lock held. */
+void cc_slot_set_log_closed(struct cc_slots *s, u32 nr);
+/* FREE: claimed, or not.  Lock held. */
+void cc_slot_set_claimed(struct cc_slots *s, u32 nr, bool claimed);
 /* FREE: handed out last from now on.  Lock held. */
 void cc_slot_set_keep(struct cc_slots *s, u32 nr);
-/* DYING: becomes BAD when it has drained.  Lock held. */
+/* DYING: becomes BAD when it has drained; LOG: when it is DYING some day.  Lock held. */
 void cc_slot_set_failed(struct cc_slots *s, u32 nr);
 /* DYING: could not be read, nobody knows why.  Lock held. */
 void cc_slot_set_doubted(struct cc_slots *s, u32 nr);

@@ -91,8 +91,8 @@ void cc_slots_resize(struct cc_slots *s, u32 nr)
 	spin_unlock(&s->lock);
 }
 
-int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *wq,
-		  const struct cc_slots_ops *ops)
+int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, u32 dirty_max,
+		  struct workqueue_struct *wq, const struct cc_slots_ops *ops)
 {
 	unsigned int i;
 	int r;
@@ -100,6 +100,8 @@ int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *
 	memset(s, 0, sizeof(*s));
 	spin_lock_init(&s->lock);
 	s->max = max;
+	s->dirty_max = dirty_max;
+	s->recovering = dirty_max;
 	s->wq = wq;
 	s->ops = ops;
 	cc_reclaim_init(s);
@@ -155,10 +157,12 @@ static u32 pick_free(struct cc_slots *s)
 	return CC_NIL;
 }
 
-/* A prefetch may hold a quarter of the slots and never the last two free ones. */
+/* A prefetch may hold a quarter of the slots and never the last free ones, which writes take from. */
 static bool prefetch_allowed(const struct cc_slots *s)
 {
-	return s->prefetching < s->nr / 4 && cc_slots_nr_free(s) > 2;
+	u32 left = s->dirty_max ? cc_reclaim_reserve(s) / 2 : 0;
+
+	return s->prefetching < s->nr / 4 && cc_slots_nr_free(s) > max(left, 2u);
 }
 
 static void hand_out(struct cc_slots *s, u32 nr, u8 owner, bool prefetch,
@@ -176,7 +180,7 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 	bool low;
 
 	spin_lock(&s->lock);
-	for (got = 0; got < n && !s->stopped; got++) {
+	for (got = 0; got < n && cc_slots_serving(s); got++) {
 		if (prefetch && !prefetch_allowed(s))
 			break;
 		nr = pick_free(s);
@@ -195,6 +199,15 @@ u32 cc_slots_alloc(struct cc_slots *s, u8 owner, bool prefetch, u32 n,
 	return got;
 }
 
+/* FREE, and never handed out in this instance. */
+static bool is_fresh(struct cc_slots *s, u32 nr)
+{
+	const struct cc_slot_info *info = cc_slots_info(s, nr);
+
+	lockdep_assert_held(&s->lock);
+	return cc_slot_state(info) == CC_SLOT_FREE && !info->gen;
+}
+
 int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 			 struct chunkcache_slot *ret_slot)
 {
@@ -204,8 +217,7 @@ int cc_slots_alloc_named(struct cc_slots *s, u8 owner, cc_slot_t slot,
 	spin_lock(&s->lock);
 	if (nr >= s->nr) {
 		r = -ERANGE;
-	} else if (!s->stopped && cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_FREE &&
-		   !cc_slots_info(s, nr)->gen) {
+	} else if (cc_slots_serving(s) && is_fresh(s, nr)) {
 		hand_out(s, nr, owner, false, ret_slot);
 		r = 0;
 	}
@@ -221,8 +233,7 @@ int cc_slots_keep(struct cc_slots *s, cc_slot_t slot)
 	spin_lock(&s->lock);
 	if (nr >= s->nr) {
 		r = -ERANGE;
-	} else if (cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_FREE &&
-		   !cc_slots_info(s, nr)->gen) {
+	} else if (!s->recovering && is_fresh(s, nr)) {
 		cc_slot_set_keep(s, nr);
 		r = 0;
 	}
@@ -311,6 +322,15 @@ static bool is_valid(struct cc_slots *s, cc_slot_t slot, u32 gen)
 	       cc_slots_gen(s, cc_slot_nr(slot)) == gen;
 }
 
+static bool is_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	u32 nr = cc_slot_nr(slot);
+
+	lockdep_assert_held(&s->lock);
+	return nr < s->end && cc_slot_state(cc_slots_info(s, nr)) == CC_SLOT_LOG &&
+	       cc_slots_gen(s, nr) == gen;
+}
+
 int cc_slots_use(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
 		 void *arg)
 {
@@ -330,7 +350,11 @@ void cc_slots_failed(struct cc_slots *s, cc_slot_t slot, u32 gen, enum cc_io_err
 	u32 nr = cc_slot_nr(slot);
 
 	spin_lock(&s->lock);
-	if (is_valid(s, slot, gen)) {
+	if (is_log(s, slot, gen)) {
+		/* What else it holds is nowhere else: it goes when it is clean. */
+		if (error == CC_IO_MEDIUM)
+			cc_slot_set_failed(s, nr);
+	} else if (is_valid(s, slot, gen)) {
 		cc_policy_remove(&s->policy, nr);
 		cc_slot_set_state(s, nr, CC_SLOT_DYING);
 		if (error == CC_IO_MEDIUM)
@@ -376,12 +400,161 @@ u32 cc_slots_retry_bad(struct cc_slots *s)
 	return n;
 }
 
+/* ---- slots of volumes ---- */
+
+void cc_slots_set_dirty_max(struct cc_slots *s, u32 dirty_max)
+{
+	spin_lock(&s->lock);
+	s->dirty_max = dirty_max;
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+}
+
+void cc_slots_recovered(struct cc_slots *s)
+{
+	spin_lock(&s->lock);
+	s->recovering = false;
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+}
+
+int cc_slots_alloc_log(struct cc_slots *s, struct chunkcache_slot *ret_slot)
+{
+	u32 nr = CC_NIL;
+	bool below, low;
+
+	spin_lock(&s->lock);
+	below = cc_slots_below_dirty_max(s);
+	if (below && cc_slots_serving(s))
+		nr = pick_free(s);
+	if (nr != CC_NIL) {
+		cc_slot_set_log(s, nr, true);
+		ret_slot->slot = nr;
+		ret_slot->gen = cc_slots_gen(s, nr);
+	} else if (below) {
+		cc_reclaim_want(s, 1);
+	} else {
+		s->log_wanted = true;
+	}
+	low = nr == CC_NIL || cc_reclaim_is_low(s);
+	spin_unlock(&s->lock);
+	if (low)
+		cc_reclaim_kick(s);
+	return nr == CC_NIL ? -EBUSY : 0;
+}
+
+void cc_slots_set_log_closed(struct cc_slots *s, cc_slot_t slot)
+{
+	spin_lock(&s->lock);
+	cc_slot_set_log_closed(s, cc_slot_nr(slot));
+	spin_unlock(&s->lock);
+}
+
+/* Marks the first n, so that none comes twice; how many could be. */
+static u32 mark_claimed(struct cc_slots *s, const struct chunkcache_slot *slots, u32 n,
+			int *ret_error)
+{
+	u32 i, nr;
+
+	for (i = 0; i < n && !*ret_error; i++) {
+		nr = slots[i].slot;
+		/* Behind the end of a pool that was shrunk they are as dirty. */
+		if (nr >= s->end)
+			*ret_error = -ERANGE;
+		else if (!is_fresh(s, nr) || cc_slots_info(s, nr)->flags & CC_SLOT_CLAIMED)
+			*ret_error = -ESTALE;
+		else
+			cc_slot_set_claimed(s, nr, true);
+	}
+	return *ret_error ? i - 1 : i;
+}
+
+int cc_slots_claim(struct cc_slots *s, struct chunkcache_slot *slots, u32 n)
+{
+	u32 i, marked;
+	int r = 0;
+
+	spin_lock(&s->lock);
+	marked = mark_claimed(s, slots, n, &r);
+	for (i = 0; i < marked; i++) {
+		cc_slot_set_claimed(s, slots[i].slot, false);
+		if (r)
+			continue;
+		cc_slot_set_log(s, slots[i].slot, false);
+		slots[i].gen = cc_slots_gen(s, slots[i].slot);
+	}
+	spin_unlock(&s->lock);
+	return r;
+}
+
+/* 0, -ESTALE, -EBUSY. */
+static int check_closed_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	if (!is_log(s, slot, gen))
+		return -ESTALE;
+	return cc_slots_info(s, cc_slot_nr(slot))->flags & CC_SLOT_OPEN ? -EBUSY : 0;
+}
+
+static void let_log_die(struct cc_slots *s, u32 nr)
+{
+	bool failed = cc_slots_info(s, nr)->flags & CC_SLOT_FAILED;
+
+	cc_slot_set_state(s, nr, CC_SLOT_DYING);
+	if (failed)
+		cc_slot_set_failed(s, nr);
+}
+
+int cc_slots_clean(struct cc_slots *s, cc_slot_t slot, u32 gen, u64 key)
+{
+	u32 nr = cc_slot_nr(slot);
+	int r;
+
+	spin_lock(&s->lock);
+	r = check_closed_log(s, slot, gen);
+	if (!r && (nr >= s->nr || cc_slots_info(s, nr)->flags & CC_SLOT_FAILED)) {
+		let_log_die(s, nr);
+	} else if (!r) {
+		cc_slot_set_state(s, nr, CC_SLOT_VALID);
+		cc_policy_insert(&s->policy, nr, key, false);
+	}
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+	return r;
+}
+
+int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	int r;
+
+	spin_lock(&s->lock);
+	r = check_closed_log(s, slot, gen);
+	if (!r)
+		let_log_die(s, cc_slot_nr(slot));
+	spin_unlock(&s->lock);
+	cc_reclaim_kick(s);
+	return r;
+}
+
+int cc_slots_use_log(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
+		     void *arg)
+{
+	int r = -ESTALE;
+
+	spin_lock(&s->lock);
+	if (is_log(s, slot, gen) || is_valid(s, slot, gen)) {
+		use(arg);
+		r = 0;
+	}
+	spin_unlock(&s->lock);
+	return r;
+}
+
 /* ---- shares ---- */
 
-/* An eighth is for all, and a slot is always free to go. */
-u32 cc_slots_max_promise(u32 nr)
+/* An eighth is for all, or what volumes may hold if that is more, and a slot is always free to go. */
+u32 cc_slots_max_promise(u32 nr, u32 dirty_max)
 {
-	u32 rest = nr / 8 + 2;
+	u32 rest = max(nr / 8, dirty_max) + 2;
 
 	return nr > rest ? nr - rest : 0;
 }

@@ -10,9 +10,12 @@
 #include "reclaim.h"
 #include "slot-state.h"
 
-/* May sleep.  wq must be WQ_MEM_RECLAIM.  Starts stopped; can grow up to max slots. */
-int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, struct workqueue_struct *wq,
-		  const struct cc_slots_ops *ops);
+/*
+ * May sleep.  wq must be WQ_MEM_RECLAIM.  Starts stopped, and with a dirty_max recovering; can grow
+ * up to max slots.
+ */
+int cc_slots_init(struct cc_slots *s, u32 nr, u32 max, u32 dirty_max,
+		  struct workqueue_struct *wq, const struct cc_slots_ops *ops);
 /* No reader, no message any more.  Waits for the last epoch to drain (an RCU grace period). */
 void cc_slots_exit(struct cc_slots *s);
 
@@ -96,7 +99,7 @@ int cc_slots_use_log(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(vo
 /* ---- shares, see policy.h ---- */
 
 /* Slots that may be promised in all, of nr: demand must always find one that can go. */
-u32 cc_slots_max_promise(u32 nr);
+u32 cc_slots_max_promise(u32 nr, u32 dirty_max);
 /* May sleep.  -ENOMEM; -EBUSY: there are 65535. */
 int cc_slots_add_share(struct cc_slots *s, struct cc_share *share, u16 *ret_id);
 /* Nobody charges it any more.  May sleep. */

@@ -7,6 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/string.h>
 #include <chunkcache/format.h>
+#include <chunkcache/journal.h>
 
 static_assert(sizeof(struct cc_superblock) == CC_SB_SIZE);
 static_assert(CC_SB_SIZE <= PAGE_SIZE);
@@ -52,6 +53,33 @@ static bool areas_overlap(sector_t a, sector_t a_end, sector_t b, sector_t b_end
 	return a < b_end && b < a_end;
 }
 
+/* The same for its journal.  The other areas are checked. */
+static char *check_journal(const struct cc_superblock *sb, u64 end, struct cc_geometry *geo)
+{
+	u64 offset = le64_to_cpu(sb->journal_offset), size = le64_to_cpu(sb->journal_size);
+	u64 dirty_max = le64_to_cpu(sb->dirty_max);
+
+	geo->journal_start = 0;
+	geo->journal_end = 0;
+	geo->dirty_max = 0;
+	if (!(le32_to_cpu(sb->incompat) & CC_SB_JOURNAL))
+		return NULL;
+	if (size < CC_JOURNAL_SIZE_MIN || size > CC_JOURNAL_SIZE_MAX || size % CC_JOURNAL_POSITION)
+		return "Superblock journal size is out of range";
+	if (!area_inside(offset, size, end, &geo->journal_start, &geo->journal_end))
+		return "Superblock journal does not fit";
+	if (areas_overlap(geo->journal_start, geo->journal_end, geo->slots_start, geo->slots_end) ||
+	    areas_overlap(geo->journal_start, geo->journal_end, geo->table_start, geo->table_end) ||
+	    areas_overlap(geo->journal_start, geo->journal_end,
+			  geo->manifest_start, geo->manifest_end))
+		return "Superblock journal overlaps another area";
+	/* One at least is left for what is read. */
+	if (!dirty_max || dirty_max >= le64_to_cpu(sb->nr_slots))
+		return "Superblock limit of dirty slots is out of range";
+	geo->dirty_max = dirty_max;
+	return NULL;
+}
+
 /* NULL, or what is wrong with it. */
 static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geometry *geo)
 {
@@ -59,6 +87,7 @@ static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geo
 	u64 nr = le64_to_cpu(sb->nr_slots);
 	u64 slots = le64_to_cpu(sb->slots_offset);
 	u64 tail = bytes > CC_TAIL_SIZE ? bytes - CC_TAIL_SIZE : 0;
+	char *why;
 
 	if (memcmp(sb->magic, CC_SB_MAGIC, sizeof(sb->magic)))
 		return "No chunkcache superblock on cache device";
@@ -66,7 +95,7 @@ static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geo
 		return "Superblock version is not supported";
 	if (!crc_ok(sb))
 		return "Superblock checksum is wrong";
-	if (sb->incompat)
+	if (le32_to_cpu(sb->incompat) & ~CC_SB_JOURNAL)
 		return "Superblock has an unknown feature";
 	if (shift < CC_CHUNK_SHIFT_MIN || shift > CC_CHUNK_SHIFT_MAX)
 		return "Superblock slot size is out of range";
@@ -92,6 +121,9 @@ static char *check_superblock(struct cc_superblock *sb, u64 bytes, struct cc_geo
 	    areas_overlap(geo->table_start, geo->table_end,
 			  geo->manifest_start, geo->manifest_end))
 		return "Superblock areas overlap";
+	why = check_journal(sb, tail, geo);
+	if (why)
+		return why;
 	/* What a guest has in a slot there would be taken for the superblock of a RAID, say. */
 	nr = min(nr, tail > slots ? (tail - slots) >> shift : 0);
 	if (!nr)

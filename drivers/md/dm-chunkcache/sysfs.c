@@ -30,6 +30,8 @@ enum {
 	ATTR_HELPER_PID = -9,
 	ATTR_HELPER_AGE = -10,
 	ATTR_MANIFEST_WORD = -11,
+	ATTR_DIRTY_MAX = -12,
+	ATTR_JOURNAL_WORD = -13,
 };
 
 #define CC_ATTR(_name, _stat)							\
@@ -56,6 +58,10 @@ CC_ATTR(slots_filling, CHUNKCACHE_STAT_SLOTS_FILLING);
 CC_ATTR(slots_valid, CHUNKCACHE_STAT_SLOTS_VALID);
 CC_ATTR(slots_dying, CHUNKCACHE_STAT_SLOTS_DYING);
 CC_ATTR(slots_bad, CHUNKCACHE_STAT_SLOTS_BAD);
+CC_ATTR(slots_log, CHUNKCACHE_STAT_SLOTS_LOG);
+CC_ATTR(journal_pages, CHUNKCACHE_STAT_JOURNAL_PAGES);
+CC_ATTR(journal_used, CHUNKCACHE_STAT_JOURNAL_USED);
+CC_ATTR(journal_size, CHUNKCACHE_STAT_JOURNAL_SIZE);
 CC_ATTR(fills, CHUNKCACHE_STAT_FILLS);
 CC_ATTR(evictions, CHUNKCACHE_STAT_EVICTIONS);
 CC_ATTR(epochs, CHUNKCACHE_STAT_EPOCHS);
@@ -74,6 +80,8 @@ CC_ATTR(mode, ATTR_MODE_WORD);
 CC_ATTR(helper_pid, ATTR_HELPER_PID);
 CC_ATTR(helper_age_ms, ATTR_HELPER_AGE);
 CC_ATTR(manifest, ATTR_MANIFEST_WORD);
+CC_ATTR(dirty_max, ATTR_DIRTY_MAX);
+CC_ATTR(journal, ATTR_JOURNAL_WORD);
 CC_ATTR(waited_us, CHUNKCACHE_STAT_WAITED_US);
 
 static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
@@ -132,6 +140,10 @@ static ssize_t pool_show(struct kobject *kobj, struct attribute *attr, char *buf
 		return sysfs_emit(buf, "%llu\n", helper_value(pool, a->stat));
 	case ATTR_PROMISED:
 		return sysfs_emit(buf, "%u\n", READ_ONCE(pool->promised));
+	case ATTR_DIRTY_MAX:
+		return sysfs_emit(buf, "%u\n", READ_ONCE(pool->geo.dirty_max));
+	case ATTR_JOURNAL_WORD:
+		return sysfs_emit(buf, "%s\n", cc_journal_word(&pool->journal));
 	}
 	cc_pool_stats(pool, n);
 	return show_stat(a, n, buf);
@@ -193,7 +205,9 @@ static struct attribute *pool_attrs[] = {
 	&attr_evictions.attr, &attr_epochs.attr, &attr_switching_us.attr,
 	&attr_doorbells.attr, &attr_messages.attr, &attr_refused.attr, &attr_instance.attr,
 	&attr_uuid.attr, &attr_session.attr, &attr_slots_promised.attr,
-	&attr_helper_pid.attr, &attr_helper_age_ms.attr, NULL
+	&attr_helper_pid.attr, &attr_helper_age_ms.attr, &attr_slots_log.attr,
+	&attr_dirty_max.attr, &attr_journal.attr, &attr_journal_pages.attr,
+	&attr_journal_used.attr, &attr_journal_size.attr, NULL
 };
 ATTRIBUTE_GROUPS(pool);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tracepoints: each change of a slot's state (fills, evictions), a miss's life. */
+/* Tracepoints: each change of a slot's state (fills, evictions), a miss's life, pages of the journal. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM chunkcache
 
@@ -16,6 +16,7 @@ TRACE_DEFINE_ENUM(CC_SLOT_VALID);
 TRACE_DEFINE_ENUM(CC_SLOT_DYING);
 TRACE_DEFINE_ENUM(CC_SLOT_BAD);
 TRACE_DEFINE_ENUM(CC_SLOT_GONE);
+TRACE_DEFINE_ENUM(CC_SLOT_LOG);
 
 #define cc_show_slot_state(s) __print_symbolic(s,	\
 	{ CC_SLOT_FREE, "FREE" },			\
@@ -23,7 +24,8 @@ TRACE_DEFINE_ENUM(CC_SLOT_GONE);
 	{ CC_SLOT_VALID, "VALID" },			\
 	{ CC_SLOT_DYING, "DYING" },			\
 	{ CC_SLOT_BAD, "BAD" },				\
-	{ CC_SLOT_GONE, "GONE" })
+	{ CC_SLOT_GONE, "GONE" },			\
+	{ CC_SLOT_LOG, "LOG" })
 
 TRACE_EVENT(chunkcache_slot,
 	TP_PROTO(u32 slot, u32 gen, u8 from, u8 to),
@@ -61,6 +63,28 @@ TRACE_EVENT(chunkcache_miss,
 	),
 	TP_printk("disk=%llu chunk=%llu cookie=%llx %s", __entry->disk, __entry->chunk,
 		  __entry->cookie, __entry->what)
+);
+
+/* A page write has ended; error is a negative errno. */
+TRACE_EVENT(chunkcache_journal,
+	TP_PROTO(u64 page, u32 version, u16 records, u64 tail, int error),
+	TP_ARGS(page, version, records, tail, error),
+	TP_STRUCT__entry(
+		__field(u64, page)
+		__field(u64, tail)
+		__field(u32, version)
+		__field(int, error)
+		__field(u16, records)
+	),
+	TP_fast_assign(
+		__entry->page = page;
+		__entry->tail = tail;
+		__entry->version = version;
+		__entry->error = error;
+		__entry->records = records;
+	),
+	TP_printk("page=%llu version=%u records=%u tail=%llu error=%d", __entry->page,
+		  __entry->version, __entry->records, __entry->tail, __entry->error)
 );
 
 #endif

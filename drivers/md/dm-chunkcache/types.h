@@ -18,6 +18,12 @@
  *   session     one attachment of a helper
  *   instance    one life of a pool, or of a disk's table, in the kernel
  *   epoch       eviction's grace period
+ *   volume      a disk that is written, too
+ *   log chunk   slot-size piece of what a volume wrote
+ *   place       log chunk and block in it: where a block of a volume lies
+ *   journal     ring on the pool device that makes what volumes did durable
+ *   record      one entry of it
+ *   dirty       in no store yet
  */
 #ifndef CC_TYPES_H
 #define CC_TYPES_H
@@ -42,9 +48,10 @@ enum cc_slot_state {
 	CC_SLOT_DYING,
 	CC_SLOT_BAD,
 	CC_SLOT_GONE,
+	CC_SLOT_LOG,
 };
 
-#define CC_NR_SLOT_STATES	(CC_SLOT_GONE + 1)
+#define CC_NR_SLOT_STATES	(CC_SLOT_LOG + 1)
 
 static inline cc_chunk_t cc_chunk(u64 nr)
 {
