@@ -42,8 +42,15 @@ CONTENT_HELP
 "  map DISK CHUNK SLOT GEN [mark] | hole DISK CHUNK COUNT\n"
 "  data DISK CHUNK COOKIE OFFSET LEN SEED INDEX [last]     (SEED 0: zeros)\n"
 "  fail [DISK CHUNK COOKIE notfound|corrupt|timeout|other|NUMBER]...\n"
-"  slots [POOL]           prints all; sets slots_free .. slots_bad, gen_of_N state_of_N\n"
+"  slots [POOL]           prints all; sets slots_free .. slots_log, gen_of_N state_of_N\n"
 "  stats                  prints pools and disks\n"
+"  journal                sets journal_state head tail dirty_max\n"
+"  resume HEAD PREV TAIL | trim TAIL\n"
+"  record TYPE VOLUME COUNT BLOCK PLACE [ARG] [reserved=N]   TYPE: write, committed ... or a number\n"
+"  records N              N writes of volume 1 to blocks that go on; sets records (all so far)\n"
+"  waithead N MS          wait until page N is durable; variables as for journal\n"
+"  claim SLOT...          sets nr_slots_got slot0 gen0 ...\n"
+"  clean SLOT GEN | droplog SLOT GEN\n"
 "  serve MS [slots|data|bare] [all] [max=N]   be a helper for so long, or until N misses were\n"
 "                         answered; all: also what was given to this session before;\n"
 "                         bare: slots are mapped with what they hold\n"
@@ -89,7 +96,7 @@ static const struct nl_verb script_verbs[] = {
 
 static const struct nl_verb *const verbs[] = {
 	nl_session_verbs, nl_miss_verbs, nl_slot_verbs, nl_dump_verbs, nl_serve_verbs, nl_raw_verbs,
-	script_verbs,
+	nl_journal_verbs, script_verbs,
 };
 
 static const struct nl_verb *find_verb(const char *name)

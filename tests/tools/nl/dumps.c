@@ -7,7 +7,7 @@
 static const char *const slot_states[] = {
 	[CHUNKCACHE_SLOT_FREE] = "free", [CHUNKCACHE_SLOT_FILLING] = "filling",
 	[CHUNKCACHE_SLOT_VALID] = "valid", [CHUNKCACHE_SLOT_DYING] = "dying",
-	[CHUNKCACHE_SLOT_BAD] = "bad",
+	[CHUNKCACHE_SLOT_BAD] = "bad", [CHUNKCACHE_SLOT_LOG] = "log",
 };
 static unsigned int slot_counts[NL_NR(slot_states)];
 

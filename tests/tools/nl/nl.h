@@ -48,7 +48,7 @@ struct nl_verb {
 
 /* Each ends with one that has no name. */
 extern const struct nl_verb nl_session_verbs[], nl_miss_verbs[], nl_slot_verbs[], nl_dump_verbs[],
-	nl_serve_verbs[], nl_raw_verbs[];
+	nl_serve_verbs[], nl_raw_verbs[], nl_journal_verbs[];
 
 /* ---- words.c ---- */
 
@@ -98,5 +98,9 @@ int nl_write_slot(uint32_t slot, const void *buf);
 int nl_send_done(struct chunkcache_slot slot, const struct chunkcache_map *maps, unsigned int n,
 		 uint64_t key, bool prefetch);
 int nl_send_map(const struct chunkcache_map *map);
+/* argv[1] and those behind it, with generation 0. */
+int nl_send_named_slots(uint8_t cmd, int argc, char **argv);
+/* Variables of the slots in the reply. */
+int nl_take_slots(void);
 
 #endif

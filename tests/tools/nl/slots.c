@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-static int take_slots(void)
+int nl_take_slots(void)
 {
 	const struct nlattr *a = nl.reply.tb[CHUNKCACHE_A_SLOTS];
 	const struct chunkcache_slot *s = a ? mnl_attr_get_payload(a) : NULL;
@@ -31,10 +31,10 @@ static int cmd_alloc(int argc, char **argv)
 	if (nl_has(argc, argv, "prefetch"))
 		mnl_attr_put(nlh, CHUNKCACHE_A_PREFETCH, 0, NULL);
 	err = nl_transact(nlh, NULL);
-	return err ? err : take_slots();
+	return err ? err : nl_take_slots();
 }
 
-static int send_named_slots(uint8_t cmd, int argc, char **argv)
+int nl_send_named_slots(uint8_t cmd, int argc, char **argv)
 {
 	struct nlmsghdr *nlh = nl_begin(cmd, 0);
 	struct chunkcache_slot slots[NL_MAX_ARGS] = { 0 };
@@ -48,14 +48,14 @@ static int send_named_slots(uint8_t cmd, int argc, char **argv)
 
 static int cmd_adopt(int argc, char **argv)
 {
-	int err = send_named_slots(CHUNKCACHE_CMD_SLOT_ALLOC, argc, argv);
+	int err = nl_send_named_slots(CHUNKCACHE_CMD_SLOT_ALLOC, argc, argv);
 
-	return err ? err : take_slots();
+	return err ? err : nl_take_slots();
 }
 
 static int cmd_keep(int argc, char **argv)
 {
-	return send_named_slots(CHUNKCACHE_CMD_SLOT_KEEP, argc, argv);
+	return nl_send_named_slots(CHUNKCACHE_CMD_SLOT_KEEP, argc, argv);
 }
 
 void *nl_slot_buffer(void)
