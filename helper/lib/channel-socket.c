@@ -82,6 +82,14 @@ int cc_attr_string(const struct nlattr **tb, int type, char *ret, size_t size)
 	return 0;
 }
 
+int cc_attr_bytes(const struct nlattr **tb, int type, void *ret, size_t size)
+{
+	if (!tb[type] || mnl_attr_get_payload_len(tb[type]) != size)
+		return -EPROTO;
+	memcpy(ret, mnl_attr_get_payload(tb[type]), size);
+	return 0;
+}
+
 int cc_attr_records(const struct nlattr **tb, int type, void *ret, size_t size, uint32_t max,
 		    uint32_t *ret_nr)
 {

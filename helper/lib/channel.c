@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The netlink channel's commands; see channel.h.  This and channel-socket.c are the only files of the helper
- * that see attributes.
+ * The netlink channel's commands but those of journal and volumes; see channel.h.  This, channel-volume.c and
+ * channel-socket.c are the only files of the helper that see attributes.
  */
 #include "channel-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "chunkcache/journal.h"
 
 /* ---- session ---- */
 
@@ -67,11 +69,37 @@ struct disk_sink {
 	void *arg;
 };
 
+/* What a volume has in place of a digest.  The fill engine counts on first_log + nr_logs. */
+static int take_volume(const struct nlattr **tb, struct cc_disk_info *d)
+{
+	int r = tb[CHUNKCACHE_A_DIGEST] ? -EPROTO : 0;
+
+	d->is_volume = true;
+	d->durable_store = tb[CHUNKCACHE_A_DURABLE_STORE];
+	if (!r)
+		r = cc_attr_bytes(tb, CHUNKCACHE_A_VOLUME_UUID, d->volume_uuid, sizeof(d->volume_uuid));
+	if (!r)
+		r = cc_attr_u32(tb, CHUNKCACHE_A_VOLUME_STATE, &d->volume_state);
+	if (!r)
+		r = cc_attr_u32(tb, CHUNKCACHE_A_VOLUME, &d->handle);
+	if (!r)
+		r = cc_attr_u32(tb, CHUNKCACHE_A_TERM, &d->term);
+	if (!r)
+		r = cc_attr_u64(tb, CHUNKCACHE_A_FIRST_LOG, &d->first_log);
+	if (!r)
+		r = cc_attr_u32(tb, CHUNKCACHE_A_NR_LOGS, &d->nr_logs);
+	if (r)
+		return r;
+	if (d->volume_state > CHUNKCACHE_VOLUME_FAILED || d->handle > UINT16_MAX || d->term > CC_LOG_TERM_MAX ||
+	    !d->handle != !d->term || d->first_log > UINT64_MAX - UINT32_MAX)
+		return -EPROTO;
+	return 0;
+}
+
 static int on_disk_message(void *arg, const struct nlattr **tb)
 {
 	struct disk_sink *s = arg;
 	struct cc_disk_info d = { 0 };
-	uint32_t digest_size;
 	int r;
 
 	r = cc_attr_u64(tb, CHUNKCACHE_A_DISK, &d.id);
@@ -83,10 +111,10 @@ static int on_disk_message(void *arg, const struct nlattr **tb)
 		r = cc_attr_string(tb, CHUNKCACHE_A_DISK_NAME, d.name, sizeof(d.name));
 	if (!r)
 		r = cc_attr_string(tb, CHUNKCACHE_A_STORE, d.store, sizeof(d.store));
-	if (!r)
-		r = cc_attr_records(tb, CHUNKCACHE_A_DIGEST, d.digest, 1, sizeof(d.digest), &digest_size);
-	if (!r && digest_size != sizeof(d.digest))
-		r = -EPROTO;
+	if (!r && tb[CHUNKCACHE_A_VOLUME_UUID])
+		r = take_volume(tb, &d);
+	else if (!r)
+		r = cc_attr_bytes(tb, CHUNKCACHE_A_DIGEST, d.digest, sizeof(d.digest));
 	if (!r)
 		s->fn(s->arg, &d);
 	return r;
@@ -99,20 +127,25 @@ int cc_channel_disk_get(struct cc_channel *c, cc_channel_disk_fn *fn, void *arg)
 	return cc_channel_request(c, cc_channel_begin(c, CHUNKCACHE_CMD_DISK_GET, NLM_F_DUMP), on_disk_message, &s);
 }
 
+void cc_channel_put_reason(struct nlmsghdr *nlh, const char *reason)
+{
+	char text[CHUNKCACHE_REASON_MAX + 1];
+
+	snprintf(text, sizeof(text), "%s", reason);
+	for (char *p = text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	mnl_attr_put_strz(nlh, CHUNKCACHE_A_REASON, text);
+}
+
 int cc_channel_disk_state(struct cc_channel *c, uint64_t disk, uint32_t state, const char *reason)
 {
 	struct nlmsghdr *nlh = cc_channel_begin(c, CHUNKCACHE_CMD_DISK_STATE, 0);
-	char text[CHUNKCACHE_REASON_MAX + 1];
 
 	mnl_attr_put_u64(nlh, CHUNKCACHE_A_DISK, disk);
 	mnl_attr_put_u32(nlh, CHUNKCACHE_A_DISK_STATE, state);
-	if (reason) {
-		snprintf(text, sizeof(text), "%s", reason);
-		for (char *p = text; *p; p++)
-			if (*p < ' ' || *p > '~')
-				*p = '?';
-		mnl_attr_put_strz(nlh, CHUNKCACHE_A_REASON, text);
-	}
+	if (reason)
+		cc_channel_put_reason(nlh, reason);
 	return cc_channel_request(c, nlh, NULL, NULL);
 }
 
@@ -168,7 +201,7 @@ int cc_channel_miss_data(struct cc_channel *c, const struct chunkcache_miss *m, 
 	return cc_channel_request(c, nlh, NULL, NULL);
 }
 
-static int on_refused(void *arg, const struct nlattr **tb)
+int cc_channel_on_refused(void *arg, const struct nlattr **tb)
 {
 	struct cc_refusals *ret = arg;
 
@@ -183,20 +216,14 @@ int cc_channel_miss_fail(struct cc_channel *c, const struct chunkcache_fail *fai
 
 	ret_refusals->nr = 0;
 	mnl_attr_put(nlh, CHUNKCACHE_A_FAILS, nr * sizeof(*fails), fails);
-	return cc_channel_request(c, nlh, on_refused, ret_refusals);
+	return cc_channel_request(c, nlh, cc_channel_on_refused, ret_refusals);
 }
 
 /* ---- slots ---- */
 
-struct slot_sink {
-	struct chunkcache_slot *slots;
-	uint32_t max;
-	uint32_t nr;
-};
-
-static int on_slots(void *arg, const struct nlattr **tb)
+int cc_channel_on_slots(void *arg, const struct nlattr **tb)
 {
-	struct slot_sink *s = arg;
+	struct cc_slot_sink *s = arg;
 
 	return cc_attr_records(tb, CHUNKCACHE_A_SLOTS, s->slots, sizeof(*s->slots), s->max, &s->nr);
 }
@@ -205,13 +232,13 @@ int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch,
 			  struct chunkcache_slot *slots, uint32_t *ret_nr)
 {
 	struct nlmsghdr *nlh = cc_channel_begin(c, CHUNKCACHE_CMD_SLOT_ALLOC, 0);
-	struct slot_sink s = { slots, count, 0 };
+	struct cc_slot_sink s = { slots, count, 0 };
 	int r;
 
 	mnl_attr_put_u32(nlh, CHUNKCACHE_A_COUNT, count);
 	if (prefetch)
 		mnl_attr_put(nlh, CHUNKCACHE_A_PREFETCH, 0, NULL);
-	r = cc_channel_request(c, nlh, on_slots, &s);
+	r = cc_channel_request(c, nlh, cc_channel_on_slots, &s);
 	if (!r)
 		*ret_nr = s.nr;
 	return r;
@@ -221,11 +248,11 @@ int cc_channel_slot_adopt(struct cc_channel *c, uint32_t slot, uint32_t *ret_gen
 {
 	struct nlmsghdr *nlh = cc_channel_begin(c, CHUNKCACHE_CMD_SLOT_ALLOC, 0);
 	struct chunkcache_slot wanted = { slot, 0 }, granted = { 0, 0 };
-	struct slot_sink s = { &granted, 1, 0 };
+	struct cc_slot_sink s = { &granted, 1, 0 };
 	int r;
 
 	mnl_attr_put(nlh, CHUNKCACHE_A_SLOTS, sizeof(wanted), &wanted);
-	r = cc_channel_request(c, nlh, on_slots, &s);
+	r = cc_channel_request(c, nlh, cc_channel_on_slots, &s);
 	if (r)
 		return r;
 	if (!s.nr)
@@ -249,7 +276,7 @@ int cc_channel_slot_done(struct cc_channel *c, struct chunkcache_slot slot, uint
 		mnl_attr_put(nlh, CHUNKCACHE_A_PREFETCH, 0, NULL);
 	if (nr)
 		mnl_attr_put(nlh, CHUNKCACHE_A_MAPS, nr * sizeof(*maps), maps);
-	return cc_channel_request(c, nlh, on_refused, ret_refusals);
+	return cc_channel_request(c, nlh, cc_channel_on_refused, ret_refusals);
 }
 
 int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr, bool bad)
@@ -269,7 +296,7 @@ int cc_channel_slot_keep(struct cc_channel *c, const struct chunkcache_slot *slo
 
 	ret_refusals->nr = 0;
 	mnl_attr_put(nlh, CHUNKCACHE_A_SLOTS, nr * sizeof(*slots), slots);
-	return cc_channel_request(c, nlh, on_refused, ret_refusals);
+	return cc_channel_request(c, nlh, cc_channel_on_refused, ret_refusals);
 }
 
 struct slot_info_sink {
@@ -320,7 +347,7 @@ int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint
 
 	ret_refusals->nr = 0;
 	mnl_attr_put(nlh, CHUNKCACHE_A_MAPS, nr * sizeof(*maps), maps);
-	return cc_channel_request(c, nlh, on_refused, ret_refusals);
+	return cc_channel_request(c, nlh, cc_channel_on_refused, ret_refusals);
 }
 
 /* ---- counters ---- */

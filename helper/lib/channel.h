@@ -28,9 +28,17 @@ struct cc_disk_info {
 	uint64_t id;
 	uint64_t sectors;
 	uint32_t state;			/* enum chunkcache_disk_state */
-	uint8_t digest[CHUNKCACHE_DIGEST_SIZE];
+	uint8_t digest[CHUNKCACHE_DIGEST_SIZE];	/* zeros: a volume's */
 	char name[128];
 	char store[CHUNKCACHE_STORE_NAME_MAX + 1];
+	/* of a volume */
+	bool is_volume;
+	bool durable_store;
+	uint8_t volume_uuid[16];
+	uint32_t volume_state;		/* enum chunkcache_volume_state */
+	uint32_t handle, term;		/* 0: it was not started yet */
+	uint64_t first_log;		/* number of the chunk that stands for log chunk 0 */
+	uint32_t nr_logs;		/* that were loaded */
 };
 
 /* The refused records of a batch; error is a positive errno. */
@@ -98,6 +106,36 @@ struct cc_channel_stats {
 /* Of all pools; without a session, too. */
 typedef void cc_channel_stats_fn(void *arg, const struct cc_channel_stats *s);
 int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *arg);
+
+/* ---- channel-volume.c: journal and volumes ---- */
+
+struct cc_journal_info {
+	uint32_t state;			/* enum chunkcache_journal_state */
+	uint64_t head;			/* number of the newest page that is durable; 0: none yet */
+	uint64_t tail;
+	uint64_t dirty_max;		/* slots */
+};
+
+int cc_channel_journal_get(struct cc_channel *c, struct cc_journal_info *ret_info);
+/* The next page is number next, behind prev (0: none); those from tail on count. */
+int cc_channel_journal_resume(struct cc_channel *c, uint64_t next, uint64_t prev, uint64_t tail);
+/* At most CHUNKCACHE_RECORD_BATCH_MAX. */
+int cc_channel_journal_add(struct cc_channel *c, const struct chunkcache_record *records, uint32_t nr);
+int cc_channel_journal_trim(struct cc_channel *c, uint64_t tail);
+
+/* At most CHUNKCACHE_SLOT_BATCH_MAX; sets their generations.  All or none. */
+int cc_channel_slot_claim(struct cc_channel *c, struct chunkcache_slot *slots, uint32_t nr);
+int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key);
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr,
+			 struct cc_refusals *ret_refusals);
+
+/* Of each at most CHUNKCACHE_EXTENT_BATCH_MAX a call. */
+int cc_channel_volume_load_logs(struct cc_channel *c, uint64_t disk, const struct chunkcache_log *logs, uint32_t nr);
+int cc_channel_volume_load_extents(struct cc_channel *c, uint64_t disk, const struct chunkcache_extent *extents,
+				   uint32_t nr);
+int cc_channel_volume_start(struct cc_channel *c, uint64_t disk, uint32_t handle, uint32_t term);
+int cc_channel_volume_cut(struct cc_channel *c, uint64_t disk, bool seal);
+int cc_channel_volume_fail(struct cc_channel *c, uint64_t disk, const char *reason);
 
 int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr,
 		   struct cc_refusals *ret_refusals);

@@ -231,7 +231,7 @@ int cc_disks_refresh(struct cc_disks *d)
 			/* A dump that was cut proves nothing of who is missing. */
 			if (!disk->seen && !r)
 				disk_unlink(d, disk);
-			else if (!disk->image && disk->state == CHUNKCACHE_DISK_NEW)
+			else if (!disk->info.is_volume && !disk->image && disk->state == CHUNKCACHE_DISK_NEW)
 				disk_start(d, disk);
 			else if (disk->untold)
 				tell_state(d, disk);

@@ -386,6 +386,132 @@ static void test_error_texts(void)
 	ok(strcmp(cc_channel_error(c), "reason"), "of which nothing is kept");
 }
 
+/* ---- volumes and the journal ---- */
+
+static struct chunkcache_slot claim_answer[2] = { { 7, 5 }, { 8, 6 } };
+
+static void claimed(void)
+{
+	struct nlmsghdr *nlh = reply();
+
+	mnl_attr_put(nlh, CHUNKCACHE_A_SLOTS, sizeof(claim_answer), claim_answer);
+	said(nlh);
+	ack(0);
+}
+
+static int claim(struct chunkcache_slot slots[2])
+{
+	slots[0] = (struct chunkcache_slot) { 7, 0 };
+	slots[1] = (struct chunkcache_slot) { 8, 0 };
+	script = claimed;
+	return cc_channel_slot_claim(c, slots, 2);
+}
+
+static void test_claims(void)
+{
+	struct chunkcache_slot slots[2];
+
+	ok(!claim(slots) && slots[0].gen == 5 && slots[1].gen == 6, "claim: generations come back");
+	claim_answer[1].slot = 9;
+	ok(claim(slots) == -EPROTO && !slots[0].gen, "claim: another slot than asked for");
+	claim_answer[1] = (struct chunkcache_slot) { 8, 0 };
+	ok(claim(slots) == -EPROTO && !slots[0].gen, "claim: no generation");
+}
+
+static uint32_t journal_state;
+
+static void journal(void)
+{
+	struct nlmsghdr *nlh = reply();
+
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_JOURNAL_STATE, journal_state);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_JOURNAL_HEAD, 9);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_JOURNAL_TAIL, 4);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_DIRTY_MAX, 100);
+	said(nlh);
+	ack(0);
+}
+
+static void test_journal_get(void)
+{
+	struct cc_journal_info info = { .head = 77 };
+
+	script = journal;
+	journal_state = CHUNKCACHE_JOURNAL_FAILED + 1;
+	ok(cc_channel_journal_get(c, &info) == -EPROTO && info.head == 77, "journal: a state that there is not");
+	journal_state = CHUNKCACHE_JOURNAL_RUNNING;
+	ok(!cc_channel_journal_get(c, &info) && info.head == 9 && info.tail == 4 && info.dirty_max == 100,
+	   "journal: how far it is");
+}
+
+/* What the kernel says of a volume. */
+static struct {
+	uint32_t uuid_len, state, handle, term;
+	uint64_t first_log;
+	bool digest;
+} volume;
+
+static void volume_dump(void)
+{
+	const uint8_t zeros[32] = { 1 };
+	struct nlmsghdr *nlh = reply();
+
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_DISK, 3);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_DISK_SECTORS, 8);
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_DISK_STATE, 0);
+	mnl_attr_put_strz(nlh, CHUNKCACHE_A_DISK_NAME, "vm1");
+	mnl_attr_put_strz(nlh, CHUNKCACHE_A_STORE, "main");
+	mnl_attr_put(nlh, CHUNKCACHE_A_VOLUME_UUID, volume.uuid_len, zeros);
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_VOLUME_STATE, volume.state);
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_VOLUME, volume.handle);
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_TERM, volume.term);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_FIRST_LOG, volume.first_log);
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_NR_LOGS, 12);
+	mnl_attr_put(nlh, CHUNKCACHE_A_DURABLE_STORE, 0, NULL);
+	if (volume.digest)
+		mnl_attr_put(nlh, CHUNKCACHE_A_DIGEST, 32, zeros);
+	said(nlh);
+	done();
+}
+
+static void take_info(void *arg, const struct cc_disk_info *d)
+{
+	*(struct cc_disk_info *)arg = *d;
+}
+
+static int list_volume(struct cc_disk_info *d)
+{
+	memset(d, 0, sizeof(*d));
+	script = volume_dump;
+	return cc_channel_disk_get(c, take_info, d);
+}
+
+#define BAD_VOLUME(field, value) do {						\
+	volume = good_volume;							\
+	volume.field = (value);							\
+	ok(list_volume(&d) == -EPROTO && !d.id, "volume: " #field " = " #value);	\
+} while (0)
+
+static void test_volumes(void)
+{
+	const typeof(volume) good_volume = { .uuid_len = 16, .state = CHUNKCACHE_VOLUME_RUNNING, .handle = 5, .term = 2,
+					     .first_log = 1024 };
+	struct cc_disk_info d;
+
+	volume = good_volume;
+	ok(!list_volume(&d) && d.is_volume && d.durable_store && d.volume_uuid[0] == 1 && d.handle == 5 && d.term == 2 &&
+	   d.first_log == 1024 && d.nr_logs == 12, "volume: all that is said of it");
+	BAD_VOLUME(uuid_len, 15);
+	BAD_VOLUME(uuid_len, 32);
+	BAD_VOLUME(state, CHUNKCACHE_VOLUME_FAILED + 1);
+	BAD_VOLUME(handle, 65536);
+	BAD_VOLUME(handle, 0);
+	BAD_VOLUME(term, 0);
+	BAD_VOLUME(term, 1 << 18);
+	BAD_VOLUME(first_log, UINT64_MAX);
+	BAD_VOLUME(digest, true);
+}
+
 /* ---- the family ---- */
 
 static uint16_t family_id = FAMILY;
@@ -447,6 +573,9 @@ int main(void)
 	}
 	test_answers();
 	test_error_texts();
+	test_claims();
+	test_journal_get();
+	test_volumes();
 	cc_channel_close(c);
 	return tap_done();
 }
