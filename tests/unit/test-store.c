@@ -97,6 +97,25 @@ static void test_bad_names(struct cc_store *s)
 	   "list outside refused");
 }
 
+/* Of "hello" in chunks/ab/abcd. */
+static void test_range(struct cc_store *s, const char *kind)
+{
+	char buf[8] = "";
+	uint64_t total = 0;
+	size_t got = 0;
+
+	ok(!cc_store_get_range(s, "chunks/ab/abcd", 1, buf, 3, &got, &total, err, sizeof(err)) && got == 3 && total == 5 &&
+	   !strcmp(buf, "ell"), "%s: a range: %s", kind, err);
+	ok(!cc_store_get_range(s, "chunks/ab/abcd", 3, buf, 8, &got, &total, err, sizeof(err)) && got == 2 &&
+	   !memcmp(buf, "lol", 3), "%s: a range over the end", kind);
+	ok(!cc_store_get_range(s, "chunks/ab/abcd", 0, buf, 8, &got, &total, err, sizeof(err)) && got == 5 && total == 5,
+	   "%s: all of it", kind);
+	ok(cc_store_get_range(s, "chunks/ab/abcd", 5, buf, 1, &got, &total, err, sizeof(err)) == CC_STORE_ERROR,
+	   "%s: nothing is behind its end: %s", kind, err);
+	ok(cc_store_get_range(s, "chunks/ab/none", 0, buf, 1, &got, &total, err, sizeof(err)) == CC_STORE_NOTFOUND,
+	   "%s: a range of none: %s", kind, err);
+}
+
 /* put, get, head, list, delete. */
 static void test_operations(struct cc_store *s, const char *kind)
 {
@@ -106,6 +125,7 @@ static void test_operations(struct cc_store *s, const char *kind)
 	ok(!get(s, "chunks/ab/abcd", 5, "hello"), "%s: get %s", kind, err);
 	ok(get(s, "chunks/ab/abcd", 4, "") == CC_STORE_TOOBIG, "%s: get of less: %s", kind, err);
 	ok(!cc_store_head(s, "chunks/ab/abcd", &size, err, sizeof(err)) && size == 5, "%s: head", kind);
+	test_range(s, kind);
 	ok(!cc_store_put(s, "chunks/ab/abcd", "", 0, err, sizeof(err)) &&
 	   !get(s, "chunks/ab/abcd", 5, ""), "%s: overwritten by nothing", kind);
 	ok(get(s, "chunks/ab/none", 5, "") == CC_STORE_NOTFOUND, "%s: get of none: %s", kind, err);

@@ -173,7 +173,8 @@ static const char *action_of(enum cc_http_method method)
 static void say_not_allowed(const struct cc_http_target *t, enum cc_http_method method,
 			    const struct cc_http_answer *a, char *reason)
 {
-	bool reads = method == CC_HTTP_GET || method == CC_HTTP_HEAD || method == CC_HTTP_PROBE;
+	bool reads = method == CC_HTTP_GET || method == CC_HTTP_HEAD || method == CC_HTTP_PROBE ||
+		     method == CC_HTTP_RANGE;
 	char generic[CC_HTTP_REASON_SIZE];
 
 	say_generic(a, generic);

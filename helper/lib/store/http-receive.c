@@ -26,6 +26,19 @@ static bool is_wanted_range(const struct cc_http_xfer *x)
 	       (!x->have_length || x->length == a->range_total - a->range_from);
 }
 
+/* RANGE: what was asked for, as far as the object goes; the whole of one that is no larger will do. */
+static bool is_asked_range(const struct cc_http_xfer *x)
+{
+	const struct cc_http_answer *a = &x->answer;
+	uint64_t end = x->req.from + x->req.max;
+
+	if (a->status == 200)
+		return !x->req.from && x->have_length && x->length <= x->req.max;
+	return a->status == 206 && a->range_total && a->range_from == x->req.from &&
+	       a->range_to == (end < a->range_total ? end : a->range_total) - 1 && x->have_length &&
+	       x->length == a->range_to + 1 - a->range_from;
+}
+
 uint64_t cc_http_xfer_object_size(const struct cc_http_xfer *x)
 {
 	if (x->answer.status == 206)
@@ -44,6 +57,8 @@ bool cc_http_is_success(const struct cc_http_xfer *x)
 		return status == 200 || status == 202 || status == 204;
 	case CC_HTTP_GET:
 		return status == 200 || (status == 206 && is_wanted_range(x));
+	case CC_HTTP_RANGE:
+		return is_asked_range(x);
 	case CC_HTTP_PROBE:
 		/* An empty object has no byte to give. */
 		return status == 200 || (status == 206 && x->answer.range_total) || status == 416;
@@ -125,7 +140,8 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg)
 
 	x->last_ns = cc_now_ns();
 	x->received += n;
-	if (!cc_http_is_success(x) || (x->req.method != CC_HTTP_GET && x->req.method != CC_HTTP_LIST))
+	if (!cc_http_is_success(x) || (x->req.method != CC_HTTP_GET && x->req.method != CC_HTTP_LIST &&
+				       x->req.method != CC_HTTP_RANGE))
 		return take_text(x, data, n);
 	if (!make_body_room(x, n))
 		return 0;

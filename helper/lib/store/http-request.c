@@ -165,6 +165,10 @@ static int add_get_headers(struct cc_http_xfer *x)
 
 	if (x->req.method == CC_HTTP_PROBE)
 		return add_header(x, "Range", "bytes=0-0");
+	if (x->req.method == CC_HTTP_RANGE) {
+		snprintf(range, sizeof(range), "bytes=%zu-%zu", x->req.from, x->req.from + x->req.max - 1);
+		return add_header(x, "Range", range);
+	}
 	if (bucket) {
 		/* It wants a range with an end, and takes one beyond the object's. */
 		snprintf(range, sizeof(range), "bytes=%zu-%zu", x->req.from, x->req.max - 1);
@@ -278,7 +282,8 @@ int cc_http_make_request(struct cc_http_xfer *x, struct cc_http_outcome *o)
 	}
 	if (!r)
 		r = add_headers(x, &s);
-	if (!r && (x->req.method == CC_HTTP_PROBE || (x->req.method == CC_HTTP_GET && !x->req.grow)))
+	if (!r && (x->req.method == CC_HTTP_PROBE || x->req.method == CC_HTTP_RANGE ||
+		   (x->req.method == CC_HTTP_GET && !x->req.grow)))
 		r = add_get_headers(x);
 	/* Waiting for "100 Continue" costs a round trip, or a second if the server has none. */
 	if (!r && x->req.method == CC_HTTP_PUT)

@@ -57,6 +57,8 @@ int cc_http_target_keys(struct cc_http_target *t, uint64_t deadline_ns, struct c
 enum cc_http_method {
 	CC_HTTP_GET, CC_HTTP_HEAD, CC_HTTP_PUT, CC_HTTP_DELETE, CC_HTTP_LIST,
 	CC_HTTP_PROBE,			/* a GET of one byte: what a HEAD tells, with a reason if it is none */
+	CC_HTTP_RANGE,			/* a GET of max bytes from from on, or fewer at the object's end; these
+					 * only, from buf's start on */
 };
 
 #define CC_HTTP_REASON_SIZE 384

@@ -129,8 +129,8 @@ close_fd:
 	return r;
 }
 
-/* Reads until end of file or size bytes; the count or -errno, -ECANCELED. */
-static ssize_t read_fully(int fd, uint8_t *buf, size_t size, const atomic_bool *cancel)
+/* Reads from offset on, until end of file or size bytes; the count or -errno, -ECANCELED. */
+static ssize_t read_fully(int fd, uint64_t offset, uint8_t *buf, size_t size, const atomic_bool *cancel)
 {
 	size_t done = 0;
 
@@ -140,7 +140,7 @@ static ssize_t read_fully(int fd, uint8_t *buf, size_t size, const atomic_bool *
 
 		if (cancel && *cancel)
 			return -ECANCELED;
-		n = pread(fd, buf + done, piece, done);
+		n = pread(fd, buf + done, piece, offset + done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -174,7 +174,7 @@ enum cc_store_result cc_store_file_read(struct cc_store *s, const char *name, vo
 		close(fd);
 		return too_big(file_size, size, reason, reason_size);
 	}
-	n = read_fully(fd, buf, file_size, cancel);
+	n = read_fully(fd, 0, buf, file_size, cancel);
 	close(fd);
 	if (n == -ECANCELED) {
 		snprintf(reason, reason_size, "cancelled");
@@ -226,6 +226,27 @@ static enum cc_store_result file_get(struct cc_store *s, const char *name, size_
 	return result;
 }
 
+static enum cc_store_result file_get_range(struct cc_store *s, const char *name, uint64_t offset, void *buf,
+					   size_t size, size_t *ret_got, uint64_t *ret_total, char *err, size_t errlen)
+{
+	int fd = open_object(s, name, ret_total);
+	ssize_t n;
+
+	if (fd < 0)
+		return fail_file("get", s, name, -fd, err, errlen);
+	if (offset >= *ret_total) {
+		close(fd);
+		say_error(s, "get", name, "nothing is so far behind its start", err, errlen);
+		return CC_STORE_ERROR;
+	}
+	n = read_fully(fd, offset, buf, size, NULL);
+	close(fd);
+	if (n < 0)
+		return fail_file("get", s, name, -n, err, errlen);
+	*ret_got = n;
+	return CC_STORE_OK;
+}
+
 static enum cc_store_result file_head(struct cc_store *s, const char *name, uint64_t *ret_size,
 				      char *err, size_t errlen)
 {
@@ -262,19 +283,23 @@ static int sync_parent(char *path)
 	return r;
 }
 
-/* Makes the directories between the root, which must exist, and the object. */
-static int make_dirs(struct cc_store *s, char *path)
+/*
+ * Makes the directories between the root, which must exist, and the object.  durable: also one that was there may
+ * be of somebody who died before it was on the disk.
+ */
+static int make_dirs(struct cc_store *s, bool durable, char *path)
 {
 	char *slash = path + strlen(root_of(s));
 
 	for (slash = strchr(slash + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int r = 0;
+		int r;
 
 		*slash = '\0';
-		if (!mkdir(path, 0755))
+		r = mkdir(path, 0755) ? -errno : 0;
+		if (!r || (r == -EEXIST && durable))
 			r = sync_parent(path);
-		else if (errno != EEXIST)
-			r = -errno;
+		else if (r == -EEXIST)
+			r = 0;
 		*slash = '/';
 		if (r)
 			return r;
@@ -371,7 +396,7 @@ static int write_object(struct cc_store *s, bool create, const char *name, const
 	if (!r)
 		r = make_file_path(s, name, path);
 	if (!r)
-		r = make_dirs(s, path);
+		r = make_dirs(s, create, path);
 	if (!r)
 		r = write_tmp_file(path, tmp, data, size);
 	if (r)
@@ -381,7 +406,11 @@ static int write_object(struct cc_store *s, bool create, const char *name, const
 		r = -errno;
 	if (create || r)
 		unlink(tmp);
-	return r ? r : sync_parent(path);
+	/* What is there already is somebody's who may have died here: the caller is to rely on it. */
+	if (r != -EEXIST || !create)
+		return r ? r : sync_parent(path);
+	r = sync_parent(path);
+	return r ? r : -EEXIST;
 }
 
 /* Of what is to be made, nothing can be "not found". */
@@ -547,6 +576,7 @@ static void file_close(struct cc_store *s)
 
 static const struct cc_store_ops file_ops = {
 	.get = file_get,
+	.get_range = file_get_range,
 	.put = file_put,
 	.create = file_create,
 	.head = file_head,

@@ -377,6 +377,29 @@ static enum cc_store_result http_get(struct cc_store *s, const char *name, size_
 	return with_body(s, "get", &req, ret_data, ret_size, err, errlen);
 }
 
+static enum cc_store_result http_get_range(struct cc_store *store, const char *name, uint64_t offset, void *buf,
+					   size_t size, size_t *ret_got, uint64_t *ret_total, char *err, size_t errlen)
+{
+	struct cc_http_request req = {
+		.method = CC_HTTP_RANGE, .name = name, .buf = buf, .from = offset, .max = size,
+	};
+	struct http_store *s = http_store_of(store);
+	struct line *l = take_line(s);
+	struct cc_http_outcome o;
+
+	if (!l) {
+		snprintf(err, errlen, "out of memory");
+		return CC_STORE_ERROR;
+	}
+	run_request(s, l, &req, &o);
+	if (!o.result) {
+		*ret_got = l->xfer.body_size;
+		*ret_total = cc_http_xfer_object_size(&l->xfer);
+	}
+	give_line(s, l);
+	return say_outcome(s, "get", name, &o, err, errlen);
+}
+
 static enum cc_store_result http_head(struct cc_store *s, const char *name, uint64_t *ret_size,
 				      char *err, size_t errlen)
 {
@@ -565,6 +588,7 @@ static void http_close(struct cc_store *store)
 
 static const struct cc_store_ops http_ops = {
 	.get = http_get,
+	.get_range = http_get_range,
 	.put = http_put,
 	.create = http_create,
 	.head = http_head,

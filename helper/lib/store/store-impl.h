@@ -20,6 +20,8 @@ enum cc_store_kind {
 struct cc_store_ops {
 	enum cc_store_result (*get)(struct cc_store *s, const char *name, size_t max,
 				    void **ret_data, size_t *ret_size, char *err, size_t errlen);
+	enum cc_store_result (*get_range)(struct cc_store *s, const char *name, uint64_t offset, void *buf,
+					  size_t size, size_t *ret_got, uint64_t *ret_total, char *err, size_t errlen);
 	enum cc_store_result (*put)(struct cc_store *s, const char *name, const void *data,
 				    size_t size, char *err, size_t errlen);
 	enum cc_store_result (*create)(struct cc_store *s, const char *name, const void *data,

@@ -177,6 +177,14 @@ enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t m
 	return r ? r : s->ops->get(s, name, max, ret_data, ret_size, err, errlen);
 }
 
+enum cc_store_result cc_store_get_range(struct cc_store *s, const char *name, uint64_t offset, void *buf, size_t size,
+					size_t *ret_got, uint64_t *ret_total, char *err, size_t errlen)
+{
+	enum cc_store_result r = check_object_name(name, err, errlen);
+
+	return r ? r : s->ops->get_range(s, name, offset, buf, size, ret_got, ret_total, err, errlen);
+}
+
 enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
 				  size_t size, char *err, size_t errlen)
 {

@@ -54,6 +54,12 @@ void cc_store_hurry(struct cc_store *s);
 /* Whole object into a malloc()ed buffer; CC_STORE_TOOBIG past max bytes. */
 enum cc_store_result cc_store_get(struct cc_store *s, const char *name, size_t max,
 				  void **ret_data, size_t *ret_size, char *err, size_t errlen);
+/*
+ * size bytes of the object from offset on into buf; *ret_got of them, fewer at its end, and *ret_total, the size of
+ * all.  An offset behind the end is an error.
+ */
+enum cc_store_result cc_store_get_range(struct cc_store *s, const char *name, uint64_t offset, void *buf, size_t size,
+					size_t *ret_got, uint64_t *ret_total, char *err, size_t errlen);
 /* Atomic: readers see the old object, or the whole new one. */
 enum cc_store_result cc_store_put(struct cc_store *s, const char *name, const void *data,
 				  size_t size, char *err, size_t errlen);
