@@ -64,9 +64,13 @@ struct cc_commit_header {
 	__u8	base[32];		/* manifest of the image below; zeros: none */
 	__u8	map[32];		/* CHECKPOINT: names map/<map_term>-<map>; else the one of the last
 					 * that counts, zeros if there is none */
-	__le64	map_number;		/* of that CHECKPOINT; what is behind it is not in the map; 0: none */
+	__le64	map_number;		/* of that CHECKPOINT; what is behind it is not in the map; 0: none.
+					 * A CHECKPOINT has its own number */
 	__le32	map_term;
-	__u8	reserved2[20];
+	__u8	reserved2[4];
+	__le64	nonce;			/* OPEN: random, so that no two owners with one UUID (a pool that was
+					 * copied) take the same object for their own; else 0 */
+	__u8	reserved3[8];
 	char	host[64];		/* of the owner, for people; NUL-terminated printable ASCII */
 };
 
@@ -77,7 +81,7 @@ struct cc_commit_piece {
 	__le32	pack_term;		/* 0: in this object */
 	__u8	sha256[32];		/* of its bytes; zeros where no record names a block */
 	__u8	pack[32];		/* names packs/<pack_term>-<pack> */
-	__le64	offset;			/* of its bytes in the pack, or from data_offset */
+	__le64	offset;			/* of its bytes in the pack, or in this object */
 };
 
 /* As struct cc_journal_record. */
@@ -92,8 +96,10 @@ struct cc_commit_record {
 
 #define CC_MAP_MAGIC		"ccvmap1\n"	/* 8 bytes, no NUL */
 
-/* A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece (all with a pack or, pack_term 0, in the
- * commit whose number is in its pack's first 8 bytes), then nr_extents of struct cc_map_extent, by block. */
+/*
+ * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their places (pack_term
+ * 0: in the commit whose number is in the first 8 bytes of pack), then nr_extents of struct cc_map_extent, by block.
+ */
 struct cc_map_header {
 	__u8	magic[8];
 	__le32	version;		/* 1 */

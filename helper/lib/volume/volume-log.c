@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The log of a volume: see volume-log.h. */
+#include "volume-log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "place.h"
+#include "volume-name.h"
+
+#define HEAD_GUESS (64 << 10)	/* the head of most objects */
+
+void cc_volume_log_init(struct cc_volume_log *l, struct cc_store *s, const uint8_t volume[16],
+			const uint8_t self[16], const char *host, cc_volume_log_fn *fn, void *arg)
+{
+	*l = (struct cc_volume_log){ .store = s, .fn = fn, .arg = arg };
+	memcpy(l->volume, volume, sizeof(l->volume));
+	memcpy(l->self, self, sizeof(l->self));
+	/* Names of hosts are ASCII; what isn't would be refused by who reads it. */
+	for (size_t i = 0; host[i] && i < CC_VOLUME_HOST_MAX; i++)
+		l->host[i] = host[i] < ' ' || host[i] > '~' ? '?' : host[i];
+}
+
+bool cc_volume_log_closed(const struct cc_volume_log *l)
+{
+	return l->last.type == CC_COMMIT_CLOSE || l->last.term == 1;
+}
+
+bool cc_volume_log_foreign(const struct cc_volume_log *l)
+{
+	return !cc_volume_log_closed(l) && memcmp(l->last.owner, l->self, sizeof(l->self));
+}
+
+/* ---- reading ---- */
+
+static int of_result(enum cc_store_result r)
+{
+	switch (r) {
+	case CC_STORE_OK:
+		return 0;
+	case CC_STORE_NOTFOUND:
+		return -ENOENT;
+	case CC_STORE_EXISTS:
+		return -EEXIST;
+	case CC_STORE_TOOBIG:
+	case CC_STORE_CORRUPT:
+		return -EBADMSG;
+	default:
+		return -EIO;
+	}
+}
+
+/* The head of an object, malloc()ed, and its size in all. */
+static int get_head(struct cc_volume_log *l, const char *name, void **ret_head, size_t *ret_have, uint64_t *ret_size,
+		    char *err, size_t errlen)
+{
+	size_t have = 0, want, more = 0;
+	uint8_t *head = malloc(HEAD_GUESS), *whole;
+	int r;
+
+	if (!head)
+		return -ENOMEM;
+	r = of_result(cc_store_get_range(l->store, name, 0, head, HEAD_GUESS, &have, ret_size, err, errlen));
+	want = r ? 0 : cc_commit_head_size(head, have);
+	if (want > have && want <= *ret_size) {
+		whole = realloc(head, want);
+		head = whole ? whole : head;
+		r = whole ? of_result(cc_store_get_range(l->store, name, have, head + have, want - have, &more,
+							 ret_size, err, errlen)) : -ENOMEM;
+	}
+	if (r) {
+		free(head);
+		return r;
+	}
+	*ret_head = head;
+	*ret_have = have + more;
+	return 0;
+}
+
+int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit *ret, char *err, size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX], reason[160] = "";
+	void *head;
+	struct cc_commit c;
+	uint64_t size = 0;
+	size_t have;
+	int r;
+
+	cc_commit_name(l->volume, number, name);
+	r = get_head(l, name, &head, &have, &size, err, errlen);
+	if (r)
+		return r;
+	r = cc_commit_decode(head, have, size, &c, reason, sizeof(reason));
+	free(head);
+	if (r) {
+		snprintf(err, errlen, "%s: %s", name, reason);
+		return r == -ENOMEM ? r : -EBADMSG;
+	}
+	if (c.number != number || memcmp(c.volume, l->volume, sizeof(c.volume))) {
+		snprintf(err, errlen, "%s: is number %" PRIu64 " of another volume or place", name, c.number);
+		cc_commit_free(&c);
+		return -EBADMSG;
+	}
+	*ret = c;
+	return 0;
+}
+
+static bool counts(const struct cc_volume_log *l, const struct cc_commit *c)
+{
+	if (memcmp(c->before, l->last.digest, sizeof(c->before)))
+		return false;
+	if (c->type == CC_COMMIT_OPEN)
+		return c->term > l->last.term;
+	return c->term == l->last.term && !memcmp(c->owner, l->last.owner, sizeof(c->owner));
+}
+
+/* What its owner could not have made behind the last one; the name of it, or NULL. */
+static const char *breaks_rule(const struct cc_commit *last, const struct cc_commit *c)
+{
+	if (c->chunk_shift != last->chunk_shift)
+		return "chunk_shift";
+	if (memcmp(c->base, last->base, sizeof(c->base)))
+		return "base";
+	if (c->type == CC_COMMIT_RESIZE ? c->size < last->size : c->size != last->size)
+		return "size";
+	if (c->type == CC_COMMIT_DATA ? c->upto < last->upto : c->upto != last->upto)
+		return "upto";
+	if (cc_log_term(cc_place_number(c->upto)) > c->term)
+		return "upto";
+	for (uint32_t i = 0; i < c->nr_pieces; i++)
+		if (c->pieces[i].place & CC_PLACE_GUEST && c->pieces[i].place < last->upto)
+			return "place of a piece, which is in the store already,";
+	if (c->type != CC_COMMIT_CHECKPOINT &&
+	    (c->map_number != last->map_number || memcmp(c->map, last->map, sizeof(c->map)) ||
+	     c->map_term != last->map_term))
+		return "map";
+	return NULL;
+}
+
+static void take_as_last(struct cc_volume_log *l, const struct cc_commit *c)
+{
+	if (c->type == CC_COMMIT_OPEN) {
+		if (memcmp(c->owner, l->last.owner, sizeof(c->owner)))
+			l->run_term = c->term;
+		l->since = c->time;
+	}
+	l->last = *c;
+	l->last.pieces = NULL;
+	l->last.records = NULL;
+	l->last.nr_pieces = l->last.nr_records = 0;
+}
+
+/* The next object was got: what it is to the log.  *ret_counts, if not NULL, says whether it counts. */
+static int judge(struct cc_volume_log *l, const struct cc_commit *c, bool *ret_counts, char *err, size_t errlen)
+{
+	const char *wrong;
+	int r;
+
+	*ret_counts = counts(l, c);
+	if (*ret_counts) {
+		wrong = breaks_rule(&l->last, c);
+		if (wrong) {
+			snprintf(err, errlen, "number %" PRIu64 " of the log: %s: can't follow number %" PRIu64,
+				 c->number, wrong, l->last.number);
+			return -EBADMSG;
+		}
+		r = l->fn ? l->fn(l->arg, c) : 0;
+		if (r) {
+			snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c->number, strerror(-r));
+			return r;
+		}
+		take_as_last(l, c);
+	}
+	l->next = c->number + 1;
+	return 0;
+}
+
+static int roll_on(struct cc_volume_log *l, char *err, size_t errlen)
+{
+	for (;;) {
+		struct cc_commit c;
+		bool counted;
+		int r = cc_volume_log_get(l, l->next, &c, err, errlen);
+
+		if (r)
+			return r == -ENOENT ? 0 : r;
+		r = judge(l, &c, &counted, err, errlen);
+		cc_commit_free(&c);
+		if (r)
+			return r;
+	}
+}
+
+static int is_there(struct cc_volume_log *l, uint64_t number, bool *ret_there, char *err, size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	uint64_t size;
+	int r;
+
+	cc_commit_name(l->volume, number, name);
+	r = of_result(cc_store_head(l->store, name, &size, err, errlen));
+	*ret_there = !r;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* A number that is there; none behind it was, when it was asked for.  All below it are there: none is ever deleted. */
+static int find_end(struct cc_volume_log *l, uint64_t *ret_number, char *err, size_t errlen)
+{
+	uint64_t low = 0, high = 1;
+	bool there = true;
+	int r = 0;
+
+	while (!r && there && high < 1ULL << 62) {
+		r = is_there(l, high, &there, err, errlen);
+		if (there) {
+			low = high;
+			high *= 2;
+		}
+	}
+	while (!r && high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		r = is_there(l, middle, &there, err, errlen);
+		if (there)
+			low = middle;
+		else
+			high = middle;
+	}
+	*ret_number = low;
+	return r;
+}
+
+/* Where the reading begins: at number 1, or at the checkpoint that the newest object tells of. */
+static int find_start(struct cc_volume_log *l, struct cc_commit *ret, char *err, size_t errlen)
+{
+	uint64_t end = 0, map_number;
+	int r = find_end(l, &end, err, errlen);
+
+	if (!r && !end) {
+		snprintf(err, errlen, "there is no such volume");
+		r = -ENOENT;
+	}
+	if (!r)
+		r = cc_volume_log_get(l, end, ret, err, errlen);
+	if (r)
+		return r;
+	map_number = ret->map_number;
+	cc_commit_free(ret);
+	r = cc_volume_log_get(l, map_number ? map_number : 1, ret, err, errlen);
+	if (r == -ENOENT)
+		r = -EBADMSG;
+	if (r || ret->type == (map_number ? CC_COMMIT_CHECKPOINT : CC_COMMIT_OPEN))
+		return r;
+	snprintf(err, errlen, "number %" PRIu64 " of the log: expected a checkpoint, as number %" PRIu64 " says", map_number,
+		 end);
+	cc_commit_free(ret);
+	return -EBADMSG;
+}
+
+int cc_volume_log_read(struct cc_volume_log *l, char *err, size_t errlen)
+{
+	struct cc_commit c;
+	int r;
+
+	if (l->next)
+		return roll_on(l, err, errlen);
+	r = find_start(l, &c, err, errlen);
+	if (r)
+		return r;
+	r = l->fn ? l->fn(l->arg, &c) : 0;
+	cc_commit_free(&c);
+	if (r) {
+		snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c.number, strerror(-r));
+		return r;
+	}
+	take_as_last(l, &c);
+	l->run_term = c.term;
+	l->since = c.time;
+	l->next = c.number + 1;
+	return roll_on(l, err, errlen);
+}
+
+/* ---- appending ---- */
+
+/* What follows from the log for whoever makes the next object. */
+static void fill_in(const struct cc_volume_log *l, uint32_t term, struct cc_commit *c)
+{
+	const struct cc_commit *last = &l->last;
+
+	c->number = l->next;
+	c->term = term;
+	c->chunk_shift = last->chunk_shift;
+	c->time = time(NULL);
+	memcpy(c->before, last->digest, sizeof(c->before));
+	memcpy(c->volume, l->volume, sizeof(c->volume));
+	memcpy(c->owner, l->self, sizeof(c->owner));
+	memcpy(c->base, last->base, sizeof(c->base));
+	memcpy(c->host, l->host, sizeof(c->host));
+	if (c->type != CC_COMMIT_RESIZE)
+		c->size = last->size;
+	if (c->type != CC_COMMIT_DATA)
+		c->upto = last->upto;
+	if (c->type == CC_COMMIT_CHECKPOINT) {
+		c->map_number = c->number;
+		c->map_term = term;
+	} else {
+		c->map_number = last->map_number;
+		c->map_term = last->map_term;
+		memcpy(c->map, last->map, sizeof(c->map));
+	}
+	for (uint32_t i = 0; i < c->nr_pieces; i++)
+		c->pieces[i].commit = c->pieces[i].pack_term ? 0 : c->number;
+}
+
+static uint64_t random_nonce(void)
+{
+	uint64_t nonce = 0;
+
+	while (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce) || !nonce)
+		;
+	return nonce;
+}
+
+/* OK: it is there, by this very request or by another one with the same bytes. */
+static int create_next(struct cc_volume_log *l, struct cc_commit *c, const void *data, size_t data_size, char *err,
+		       size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	void *object;
+	size_t size;
+	int r;
+
+	r = cc_commit_encode(c, data, data_size, &object, &size);
+	if (r) {
+		snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c->number, strerror(-r));
+		return r;
+	}
+	cc_commit_name(l->volume, c->number, name);
+	r = of_result(cc_store_create(l->store, name, object, size, err, errlen));
+	free(object);
+	if (r == -ENOENT || r == -EBADMSG)
+		r = -EIO;		/* nothing that a creation can be told */
+	return r;
+}
+
+/*
+ * The number that was wanted is taken: by *c itself (0, a lost answer), by an own object of an earlier life (-EAGAIN),
+ * by who is the owner now (-ESTALE), or by what doesn't count (-EEXIST: the next number).
+ */
+static int meet(struct cc_volume_log *l, const struct cc_commit *c, char *err, size_t errlen)
+{
+	struct cc_commit there;
+	bool counted = false, same;
+	uint32_t term;
+	int r = cc_volume_log_get(l, l->next, &there, err, errlen);
+
+	if (r == -ENOENT)
+		r = -EIO;		/* it is said to be there, and is not: ask again */
+	if (r)
+		return r;
+	same = c && !memcmp(there.digest, c->digest, sizeof(there.digest));
+	term = there.term;
+	r = same ? 0 : judge(l, &there, &counted, err, errlen);
+	if (!r && counted && term > l->own_term) {
+		snprintf(err, errlen, "opened by %s as term %u", *there.host ? there.host : "another host", term);
+		l->own_term = 0;
+		r = -ESTALE;
+	} else if (!r && !same) {
+		snprintf(err, errlen, "number %" PRIu64 " of the log was made before", there.number);
+		r = counted ? -EAGAIN : -EEXIST;
+	}
+	cc_commit_free(&there);
+	return r;
+}
+
+/* c is in the log, as the last one. */
+static int accept_own(struct cc_volume_log *l, const struct cc_commit *c, char *err, size_t errlen)
+{
+	bool counted;
+	int r = judge(l, c, &counted, err, errlen);
+
+	return r ? r : counted ? 0 : -EBADMSG;
+}
+
+int cc_volume_log_append(struct cc_volume_log *l, struct cc_commit *c, const void *data, size_t data_size, char *err,
+			 size_t errlen)
+{
+	const char *wrong;
+	int r;
+
+	if (!l->own_term) {
+		snprintf(err, errlen, "the volume is not ours");
+		return -ESTALE;
+	}
+	do {
+		fill_in(l, l->own_term, c);
+		wrong = breaks_rule(&l->last, c);
+		if (wrong) {
+			snprintf(err, errlen, "%s: can't follow number %" PRIu64, wrong, l->last.number);
+			return -EINVAL;
+		}
+		r = create_next(l, c, data, data_size, err, errlen);
+		if (r == -EEXIST)
+			r = meet(l, c, err, errlen);
+	} while (r == -EEXIST);
+	return r ? r : accept_own(l, c, err, errlen);
+}
+
+int cc_volume_log_probe(struct cc_volume_log *l, char *err, size_t errlen)
+{
+	bool there = true;
+	int r = 0;
+
+	if (!l->own_term) {
+		snprintf(err, errlen, "the volume is not ours");
+		return -ESTALE;
+	}
+	while (!r && there) {
+		r = is_there(l, l->next, &there, err, errlen);
+		if (!r && there)
+			r = meet(l, NULL, err, errlen);
+		if (r == -EEXIST)
+			r = 0;
+	}
+	return r;
+}
+
+int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen)
+{
+	struct cc_commit c = { .type = CC_COMMIT_OPEN };
+	int r;
+
+	if (l->last.term >= CC_LOG_TERM_MAX) {
+		snprintf(err, errlen, "the volume was opened %u times, as often as it can be", CC_LOG_TERM_MAX);
+		return -ENOSPC;
+	}
+	fill_in(l, l->last.term + 1, &c);
+	c.nonce = random_nonce();
+	r = create_next(l, &c, NULL, 0, err, errlen);
+	if (r == -EEXIST) {
+		r = meet(l, &c, err, errlen);
+		if (r == -ESTALE || r == -EEXIST)
+			return -EAGAIN;
+	}
+	if (!r)
+		r = accept_own(l, &c, err, errlen);
+	if (!r)
+		l->own_term = c.term;
+	return r;
+}
+
+int cc_volume_log_resume(struct cc_volume_log *l, uint32_t term, char *err, size_t errlen)
+{
+	if (l->last.term == term && !cc_volume_log_closed(l) && !cc_volume_log_foreign(l)) {
+		l->own_term = term;
+		return 0;
+	}
+	snprintf(err, errlen, "term %u is over: %s has opened it as term %u", term,
+		 *l->last.host ? l->last.host : "another host", l->last.term);
+	return -ESTALE;
+}
+
+int cc_volume_log_create(struct cc_store *s, const uint8_t volume[16], struct cc_commit *c, char *err, size_t errlen)
+{
+	struct cc_volume_log l = { .store = s };
+	int r;
+
+	memcpy(l.volume, volume, sizeof(l.volume));
+	c->type = CC_COMMIT_OPEN;
+	c->number = c->term = 1;
+	c->nonce = random_nonce();
+	c->time = time(NULL);
+	memcpy(c->volume, volume, sizeof(c->volume));
+	r = create_next(&l, c, NULL, 0, err, errlen);
+	if (r != -EEXIST)
+		return r;
+	l.next = 1;
+	return meet(&l, c, err, errlen);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Names of volumes and of their objects. */
+#include "volume-name.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES		"volume-names/"
+#define VOLUMES		"volumes/"
+#define NAME_TEXT_MAX	4096	/* far more than a line */
+
+static bool dash_at(unsigned int byte)
+{
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void cc_uuid_text(const uint8_t uuid[16], char ret_text[CC_UUID_TEXT])
+{
+	char *p = ret_text;
+
+	for (unsigned int i = 0; i < 16; i++)
+		p += sprintf(p, "%s%02x", dash_at(i) ? "-" : "", uuid[i]);
+}
+
+static int digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int cc_uuid_parse(const char *text, uint8_t ret_uuid[16])
+{
+	static const uint8_t nil[16];
+	uint8_t uuid[16];
+
+	for (unsigned int i = 0; i < 16; i++) {
+		if (dash_at(i) && *text++ != '-')
+			return -EINVAL;
+		if (digit_value(text[0]) < 0 || digit_value(text[1]) < 0)
+			return -EINVAL;
+		uuid[i] = digit_value(text[0]) << 4 | digit_value(text[1]);
+		text += 2;
+	}
+	if (*text || !memcmp(uuid, nil, sizeof(nil)))
+		return -EINVAL;
+	memcpy(ret_uuid, uuid, sizeof(uuid));
+	return 0;
+}
+
+void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT];
+
+	cc_uuid_text(volume, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/", text);
+}
+
+void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT];
+
+	cc_uuid_text(volume, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/log/%016" PRIx64, text, number);
+}
+
+static void hashed_name(const uint8_t volume[16], const char *kind, uint32_t term, const uint8_t sha256[CC_ID_SIZE],
+			char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT], hex[2 * CC_ID_SIZE + 1];
+
+	cc_uuid_text(volume, text);
+	cc_id_to_hex(sha256, hex);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/%s/%u-%s", text, kind, term, hex);
+}
+
+void cc_pack_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
+		  char ret_name[CC_OBJECT_NAME_MAX])
+{
+	hashed_name(volume, "packs", term, sha256, ret_name);
+}
+
+void cc_map_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
+		 char ret_name[CC_OBJECT_NAME_MAX])
+{
+	hashed_name(volume, "map", term, sha256, ret_name);
+}
+
+int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char image[CC_OBJECT_NAME_MAX];
+
+	if (cc_image_name(name, image))
+		return -EINVAL;
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, NAMES "%s", name);
+	return 0;
+}
+
+static enum cc_store_result object_of(const char *name, char ret_name[CC_OBJECT_NAME_MAX], char *err, size_t errlen)
+{
+	if (!cc_volume_name(name, ret_name))
+		return CC_STORE_OK;
+	snprintf(err, errlen, "volume name '%s': expected 1 to %d of [a-zA-Z0-9._-], not starting with '.' or '-'",
+		 name, CC_IMAGE_NAME_MAX);
+	return CC_STORE_ERROR;
+}
+
+enum cc_store_result cc_volume_uuid(struct cc_store *s, const char *name, uint8_t ret_uuid[16], char *err,
+				    size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], text[CC_UUID_TEXT];
+	enum cc_store_result r = object_of(name, object, err, errlen);
+	void *data;
+	size_t size;
+	bool good;
+
+	if (!r)
+		r = cc_store_get(s, object, NAME_TEXT_MAX, &data, &size, err, errlen);
+	if (r)
+		return r;
+	good = size == CC_UUID_TEXT && ((char *)data)[CC_UUID_TEXT - 1] == '\n';
+	if (good) {
+		memcpy(text, data, CC_UUID_TEXT - 1);
+		text[CC_UUID_TEXT - 1] = '\0';
+		good = !cc_uuid_parse(text, ret_uuid);
+	}
+	free(data);
+	if (good)
+		return CC_STORE_OK;
+	snprintf(err, errlen, "%s: expected one line with a UUID", object);
+	return CC_STORE_CORRUPT;
+}
+
+enum cc_store_result cc_volume_put_name(struct cc_store *s, const char *name, const uint8_t uuid[16], char *err,
+					size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX], text[CC_UUID_TEXT + 1];
+	uint8_t other[16];
+	enum cc_store_result r = object_of(name, object, err, errlen);
+
+	if (r)
+		return r;
+	cc_uuid_text(uuid, text);
+	strcat(text, "\n");
+	r = cc_store_create(s, object, text, strlen(text), err, errlen);
+	if (r != CC_STORE_EXISTS)
+		return r;
+	/* It may be ours, if the answer to a first attempt was lost. */
+	r = cc_volume_uuid(s, name, other, err, errlen);
+	if (r)
+		return r;
+	if (!memcmp(other, uuid, sizeof(other)))
+		return CC_STORE_OK;
+	snprintf(err, errlen, "%s: there is a volume of that name", name);
+	return CC_STORE_EXISTS;
+}

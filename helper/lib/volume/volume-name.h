@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Names of a volume's objects (chunkcache/volume.h), and of volumes: volume-names/<name> says which UUID.
+ */
+#ifndef CC_VOLUME_NAME_H
+#define CC_VOLUME_NAME_H
+
+#include <stdbool.h>
+#include "chunkcache/format.h"
+#include "manifest.h"
+#include "store/store.h"
+
+#define CC_UUID_TEXT 37
+
+void cc_uuid_text(const uint8_t uuid[16], char ret_text[CC_UUID_TEXT]);
+/* As volumes are written in a store: 8-4-4-4-12 lower-case hex digits, not all zero.  0 or -EINVAL. */
+int cc_uuid_parse(const char *text, uint8_t ret_uuid[16]);
+
+void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX]);
+void cc_pack_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
+		  char ret_name[CC_OBJECT_NAME_MAX]);
+void cc_map_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
+		 char ret_name[CC_OBJECT_NAME_MAX]);
+/* What all of them begin with. */
+void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX]);
+/* The object of a volume's name: 0, or -EINVAL if it breaks the rule for names of images. */
+int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX]);
+
+/* What a name says.  CC_STORE_CORRUPT if that is no UUID. */
+enum cc_store_result cc_volume_uuid(struct cc_store *s, const char *name, uint8_t ret_uuid[16], char *err,
+				    size_t errlen);
+/* CC_STORE_EXISTS: the name is taken, by another volume than this. */
+enum cc_store_result cc_volume_put_name(struct cc_store *s, const char *name, const uint8_t uuid[16], char *err,
+					size_t errlen);
+
+#endif
