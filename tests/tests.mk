@@ -29,7 +29,7 @@ check: setup
 check-unit:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan \
 		SANITIZE="$(SANITIZERS)" unit \
-		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-shim.so)
+		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-volcheck cc-shim.so)
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
 
@@ -120,6 +120,10 @@ $(BUILD)/cc-replay $(BUILD)/cc-playback $(BUILD)/unit/test-trace: $(BUILD)/tests
 
 # The scripted client of the netlink protocol, by subject.
 $(BUILD)/cc-nl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/nl/*.c))
+
+# The judge of what a disk holds after a crash.
+VOLCHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/volcheck/*.c))
+$(BUILD)/cc-volcheck: $(VOLCHECK_OBJ)
 
 # What is preloaded into programs under test.
 SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so

@@ -412,6 +412,35 @@ end_read_badly() {
 	fi
 }
 
+# ---- writing, and what is there after a crash ----
+
+# The log has to outlive the machine that is killed; base of the next run is what the last check found.
+volcheck_log=$WORK/volcheck.log
+volcheck_base=
+
+# volcheck_write DEVICE [OPTION...] : operations that are logged, each run with a number of its own; ends well or fails
+volcheck_runs=0
+volcheck_write() {
+	local device=$1
+
+	shift
+	volcheck_runs=$((volcheck_runs + 1))
+	cc-volcheck write --log $volcheck_log --run $volcheck_runs --parts --fua --discard "$@" "$device" ||
+		fail "operations on $device: $*"
+}
+
+# volcheck DEVICE PROMISE [OPTION...] : what the device holds must be a state that the log allows
+volcheck() {
+	local device=$1 promise=$2
+
+	shift 2
+	# shellcheck disable=SC2086
+	cc-volcheck check --log $volcheck_log --promise "$promise" ${volcheck_base:+--base $volcheck_base} \
+		--save $WORK/volcheck.new "$@" "$device" || fail "$device is not in a state that its log allows"
+	mv $WORK/volcheck.new $WORK/volcheck.base
+	volcheck_base=$WORK/volcheck.base
+}
+
 drop_page_cache() { echo 3 >/proc/sys/vm/drop_caches; }
 
 drop_disk() { must dmsetup message "$1" 0 drop; }
