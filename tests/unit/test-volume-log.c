@@ -344,7 +344,7 @@ static void test_hostile(void)
 
 /* ---- the log, step by step ---- */
 
-static int count_object(void *arg, const struct cc_commit *c)
+static int count_object(void *arg, const struct cc_commit *c, char *e, size_t errlen)
 {
 	++*(unsigned int *)arg;
 	return 0;
@@ -600,7 +600,7 @@ static unsigned int chance(unsigned int n)
 	return rand_r(&w.seed) / 7 % n;
 }
 
-static int check_object(void *arg, const struct cc_commit *c)
+static int check_object(void *arg, const struct cc_commit *c, char *e, size_t errlen)
 {
 	return 0;
 }

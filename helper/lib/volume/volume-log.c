@@ -169,11 +169,9 @@ static int judge(struct cc_volume_log *l, const struct cc_commit *c, bool *ret_c
 				 c->number, wrong, l->last.number);
 			return -EBADMSG;
 		}
-		r = l->fn ? l->fn(l->arg, c) : 0;
-		if (r) {
-			snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c->number, strerror(-r));
+		r = l->fn ? l->fn(l->arg, c, err, errlen) : 0;
+		if (r)
 			return r;
-		}
 		take_as_last(l, c);
 	}
 	l->next = c->number + 1;
@@ -272,12 +270,10 @@ int cc_volume_log_read(struct cc_volume_log *l, char *err, size_t errlen)
 	r = find_start(l, &c, err, errlen);
 	if (r)
 		return r;
-	r = l->fn ? l->fn(l->arg, &c) : 0;
+	r = l->fn ? l->fn(l->arg, &c, err, errlen) : 0;
 	cc_commit_free(&c);
-	if (r) {
-		snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c.number, strerror(-r));
+	if (r)
 		return r;
-	}
 	take_as_last(l, &c);
 	l->run_term = c.term;
 	l->since = c.time;

@@ -24,9 +24,9 @@
 
 /*
  * Each object that counts, in the order of their numbers, once.  The first one is number 1 or a CHECKPOINT, whose
- * map then says what all before add up to.  object: its bytes.  Non-zero ends the reading with that.
+ * map then says what all before add up to.  -errno, with a line in err, ends the reading with that.
  */
-typedef int cc_volume_log_fn(void *arg, const struct cc_commit *c);
+typedef int cc_volume_log_fn(void *arg, const struct cc_commit *c, char *err, size_t errlen);
 
 struct cc_volume_log {
 	struct cc_store *store;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the store knows of a volume: its log, read to the end, and what all that counts adds up to, which block is
+ * at which place and where the bytes of that are.  Blocks on the store; used by one thread at a time.
+ */
+#ifndef CC_VOLUME_STATE_H
+#define CC_VOLUME_STATE_H
+
+#include "pieces.h"
+#include "vmap.h"
+#include "volume-log.h"
+
+struct cc_volume_state {
+	struct cc_volume_log log;
+	struct cc_vmap *map;		/* NULL until the log was read */
+	struct cc_pieces pieces;
+	unsigned int since_checkpoint;	/* commits */
+};
+
+/* Reads nothing yet: cc_volume_log_read() and all that follows go to log. */
+void cc_volume_state_init(struct cc_volume_state *s, struct cc_store *store, const uint8_t volume[16],
+			  const uint8_t self[16], const char *host);
+void cc_volume_state_free(struct cc_volume_state *s);
+/* Puts the map as it is and appends a CHECKPOINT; as cc_volume_log_append(). */
+int cc_volume_state_checkpoint(struct cc_volume_state *s, char *err, size_t errlen);
+
+/*
+ * The bytes of nr pieces of one log chunk of volume, each checked by its SHA-256, into buf of a whole log chunk; the
+ * rest of it is zeros.  -EIO; -EBADMSG: they are not what they should be, or missing.  Any thread.
+ */
+int cc_pieces_read(struct cc_store *store, const uint8_t volume[16], const struct cc_piece *pieces, size_t nr,
+		   void *buf, size_t size, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a guest wrote, from records and slots to a store, and as another host finds it there: at each commit the
+ * volume is as it was at that cut, and nothing that was in the slots before gets out.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "httpd.h"
+#include "tap.h"
+#include "volume/place.h"
+#include "volume/volume-commit.h"
+
+#define CHUNK_SHIFT	16
+#define CHUNK_BLOCKS	16
+#define BLOCKS		600
+#define LOGS		4096
+#define OTHERS		0xee		/* what the slots are full of */
+
+static char err[400];
+static const uint8_t vol[16] = { 0x77 }, pool_a[16] = { 'A' }, pool_b[16] = { 'B' };
+
+static struct guest {
+	uint8_t *slots;			/* LOGS log chunks */
+	uint32_t term;
+	uint64_t next;			/* position, in blocks, in this term */
+	struct chunkcache_record *records;
+	size_t nr_records;
+	uint64_t cuts[64];
+	size_t nr_cuts;
+	uint32_t content[BLOCKS];	/* 0: base; 1: zeros; else what was written */
+	uint32_t at_cut[64][BLOCKS];
+	uint64_t lost_at;		/* if not 0, reading fails from here on */
+} g;
+
+static struct cc_store_config config;
+static struct cc_store *store;
+
+static uint64_t position_place(uint64_t position)
+{
+	return cc_place(cc_log_number(g.term, position / CHUNK_BLOCKS), position % CHUNK_BLOCKS);
+}
+
+static int read_slots(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
+{
+	uint64_t at = (uint64_t)cc_log_count(cc_place_number(key)) * CHUNK_BLOCKS + block;
+
+	if (g.lost_at && at + blocks > g.lost_at)
+		return -EIO;
+	memcpy(buf, g.slots + at * CC_BLOCK_SIZE, (size_t)blocks * CC_BLOCK_SIZE);
+	return 0;
+}
+
+static void guest_write(uint32_t value)
+{
+	uint32_t count = 1 + rand() % 6, block = rand() % (BLOCKS - 6);
+	uint32_t room = CHUNK_BLOCKS - g.next % CHUNK_BLOCKS;
+
+	if (count > room)
+		count = room;
+	g.records[g.nr_records++] = (struct chunkcache_record){
+		.type = CC_JOURNAL_WRITE, .count = count, .block = block, .place = position_place(g.next),
+	};
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *at = g.slots + (g.next + i) * CC_BLOCK_SIZE;
+
+		for (size_t k = 0; k < CC_BLOCK_SIZE; k += sizeof(value))
+			memcpy(at + k, &value, sizeof(value));
+		g.content[block + i] = value;
+	}
+	g.next += count;
+}
+
+static void guest_zero(void)
+{
+	uint32_t count = 1 + rand() % 40, block = rand() % (BLOCKS - 40);
+
+	g.records[g.nr_records++] = (struct chunkcache_record){
+		.type = CC_JOURNAL_ZERO, .count = count, .block = block,
+		.place = position_place(g.next) & ~CC_PLACE_DATA,
+	};
+	for (uint32_t i = 0; i < count; i++)
+		g.content[block + i] = 1;
+}
+
+/* The order of the journal is not that of the places. */
+static void shuffle_records(void)
+{
+	for (size_t i = g.nr_records - 1; i; i--) {
+		size_t other = rand() % (i + 1);
+		struct chunkcache_record r = g.records[i];
+
+		g.records[i] = g.records[other];
+		g.records[other] = r;
+	}
+}
+
+static void guest_cut(void)
+{
+	g.next++;			/* a place that nobody used, as after an error; zeros before it are below */
+	g.cuts[g.nr_cuts] = position_place(g.next) & ~CC_PLACE_DATA;
+	memcpy(g.at_cut[g.nr_cuts++], g.content, sizeof(g.content));
+}
+
+static void guest_work(unsigned int cuts, unsigned int writes)
+{
+	while (cuts--) {
+		for (unsigned int i = 0; i < writes; i++) {
+			if (rand() % 8)
+				guest_write(0x10000 + g.nr_records);
+			else if (!(rand() % 4))
+				guest_zero();
+			else if (g.next % CHUNK_BLOCKS)
+				g.next++;
+		}
+		guest_cut();
+	}
+	shuffle_records();
+}
+
+static void guest_start(uint32_t term)
+{
+	g.term = term;
+	g.next = 0;
+	g.nr_cuts = 0;
+	g.nr_records = 0;
+	g.slots = malloc((size_t)LOGS * CHUNK_BLOCKS * CC_BLOCK_SIZE);
+	memset(g.slots, OTHERS, (size_t)LOGS * CHUNK_BLOCKS * CC_BLOCK_SIZE);
+	g.records = calloc(100000, sizeof(*g.records));
+}
+
+static void guest_end(void)
+{
+	free(g.slots);
+	free(g.records);
+	g.slots = NULL;
+}
+
+/* ---- as another host sees it ---- */
+
+static bool is_value(const uint8_t *block, uint32_t value)
+{
+	for (size_t k = 0; k < CC_BLOCK_SIZE; k += sizeof(value))
+		if (memcmp(block + k, &value, sizeof(value)))
+			return false;
+	return true;
+}
+
+static unsigned int wrong_blocks(struct cc_volume_state *s, const uint32_t want[BLOCKS])
+{
+	static uint8_t buf[1 << CHUNK_SHIFT];
+	unsigned int wrong = 0;
+
+	for (uint64_t block = 0; block < BLOCKS; block++) {
+		uint64_t place = cc_vmap_get(s->map, block);
+		const struct cc_piece *of;
+		size_t nr;
+
+		if (want[block] <= 1) {
+			wrong += want[block] ? !place || cc_place_is_data(place) : place != 0;
+			continue;
+		}
+		nr = cc_pieces_of(&s->pieces, place, &of);
+		if (!cc_place_is_data(place) ||
+		    cc_pieces_read(store, vol, of, nr, buf, sizeof(buf), err, sizeof(err)) ||
+		    !is_value(buf + cc_place_block(place) * CC_BLOCK_SIZE, want[block]))
+			wrong++;
+	}
+	return wrong;
+}
+
+static unsigned int others_bytes(struct cc_volume_state *s)
+{
+	static uint8_t buf[1 << CHUNK_SHIFT];
+	unsigned int found = 0;
+
+	for (size_t i = 0; i < s->pieces.nr; i++) {
+		if (cc_pieces_read(store, vol, &s->pieces.all[i], 1, buf, sizeof(buf), err, sizeof(err)))
+			return 999;
+		for (size_t k = 0; k < sizeof(buf); k += CC_BLOCK_SIZE)
+			found += is_value(buf + k, OTHERS * 0x01010101u);
+	}
+	return found;
+}
+
+static int open_state(struct cc_volume_state *s, const uint8_t self[16], bool take)
+{
+	int r;
+
+	cc_volume_state_init(s, store, vol, self, "host");
+	r = cc_volume_log_read(&s->log, err, sizeof(err));
+	return r || !take ? r : cc_volume_log_take(&s->log, err, sizeof(err));
+}
+
+static size_t cut_of(uint64_t upto)
+{
+	for (size_t i = 0; i < g.nr_cuts; i++)
+		if (g.cuts[i] == upto)
+			return i;
+	return 63;
+}
+
+static struct cc_volume_dirty dirty_of_guest(void)
+{
+	return (struct cc_volume_dirty){
+		.records = g.records, .nr_records = g.nr_records, .cuts = g.cuts, .nr_cuts = g.nr_cuts, .read = read_slots,
+	};
+}
+
+/* All cuts, some at a time; after each commit somebody looks. */
+static void test_cuts(struct cc_volume_state *s, bool checkpoints)
+{
+	struct cc_commit_counts counts = { 0 };
+	unsigned int wrong = 0, others = 0, looks = 0;
+	uint64_t upto = 0;
+	int r = 0;
+
+	for (size_t cuts = 1; !r && cuts <= g.nr_cuts; cuts += 1 + rand() % 3) {
+		struct cc_volume_dirty d = dirty_of_guest();
+		struct cc_volume_state b;
+
+		d.nr_cuts = cuts;
+		r = cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err));
+		if (!r && checkpoints && rand() % 2)
+			r = cc_volume_state_checkpoint(s, err, sizeof(err));
+		if (r || open_state(&b, pool_b, false)) {
+			r = -1;
+			break;
+		}
+		looks++;
+		wrong += wrong_blocks(&b, g.at_cut[cut_of(upto)]) + wrong_blocks(s, g.at_cut[cut_of(upto)]);
+		others += others_bytes(&b);
+		cc_volume_state_free(&b);
+	}
+	ok(!r && looks && !wrong, "%u commits, another host sees each cut as it was (%u blocks wrong)%s%s", looks, wrong,
+	   r ? ": " : "", r ? err : "");
+	ok(!others, "and no byte of what was in the slots before (%u blocks)", others);
+	ok(counts.commits == looks, "one object a commit and %" PRIu64 " packs", counts.packs);
+}
+
+static void test_errors(struct cc_volume_state *s)
+{
+	struct cc_volume_dirty d = dirty_of_guest();
+	struct cc_commit_counts counts = { 0 };
+	uint64_t upto, before = s->log.last.upto;
+
+	g.nr_cuts = 0;
+	g.nr_records = 0;
+	guest_work(1, 20);
+	d = dirty_of_guest();
+	g.lost_at = 1;
+	ok(cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err)) == -EIO && upto == before && !counts.commits,
+	   "what can't be read is not committed: %s", err);
+	g.lost_at = 0;
+	ok(!cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err)) && upto == g.cuts[0], "later it is");
+	ok(!cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err)) && counts.commits == 1, "once");
+}
+
+/* More than goes into a commit: packs, and several commits with one cut at least. */
+static void test_packs(struct cc_volume_state *s)
+{
+	struct cc_volume_dirty d;
+	struct cc_commit_counts counts = { 0 };
+	uint64_t upto = 0;
+	unsigned int nr = 0;
+	int r;
+
+	g.nr_cuts = 0;
+	g.nr_records = 0;
+	guest_work(1, 600);		/* about 8 MiB */
+	guest_work(3, 1800);		/* 3 * 24 MiB */
+	d = dirty_of_guest();
+	do {
+		r = cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err));
+		nr++;
+	} while (!r && upto < g.cuts[g.nr_cuts - 1] && nr < 10);
+	ok(!r && nr > 1 && nr < 5, "much is committed in %u pieces: %s", nr, r ? err : "");
+	ok(counts.packs >= 8 && counts.packs <= 12, "%" PRIu64 " packs", counts.packs);
+	ok(!wrong_blocks(s, g.at_cut[g.nr_cuts - 1]), "all of it is right");
+}
+
+static void test_volume(void)
+{
+	struct cc_commit c = { .size = (uint64_t)BLOCKS << CC_BLOCK_SHIFT, .chunk_shift = CHUNK_SHIFT };
+	struct cc_volume_state a, b;
+
+	ok(!cc_volume_log_create(store, vol, &c, err, sizeof(err)), "created: %s", err);
+	if (!ok(!open_state(&a, pool_a, true) && a.log.own_term == 2, "opened: %s", err))
+		return;
+	guest_start(2);
+	guest_work(20, 12);
+	test_cuts(&a, false);
+	test_errors(&a);
+	test_packs(&a);
+	guest_end();
+	cc_volume_state_free(&a);
+	/* Another host goes on. */
+	if (!ok(!open_state(&b, pool_b, true) && b.log.own_term == 3, "opened by another: %s", err))
+		return;
+	guest_start(3);
+	guest_work(12, 12);
+	test_cuts(&b, true);
+	guest_end();
+	cc_volume_state_free(&b);
+}
+
+int main(void)
+{
+	char dir[64], url[128];
+
+	make_temp_dir(dir);
+	snprintf(url, sizeof(url), "file://%s", dir);
+	cc_store_config_init(&config);
+	config.url = url;
+	if (cc_store_open(&config, &store, err, sizeof(err)))
+		return 1;
+	test_volume();
+	cc_store_close(store);
+	remove_tree(dir);
+	return tap_done();
+}
