@@ -10,6 +10,7 @@
 #define CC_SESSION_IMPL_H
 
 #include "session.h"
+#include "volume/journal-follow.h"
 #include "clock.h"
 #include "ratelimit.h"
 
@@ -38,10 +39,12 @@ struct cc_session {
 	struct cc_writer *writer;
 	struct cc_disks *disks;
 	struct cc_fills *fills;
+	struct cc_journal_follow *follow;
 	struct cc_watch bell_watch;
 	struct cc_watch ring_watch;
 	struct cc_watch fetch_watch;
 	struct cc_watch disks_watch;
+	struct cc_watch follow_watch;
 	unsigned int nr_buffers;
 	bool pull;			/* the bell rang, or there was more */
 	bool pull_all;

@@ -36,6 +36,11 @@ static void on_fetch(struct cc_watch *w, uint32_t events)
 		;
 }
 
+static void on_follow(struct cc_watch *w, uint32_t events)
+{
+	cc_journal_follow_reap(cc_list_entry(w, struct cc_session, follow_watch)->follow);
+}
+
 static int watch(struct cc_session *s, struct cc_watch *w, int fd,
 		 void (*fn)(struct cc_watch *w, uint32_t events))
 {
@@ -59,6 +64,8 @@ void cc_session_close_parts(struct cc_session *s)
 	unwatch(s, &s->ring_watch);
 	unwatch(s, &s->fetch_watch);
 	unwatch(s, &s->disks_watch);
+	unwatch(s, &s->follow_watch);
+	cc_journal_follow_close(s->follow);
 	cc_fills_close(s->fills);
 	cc_disks_close(s->disks);
 	cc_writer_close(s->writer);
@@ -68,6 +75,7 @@ void cc_session_close_parts(struct cc_session *s)
 	cc_index_close(s->index);
 	cc_pooldev_close(s->pooldev);
 	cc_channel_close(s->channel);
+	s->follow = NULL;
 	s->fills = NULL;
 	s->disks = NULL;
 	s->writer = NULL;
@@ -144,6 +152,24 @@ static int open_fills(struct cc_session *s, uint32_t slot_shift)
 	return cc_fills_open(&c, &s->stats, &s->fills);
 }
 
+/* Before any slot is asked for: those with what no store has are claimed by name. */
+static int open_follow(struct cc_session *s)
+{
+	struct cc_journal_follow_config c = {
+		.channel = s->channel, .pooldev = s->pooldev, .instance = s->attachment.instance,
+		.nr_slots = s->attachment.nr_slots,
+	};
+
+	return cc_journal_follow_open(&c, &s->follow);
+}
+
+static int watch_follow(struct cc_session *s)
+{
+	int fd = cc_journal_follow_fd(s->follow);
+
+	return fd < 0 ? 0 : watch(s, &s->follow_watch, fd, on_follow);
+}
+
 int cc_session_open_parts(struct cc_session *s)
 {
 	uint32_t shift = cc_pooldev_geometry(s->pooldev)->slot_shift;
@@ -161,6 +187,8 @@ int cc_session_open_parts(struct cc_session *s)
 	if (!r)
 		r = open_fills(s, shift);
 	if (!r)
+		r = open_follow(s);
+	if (!r)
 		r = cc_session_load_slots(s);
 	if (!r)
 		r = watch(s, &s->bell_watch, cc_channel_bell_fd(s->channel), on_bell);
@@ -170,5 +198,7 @@ int cc_session_open_parts(struct cc_session *s)
 		r = watch(s, &s->fetch_watch, cc_fetch_fd(s->fetch), on_fetch);
 	if (!r)
 		r = watch(s, &s->disks_watch, cc_disks_fd(s->disks), on_disks);
+	if (!r)
+		r = watch_follow(s);
 	return r;
 }

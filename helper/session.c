@@ -128,6 +128,7 @@ static bool channel_failed(struct cc_session *s, int r, const char *what)
 		s->pull_all = true;
 		s->reconcile = true;
 		s->refresh = true;
+		cc_journal_follow_wake(s->follow);
 		cc_fills_slots_free(s->fills);
 		return false;
 	case -ENOTCONN:
@@ -167,6 +168,8 @@ static bool step_pull(struct cc_session *s, uint64_t now_ns)
 		s->refresh = true;
 	if (pending & CHUNKCACHE_PENDING_SLOT)
 		cc_fills_slots_free(s->fills);
+	if (pending & CHUNKCACHE_PENDING_JOURNAL)
+		cc_journal_follow_wake(s->follow);
 	return true;
 }
 
@@ -226,6 +229,9 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 		s->pull_all = true;
 	due = cc_earlier(due, cc_fills_step(s->fills, now_ns, &r));
 	if (channel_failed(s, r, "fills"))
+		return 0;
+	due = cc_earlier(due, cc_journal_follow_step(s->follow, now_ns, &r));
+	if (channel_failed(s, r, "journal"))
 		return 0;
 	due = cc_earlier(due, cc_slot_table_step(s->table, now_ns, false));
 	if (!cc_pooldev_flush(s->pooldev))

@@ -192,11 +192,10 @@ static int take_open(struct cc_journal_state *s, struct cc_journal_volume *v, co
 	uint64_t key = cc_place_log_key(r->place);
 	struct cc_journal_log *log;
 
-	if (key < cc_place_log_key(v->committed))
-		return 0;
 	log = get_log(v, key);
 	if (!log)
 		return no_memory(s);
+	log->committed = key < cc_place_log_key(v->committed);
 	if (log->slot != CC_NO_SLOT && log->slot != r->block)
 		return reject(s, -EBADMSG, "page %" PRIu64 ": a log chunk has slots %u and %" PRIu64, head->number,
 			      log->slot, (uint64_t)r->block);
@@ -297,14 +296,23 @@ void cc_journal_volume_committed(struct cc_journal_volume *v, uint64_t place)
 	v->committed = place;
 	drop_writes(v, CC_NO_PAGE, place);
 	logs = log_position(v, cc_place_log_key(place));
-	v->nr_logs -= logs;
-	if (logs)
-		memmove(v->logs, &v->logs[logs], v->nr_logs * sizeof(*v->logs));
+	for (size_t i = 0; i < logs; i++)
+		v->logs[i].committed = true;
 	while (cuts < v->nr_cuts && v->cuts[cuts] <= place)
 		cuts++;
 	v->nr_cuts -= cuts;
 	if (cuts)
 		memmove(v->cuts, &v->cuts[cuts], v->nr_cuts * sizeof(*v->cuts));
+}
+
+void cc_journal_volume_cleaned(struct cc_journal_volume *v, uint64_t key)
+{
+	struct cc_journal_log *log = cc_journal_volume_log(v, key);
+
+	if (!log)
+		return;
+	v->nr_logs--;
+	memmove(log, log + 1, (size_t)(&v->logs[v->nr_logs] - log) * sizeof(*log));
 }
 
 static void forget_volume(struct cc_journal_volume *v)

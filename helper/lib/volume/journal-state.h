@@ -28,7 +28,7 @@ struct cc_journal_write {
 	uint64_t page;			/* number of the page that it is in */
 };
 
-/* A log chunk that is not wholly committed, or not known to be. */
+/* A log chunk whose slot is not known to be clean: its OPEN has to stay, or who comes next doesn't find the slot. */
 struct cc_journal_log {
 	uint64_t key;			/* cc_place_log_key() */
 	uint32_t slot;			/* CC_NO_SLOT: no OPEN was seen */
@@ -36,6 +36,7 @@ struct cc_journal_log {
 	uint64_t instance;
 	uint64_t page;			/* of its OPEN */
 	uint64_t dirty_blocks;		/* of data in the volume's writes */
+	bool committed;			/* all of it: wants SLOT_CLEAN */
 };
 
 struct cc_journal_volume {
@@ -87,9 +88,11 @@ uint16_t cc_journal_state_free_handle(const struct cc_journal_state *s, uint64_t
 uint64_t cc_journal_state_tail(const struct cc_journal_state *s, bool with_names);
 /* Does the journal have something of v that counts? */
 bool cc_journal_volume_is_dirty(const struct cc_journal_volume *v);
-/* NULL: v has no such log chunk that is not wholly committed. */
+/* NULL: v has no such log chunk. */
 struct cc_journal_log *cc_journal_volume_log(struct cc_journal_volume *v, uint64_t key);
 /* All below place is in the store: as COMMITTED. */
 void cc_journal_volume_committed(struct cc_journal_volume *v, uint64_t place);
+/* The log chunk's slot is clean, or somebody else's by now. */
+void cc_journal_volume_cleaned(struct cc_journal_volume *v, uint64_t key);
 
 #endif
