@@ -32,6 +32,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_cached,
 	&ctl_cmd_warm,
 	&ctl_cmd_record,
+	&ctl_cmd_volume,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

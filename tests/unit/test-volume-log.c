@@ -11,6 +11,7 @@
 #include "crc32c.h"
 #include "manifest.h"
 #include "lying-store.h"
+#include "store/store-proof.h"
 #include "tap.h"
 #include "volume/volume-log.h"
 #include "volume/volume-name.h"
@@ -150,8 +151,30 @@ static enum cc_store_result lie_get_range(struct cc_store *store, const char *na
 	return CC_STORE_OK;
 }
 
+static enum cc_store_result lie_get(struct cc_store *store, const char *name, size_t max, void **ret_data,
+				    size_t *ret_size, char *e, size_t errlen)
+{
+	struct lie_object *o = lie_find((struct lying_store *)store, name);
+
+	if (!o)
+		return CC_STORE_NOTFOUND;
+	*ret_data = malloc(o->size + 1);
+	memcpy(*ret_data, o->data, o->size);
+	*ret_size = o->size;
+	return CC_STORE_OK;
+}
+
+static enum cc_store_result lie_remove(struct cc_store *store, const char *name, char *e, size_t errlen)
+{
+	struct lie_object *o;
+
+	for (o = lie_find((struct lying_store *)store, name); o; o = lie_find((struct lying_store *)store, name))
+		o->landed = false;
+	return CC_STORE_OK;
+}
+
 static const struct cc_store_ops lie_ops = {
-	.create = lie_create, .head = lie_head, .get_range = lie_get_range,
+	.create = lie_create, .get = lie_get, .remove = lie_remove, .head = lie_head, .get_range = lie_get_range,
 };
 
 void lie_init(struct lying_store *s)
@@ -573,6 +596,20 @@ static void test_rules(void)
 	lie_free(&s);
 }
 
+static void test_proof(void)
+{
+	struct lying_store s;
+
+	lie_init(&s);
+	ok(!cc_store_prove_create(&s.base, "probe", err, sizeof(err)) && !lie_find(&s, "probe"), "a store that keeps its word");
+	s.next = LIE_TWICE;
+	ok(!cc_store_prove_create(&s.base, "probe", err, sizeof(err)), "also if an answer was lost");
+	s.ignores_condition = true;
+	ok(cc_store_prove_create(&s.base, "probe", err, sizeof(err)) == CC_STORE_UNSUPPORTED && strstr(err, "If-None-Match"),
+	   "one that ignores the condition is found out: %s", err);
+	lie_free(&s);
+}
+
 /* ---- two owners at random ---- */
 
 #define NUMBERS 64
@@ -807,6 +844,7 @@ int main(void)
 	test_zombie();
 	test_damage();
 	test_rules();
+	test_proof();
 	test_random();
 	return tap_done();
 }

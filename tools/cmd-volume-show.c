@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chunkctl volume list and show: what a store knows of its volumes.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manifest.h"
+#include "volume-arg.h"
+#include "volume/volume-name.h"
+
+static const char list_help[] =
+	"  --json               print an array of objects as JSON\n"
+	"\n"
+	CTL_STORE_HELP;
+
+static const char show_help[] =
+	"What the store knows: an owner that is alive has more, which nobody else sees\n"
+	"yet.\n"
+	"\n"
+	"  --json               print an object as JSON\n"
+	"\n"
+	CTL_STORE_HELP;
+
+static const char *owner_of(const struct cc_volume_log *log)
+{
+	return cc_volume_log_closed(log) ? "-" : *log->last.host ? log->last.host : "?";
+}
+
+static json_t *describe_volume(const char *name, const struct cc_volume_state *s)
+{
+	const struct cc_commit *last = &s->log.last;
+	char uuid[CC_UUID_TEXT], owner[CC_UUID_TEXT], base[2 * CC_ID_SIZE + 1];
+	bool closed = cc_volume_log_closed(&s->log);
+	static const uint8_t none[CC_ID_SIZE];
+
+	cc_uuid_text(s->log.volume, uuid);
+	cc_uuid_text(last->owner, owner);
+	cc_id_to_hex(last->base, base);
+	return json_pack("{s:s, s:s, s:I, s:I, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:I, s:I}",
+			 "name", name, "uuid", uuid, "bytes", (json_int_t)last->size,
+			 "chunk_bytes", (json_int_t)1 << last->chunk_shift,
+			 "base", memcmp(last->base, none, sizeof(none)) ? json_sprintf("sha256:%s", base) : json_null(),
+			 "open", !closed, "owner_host", closed ? json_null() : json_string(last->host),
+			 "owner_pool", closed ? json_null() : json_string(owner),
+			 "term", (json_int_t)last->term, "since", (json_int_t)s->log.since,
+			 "last_commit", (json_int_t)last->number, "last_type", cc_commit_type_name(last->type),
+			 "last_time", (json_int_t)last->time, "checkpoint", (json_int_t)last->map_number,
+			 "pieces", (json_int_t)s->pieces.nr);
+}
+
+/* ---- list ---- */
+
+struct listing {
+	char **names;
+	size_t nr, room;
+	bool failed;
+};
+
+static int take_name(void *arg, const char *object, uint64_t size, int64_t mtime)
+{
+	struct listing *l = arg;
+	const char *slash = strrchr(object, '/');
+
+	if (l->nr == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		char **names = reallocarray(l->names, room, sizeof(*names));
+
+		l->failed = !names;
+		if (!names)
+			return 1;
+		l->names = names;
+		l->room = room;
+	}
+	l->names[l->nr] = strdup(slash ? slash + 1 : object);
+	l->failed = !l->names[l->nr];
+	l->nr += !l->failed;
+	return l->failed;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print_volume(const char *name, const struct cc_volume_state *s)
+{
+	char size[CTL_SIZE_TEXT], time[CTL_TIME_TEXT];
+
+	printf("%-24s %10s  %-20s %5u  %8" PRIu64 "  %s\n", name, ctl_size_text(s->log.last.size, size),
+	       owner_of(&s->log), s->log.last.term, s->log.last.number, ctl_volume_time(s->log.last.time, time));
+}
+
+static int list_one(struct ctl_store *store, const char *name, json_t *array)
+{
+	struct cc_volume_state state = { 0 };
+	char err[400] = "";
+	uint8_t uuid[16];
+	int r;
+
+	if (cc_volume_uuid(store->store, name, uuid, err, sizeof(err))) {
+		ctl_err("%s: %s", name, err);
+		return CTL_DAMAGE;
+	}
+	r = ctl_volume_read(store, name, uuid, &state);
+	if (r)
+		r = CTL_DAMAGE;
+	else if (array)
+		json_array_append_new(array, describe_volume(name, &state));
+	else
+		print_volume(name, &state);
+	cc_volume_state_free(&state);
+	return r;
+}
+
+static int list_volumes(struct ctl_store *store, bool json)
+{
+	json_t *array = json ? json_array() : NULL;
+	struct listing l = { 0 };
+	char err[400] = "";
+	int code = CTL_OK;
+
+	if (cc_store_list(store->store, "volume-names/", take_name, &l, err, sizeof(err)) || l.failed) {
+		ctl_err("%s", l.failed ? "out of memory" : err);
+		code = CTL_FAILED;
+	}
+	qsort(l.names, l.nr, sizeof(*l.names), compare_names);
+	if (!json && l.nr && !code)
+		printf("%-24s %10s  %-20s %5s  %8s  %s\n", "NAME", "SIZE", "OPEN ON", "TERM", "COMMIT", "OF");
+	for (size_t i = 0; i < l.nr; i++) {
+		if (code != CTL_FAILED && list_one(store, l.names[i], array))
+			code = CTL_DAMAGE;
+		free(l.names[i]);
+	}
+	free(l.names);
+	return json && ctl_print_json(array) ? CTL_FAILED : code;
+}
+
+static int run_list(const struct ctl_command *cmd, int argc, char **argv)
+{
+	struct ctl_volume_args a = { 0 };
+	struct ctl_store store;
+	int r = 0;
+
+	if (!ctl_volume_options(cmd, argc, argv, "j", &a, &r))
+		return r;
+	r = ctl_operands(argc, 0, "no argument");
+	if (r)
+		return r;
+	r = ctl_store_open(&a.opts, &store);
+	if (!r)
+		r = list_volumes(&store, a.json);
+	ctl_store_close(&store);
+	return ctl_finish(r);
+}
+
+const struct ctl_command ctl_volume_list = {
+	.name = "volume list",
+	.synopsis = "--store S [OPTION]...",
+	.summary = "List the volumes of a store",
+	.help = list_help,
+	.run = run_list,
+};
+
+/* ---- show ---- */
+
+static void print_details(const char *name, const struct cc_volume_state *s)
+{
+	const struct cc_commit *last = &s->log.last;
+	char text[CTL_SIZE_TEXT], chunk[CTL_SIZE_TEXT], uuid[CC_UUID_TEXT], when[CTL_TIME_TEXT];
+	char base[2 * CC_ID_SIZE + 1];
+	static const uint8_t none[CC_ID_SIZE];
+
+	cc_uuid_text(s->log.volume, uuid);
+	printf("%s\n  uuid         %s\n", name, uuid);
+	printf("  size         %s (%" PRIu64 " bytes), log chunks of %s\n", ctl_size_text(last->size, text), last->size,
+	       ctl_size_text(1ULL << last->chunk_shift, chunk));
+	cc_id_to_hex(last->base, base);
+	printf("  base         %s%s\n", memcmp(last->base, none, sizeof(none)) ? "sha256:" : "none",
+	       memcmp(last->base, none, sizeof(none)) ? base : "");
+	if (cc_volume_log_closed(&s->log))
+		printf("  open         no\n");
+	else
+		printf("  open         on %s since %s, term %u\n", owner_of(&s->log),
+		       ctl_volume_time(s->log.since, when), last->term);
+	printf("  last commit  %" PRIu64 " (%s) of %s\n", last->number, cc_commit_type_name(last->type),
+	       ctl_volume_time(last->time, when));
+	if (last->map_number)
+		printf("  checkpoint   %" PRIu64 "\n", last->map_number);
+}
+
+static int run_show(const struct ctl_command *cmd, int argc, char **argv)
+{
+	struct ctl_volume_args a = { 0 };
+	struct ctl_volume v;
+	int r = 0;
+
+	if (!ctl_volume_options(cmd, argc, argv, "j", &a, &r))
+		return r;
+	r = ctl_operands(argc, 1, "one NAME");
+	if (r)
+		return r;
+	r = ctl_volume_open(&a.opts, argv[optind], &v);
+	if (!r && a.json)
+		r = ctl_print_json(describe_volume(argv[optind], &v.state)) ? CTL_FAILED : 0;
+	else if (!r)
+		print_details(argv[optind], &v.state);
+	ctl_volume_close(&v);
+	return ctl_finish(r);
+}
+
+const struct ctl_command ctl_volume_show = {
+	.name = "volume show",
+	.synopsis = "NAME --store S [OPTION]...",
+	.summary = "Show what a store knows of a volume",
+	.help = show_help,
+	.run = run_show,
+};

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chunkctl volume: the table of what can be done with volumes; each is in its own cmd-volume-*.c.
+ */
+#include <stdio.h>
+#include <getopt.h>
+#include <string.h>
+
+#include "volume-arg.h"
+
+static const struct ctl_command *const parts[] = {
+	&ctl_volume_create,
+	&ctl_volume_list,
+	&ctl_volume_show,
+	&ctl_volume_resize,
+	&ctl_volume_verify,
+	&ctl_volume_export,
+	&ctl_volume_rm,
+};
+
+#define NR_PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static const char help[] =
+	"  create NAME          make one, empty or on an image\n"
+	"  list                 those of a store\n"
+	"  show NAME            one of them: who has it, what was committed last\n"
+	"  resize NAME          make it larger\n"
+	"  verify NAME          fetch and check all that it is made of\n"
+	"  export NAME FILE     its content as of the last commit\n"
+	"  rm NAME              delete it and all that it is made of\n"
+	"\n"
+	"`chunkctl volume COMMAND --help' tells more of one.\n";
+
+static int run_volume(const struct ctl_command *cmd, int argc, char **argv)
+{
+	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return argc < 2 ? ctl_usage("expected one of its commands") : ctl_help(cmd);
+	for (size_t i = 0; i < NR_PARTS; i++) {
+		if (strcmp(parts[i]->name + strlen("volume "), argv[1]))
+			continue;
+		ctl_say_for(parts[i]->name);
+		return parts[i]->run(parts[i], argc - 1, argv + 1);
+	}
+	return ctl_usage("'%s': no such command", argv[1]);
+}
+
+const struct ctl_command ctl_cmd_volume = {
+	.name = "volume",
+	.synopsis = "COMMAND [OPTION]... [ARGUMENT]...",
+	.summary = "Writable disks whose truth is in a store",
+	.help = help,
+	.run = run_volume,
+};
