@@ -10,6 +10,7 @@
 
 static const struct ctl_command *const commands[] = {
 	&ctl_cmd_format,
+	&ctl_cmd_journal,
 	&ctl_cmd_import,
 	&ctl_cmd_export,
 	&ctl_cmd_images,

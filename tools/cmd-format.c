@@ -22,6 +22,7 @@
 
 #include "command.h"
 #include "format-upgrade.h"
+#include "journal-read.h"
 #include "tail.h"
 #include "uuid.h"
 
@@ -110,22 +111,58 @@ static int refuse_zoned(const struct format *f)
 	return CTL_FAILED;
 }
 
+/* What volumes have there that no store has, as part of a sentence; "" if there is nothing. */
+static void describe_dirty(const struct format *f, const struct cc_pool_geometry *old, char *text, size_t size)
+{
+	char err[256] = "", bytes[CTL_SIZE_TEXT];
+	struct ctl_journal j;
+	struct ctl_dirty d;
+
+	text[0] = 0;
+	if (!old->journal_size)
+		return;
+	if (ctl_journal_read(f->fd, old, &j, err, sizeof(err))) {
+		snprintf(text, size, "what its volumes had not committed yet, of which nobody knows how much it is (%s)",
+			 err);
+		return;
+	}
+	d = ctl_journal_dirty(&j);
+	if (d.nr_volumes)
+		snprintf(text, size, "%s of %" PRIu64 " volume%s that no store has", ctl_size_text(d.bytes, bytes),
+			 d.nr_volumes, d.nr_volumes == 1 ? "" : "s");
+	ctl_journal_free(&j);
+}
+
+static void refuse_good_pool(const struct format *f, const struct cc_pool_geometry *old, const char *dirty)
+{
+	char uuid[CTL_UUID_TEXT];
+
+	ctl_uuid_text(old->uuid, uuid);
+	if (*dirty)
+		ctl_err("%s: is a pool already (uuid %s), and has %s; --force formats it anew, and that is lost for ever",
+			f->path, uuid, dirty);
+	else
+		ctl_err("%s: is a pool already (uuid %s); --force formats it anew", f->path, uuid);
+}
+
 static int refuse_pool(const struct format *f)
 {
 	struct cc_pool_geometry old;
-	char err[200] = "", uuid[CTL_UUID_TEXT];
+	char err[200] = "", dirty[400] = "";
 	int r = cc_superblock_read(f->fd, &old, err, sizeof(err));
 
+	if (!r)
+		describe_dirty(f, &old, dirty, sizeof(dirty));
+	if (f->force && *dirty)
+		ctl_note("%s: lost: %s", f->path, dirty);
 	if (r == -ENODATA || f->force)
 		return 0;
-	if (!r) {
-		ctl_uuid_text(old.uuid, uuid);
-		ctl_err("%s: is a pool already (uuid %s); --force formats it anew", f->path, uuid);
-	} else if (r == -EILSEQ || r == -EPROTO || r == -EINVAL) {
+	if (!r)
+		refuse_good_pool(f, &old, dirty);
+	else if (r == -EILSEQ || r == -EPROTO || r == -EINVAL)
 		ctl_err("%s: looks like a pool (%s); --force formats it anew", f->path, err);
-	} else {
+	else
 		ctl_err("%s: %s", f->path, err[0] ? err : strerror(-r));
-	}
 	return CTL_FAILED;
 }
 

@@ -163,6 +163,10 @@ static int plan(struct resize *z, uint64_t bytes)
 		ctl_err("%s: not even one slot would be left", z->path);
 		return CTL_FAILED;
 	}
+	if (z->new.journal_size && z->new.dirty_max >= z->new.nr_slots) {
+		ctl_err("%s: a pool with a journal needs two slots, one would be left", z->path);
+		return CTL_FAILED;
+	}
 	if (z->new.nr_slots == cc_superblock_max_slots(&z->old))
 		ctl_note("%s: %" PRIu64 " slots are all that it was formatted for (format --max-size)",
 			 z->path, z->new.nr_slots);

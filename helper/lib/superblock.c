@@ -271,9 +271,9 @@ static int check_journal(const struct cc_pool_geometry *g, char *err, size_t err
 		return fail(err, errlen, -EINVAL, "superblock: journal_size %llu: expected %u..%llu, a multiple of %u",
 			    (unsigned long long)g->journal_size, CC_JOURNAL_SIZE_MIN, CC_JOURNAL_SIZE_MAX,
 			    CC_JOURNAL_POSITION);
-	if (!g->dirty_max || g->dirty_max > g->nr_slots)
+	if (!g->dirty_max || g->dirty_max >= g->nr_slots)
 		return fail(err, errlen, -EINVAL, "superblock: dirty_max %llu, expected 1..%llu",
-			    (unsigned long long)g->dirty_max, (unsigned long long)g->nr_slots);
+			    (unsigned long long)g->dirty_max, (unsigned long long)g->nr_slots - 1);
 	return 0;
 }
 
@@ -352,9 +352,9 @@ int cc_superblock_check(const void *buf, uint64_t device_bytes,
 	if (!g.nr_slots || g.nr_slots > CC_NR_SLOTS_MAX)
 		return fail(err, errlen, -EINVAL, "superblock: nr_slots %llu, expected 1..%u",
 			    (unsigned long long)g.nr_slots, CC_NR_SLOTS_MAX);
-	r = journal ? check_journal(&g, err, errlen) : 0;
-	if (!r)
-		r = check_areas(&g, device_bytes, err, errlen);
+	r = check_areas(&g, device_bytes, err, errlen);
+	if (!r && journal)
+		r = check_journal(&g, err, errlen);
 	if (r)
 		return r;
 	*ret = g;

@@ -10,7 +10,7 @@
 # ---- usage ----
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
-for command in format import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad pool-down up down stat top \
+for command in format journal import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad pool-down up down stat top \
 	map explain cost prefetch cached warm record; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
@@ -107,6 +107,37 @@ run 0 "a small pool has none" format small --json
 check "and that is said" grep -q 'small: no journal, so the pool takes no volumes: 4 slots' err
 check "none" [ "$(field journal_bytes)" -eq 0 ]
 refuse 1 "small: 4 slots of 1048576 bytes are too few for a journal" format small --force --dirty-max 2M
+
+# ---- journal ----
+truncate -s 256M full
+run 0 "a pool for volumes" format full --uuid 01234567-89ab-cdef-0123-456789abcdef
+page() { "$BUILD/cc-page" full "$@"; }
+run 0 "an empty journal" journal full
+check "that is said" grep -q 'journal is empty' out
+page 1 1 0 1 volume:1:17:3:18 open:1:5:1:3.0.0 write:1:100:8:3.0.0 write:1:200:2:3.0.8
+page 2 1 1 1 committed:1:0:0:3.0.8 volume:2:99:1:98 open:2:9:1:1.0.0 write:2:0:4:1.0.0
+run 0 "volumes in it" journal full --json
+check "of both what no store has" grep -q '"dirty_bytes": *8192.*"dirty_bytes": *16384' out
+check "in their slots" grep -q '"slots": *\[5\].*"slots": *\[9\]' out
+run 0 "in words" journal full
+check "how far the store is" grep -q 'term 3: 8.* KiB that no store has, in 1 log chunks.*up to block 8 of log chunk 3.0' out
+refuse 1 "full: is a pool already .*has 24 KiB of 2 volumes that no store has; --force formats it anew, and that is lost" \
+	format full
+page 3 1 2 1 write:3:0:1:1.1.0
+refuse 1 "full: journal: page 3: nobody says which volume has handle 3" journal full
+refuse 1 "full: is a pool already .*of which nobody knows how much" format full
+page 3 1 2 1
+page 4 1 3 1 cut:1:0:0:3.0.10
+page 5 2 4 1 cut:1:0:0:3.0.10
+journal=$(od -An -tu8 -j104 -N8 full)
+dd if=/dev/zero of=full bs=8192 count=1 conv=notrunc status=none seek=$((journal / 8192 + 4))
+refuse 1 "full: journal: page 4 is not there or damaged" journal full
+run 0 "format by force" format full --force
+check "and what is lost is said" grep -q 'full: lost: what its volumes had not committed yet' err
+run 0 "what was there" journal full
+check "is gone" grep -q 'journal is empty' out
+refuse 1 "swap: the pool has no journal, so it has no volumes" journal swap
+refuse 1 "tiny: no pool here" journal tiny
 
 # ---- format --upgrade ----
 run 0 "a pool without a journal" format jpool --force --no-journal --json

@@ -37,8 +37,8 @@ struct cc_journal_ring {
 	char why[160];
 };
 
-__attribute__((format(printf, 3, 4)))
-static int because(struct cc_journal_ring *r, int error, const char *fmt, ...)
+static __attribute__((format(printf, 3, 4)))
+int because(struct cc_journal_ring *r, int error, const char *fmt, ...)
 {
 	va_list ap;
 

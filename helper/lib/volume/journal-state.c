@@ -14,8 +14,8 @@
 
 #define NR_HANDLES	65536u
 
-__attribute__((format(printf, 3, 4)))
-static int reject(struct cc_journal_state *s, int error, const char *fmt, ...)
+static __attribute__((format(printf, 3, 4)))
+int reject(struct cc_journal_state *s, int error, const char *fmt, ...)
 {
 	va_list ap;
 
