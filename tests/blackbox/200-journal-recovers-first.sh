@@ -9,13 +9,12 @@
 
 load_module
 image a --seed 200 --size 4M --chunk 64K
-format 64K 16 6
+format 64K 256 6
 pool_up
 disk_up vm1 a
 equal "mode" "$(pool_mode)" recovering
 equal "journal" "$(cat /sys/kernel/dm-chunkcache/$POOL/journal)" recovering
 note "$(dmsetup status $POOL)"
-must_become 10 log_has "pool"
 nl --seed 200 <<'END'
 pool /dev/mapper/cache0
 expect EPROTO attach version=1
@@ -36,7 +35,7 @@ expect EBUSY record committed 1 1 0 0
 expect ERANGE trim 1
 
 echo claims, all or none
-expect ERANGE claim 3 16
+expect ERANGE claim 3 256
 expect ESTALE claim 3 5 3
 expect EINVAL raw slot_claim session=u64:$session slots=hex:0300000001000000
 expect EINVAL raw slot_claim session=u64:$session slots=zeros:7
@@ -64,8 +63,8 @@ waithead 1 5000
 is $journal_state 2
 
 echo the others are handed out, these are not
-alloc 16
-is $nr_slots_got 11
+alloc 200
+is $nr_slots_got 200
 slots
 is $slots_log 5
 expect ESTALE clean 3 2
@@ -82,7 +81,7 @@ sh dmsetup message cache0 0 retry_bad >/dev/null
 sh sleep 0.5
 slots
 is $slots_log 5
-is $slots_filling 11
+is $slots_filling 200
 
 echo clean and drop
 clean 3 1
@@ -96,11 +95,15 @@ is $slots_log 3
 is $slots_valid 1
 is $state_of_3 2
 
-echo one is enough for demand
-alloc 4
-is $nr_slots_got 1
-is $slot0 5
-is $gen0 2
+echo demand gets all but those
+alloc 1024
+is $nr_slots_got 52
+slots
+is $gen_of_5 2
+is $gen_of_7 1
+sh sleep 0.5
+slots
+is $slots_log 3
 expect ESTALE done 3 1
 END
 finish

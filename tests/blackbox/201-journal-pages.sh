@@ -9,7 +9,7 @@
 . "${0%/*}/lib.sh"
 
 load_module
-format 64K 16 6
+format 64K 256 6
 pool_up
 export cache_device
 

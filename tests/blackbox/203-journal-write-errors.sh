@@ -10,7 +10,7 @@
 
 load_module
 image a --seed 203 --size 2M --chunk 64K
-format 64K 16 6
+format 64K 256 6
 journal_at=$(($(od -An -t u8 -j 104 -N 8 "$cache_device") / 512))
 sectors=$(device_sectors "$cache_device")
 

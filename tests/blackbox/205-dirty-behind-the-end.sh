@@ -8,7 +8,7 @@
 . "${0%/*}/lib.sh"
 
 load_module
-format 64K 32 6
+format 64K 256 6
 pool_up
 
 # shrink_to SLOTS : the superblock says so, and the pool's table is loaded anew
@@ -20,12 +20,12 @@ shrink_to() {
 	must dmsetup resume $POOL
 }
 
-shrink_to 28
+shrink_to 252
 nl <<'END'
 pool /dev/mapper/cache0
 attach
-claim 2 27 29 30
-expect ERANGE claim 32
+claim 2 251 253 254
+expect ERANGE claim 256
 resume 1 0 1
 waithead 1 5000
 sleep 500
@@ -33,31 +33,33 @@ slots
 is $slots_log 4
 END
 equal "mode" "$(pool_mode)" shrinking
-shrink_to 24
+shrink_to 248
 nl <<'END'
 pool /dev/mapper/cache0
 attach
-alloc 32
-is $nr_slots_got 23
+alloc 200
+is $nr_slots_got 200
 slots
 is $slots_log 4
 clean 2 1
-clean 29 1
-droplog 30 1
+clean 253 1
+droplog 254 1
 sleep 500
 slots
 is $slots_log 1
 is $slots_valid 1
+alloc 1024
+is $nr_slots_got 47
 END
 equal "mode" "$(pool_mode)" shrinking
 nl <<'END'
 pool /dev/mapper/cache0
 attach
-clean 27 1
+clean 251 1
 sleep 500
 slots
 is $slots_log 0
 END
-must_become 5 log_has "shrunk to 24 slots"
+must_become 5 log_has "shrunk to 248 slots"
 equal "mode" "$(pool_mode)" normal
 finish

@@ -4,9 +4,8 @@
 #include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
 #include <linux/crc32c.h>
+#include <linux/device-mapper.h>
 #include <linux/string.h>
-#include <linux/uuid.h>
-#include "pool.h"
 #include "trace.h"
 
 bool cc_journal_unwritten(struct cc_journal *j)
@@ -38,8 +37,8 @@ static void fill_page(struct cc_journal *j, const struct cc_journal_buf *buf)
 	memcpy(p->magic, CC_JOURNAL_MAGIC, sizeof(p->magic));
 	p->version_of_format = cpu_to_le16(CC_JOURNAL_VERSION);
 	p->count = cpu_to_le16(buf->count);
-	export_uuid(p->pool_uuid, &j->pool->geo.uuid);
-	p->instance = cpu_to_le64(j->pool->instance);
+	export_uuid(p->pool_uuid, &j->uuid);
+	p->instance = cpu_to_le64(j->instance);
 	p->number = cpu_to_le64(buf->number);
 	p->prev = cpu_to_le64(j->prev);
 	p->tail = cpu_to_le64(j->tail);
@@ -245,14 +244,14 @@ static void tell_end(struct cc_journal *j)
 		tell_committed(j);
 		return;
 	}
-	DMERR_LIMIT("%s: journal page %llu can't be written (errno %d)", j->pool->name, number,
+	DMERR_LIMIT("%s: journal page %llu can't be written (errno %d)", j->name, number,
 		    blk_status_to_errno(j->out_status));
 }
 
 static void tell_failed(struct cc_journal *j, struct list_head *waits)
 {
 	DMERR("%s: journal failed: there is no place for the next page; writes of volumes fail from now on, reads go on",
-	      j->pool->name);
+	      j->name);
 	end_waits(waits, BLK_STS_IOERR);
 	if (j->ops->failed)
 		j->ops->failed(j->pool);

@@ -7,7 +7,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "journal-impl.h"
-#include "pool.h"
+#include "superblock.h"
 
 static_assert(sizeof(struct cc_journal_page) == CC_JOURNAL_PAGE);
 static_assert(CC_JOURNAL_PAGE <= PAGE_SIZE);
@@ -99,9 +99,10 @@ static int alloc_pages_of(struct cc_journal *j)
 	return 0;
 }
 
-int cc_journal_init(struct cc_journal *j, struct cc_pool *pool, const struct cc_journal_ops *ops)
+int cc_journal_init(struct cc_journal *j, const struct cc_journal_of *of,
+		    const struct cc_journal_ops *ops)
 {
-	const struct cc_geometry *geo = &pool->geo;
+	const struct cc_geometry *geo = of->geo;
 
 	memset(j, 0, sizeof(*j));
 	spin_lock_init(&j->lock);
@@ -111,13 +112,18 @@ int cc_journal_init(struct cc_journal *j, struct cc_pool *pool, const struct cc_
 	INIT_WORK(&j->work, cc_journal_work);
 	INIT_DELAYED_WORK(&j->timer, cc_journal_lazy_write);
 	init_waitqueue_head(&j->idle);
-	j->pool = pool;
+	j->pool = of->pool;
+	j->name = of->name;
+	j->uuid = geo->uuid;
+	j->instance = of->instance;
 	j->ops = ops;
 	j->start = geo->journal_start;
 	j->positions = (geo->journal_end - geo->journal_start) / (CC_JOURNAL_POSITION >> SECTOR_SHIFT);
 	if (!j->positions)
 		return 0;
-	j->state = CHUNKCACHE_JOURNAL_RECOVERING;
+	spin_lock_irq(&j->lock);
+	cc_journal_set_state(j, CHUNKCACHE_JOURNAL_RECOVERING);
+	spin_unlock_irq(&j->lock);
 	return alloc_pages_of(j);
 }
 

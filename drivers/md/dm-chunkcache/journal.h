@@ -43,12 +43,14 @@
 #include <linux/bio.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
+#include <linux/uuid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <chunkcache/journal.h>
 #include "types.h"
 
 struct block_device;
+struct cc_geometry;
 struct cc_pool;
 struct cc_journal;
 
@@ -112,7 +114,10 @@ struct cc_journal {
 	/* Constant. */
 	sector_t start;			/* on bdev */
 	u64 positions;
-	struct cc_pool *pool;
+	uuid_t uuid;
+	u64 instance;
+	const char *name;		/* of the pool's device */
+	struct cc_pool *pool;		/* for ops only */
 	const struct cc_journal_ops *ops;
 
 	struct work_struct work;
@@ -123,8 +128,16 @@ struct cc_journal {
 int cc_journal_module_init(void);
 void cc_journal_module_exit(void);
 
-/* RECOVERING, or NONE if the pool has no area for one; its geometry and instance are set.  May sleep.  -ENOMEM. */
-int cc_journal_init(struct cc_journal *j, struct cc_pool *pool,
+/* Of whom it is. */
+struct cc_journal_of {
+	struct cc_pool *pool;
+	const char *name;		/* stays */
+	const struct cc_geometry *geo;
+	u64 instance;
+};
+
+/* RECOVERING, or NONE if the pool has no area for one.  May sleep.  -ENOMEM. */
+int cc_journal_init(struct cc_journal *j, const struct cc_journal_of *of,
 		    const struct cc_journal_ops *ops);
 /* No user is left. */
 void cc_journal_exit(struct cc_journal *j);

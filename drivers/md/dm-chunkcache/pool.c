@@ -124,6 +124,18 @@ static const struct cc_journal_ops journal_ops = {
 	.failed = journal_news,
 };
 
+static int init_journal(struct cc_pool *pool)
+{
+	const struct cc_journal_of of = {
+		.pool = pool,
+		.name = pool->name,
+		.geo = &pool->geo,
+		.instance = pool->instance,
+	};
+
+	return cc_journal_init(&pool->journal, &of, &journal_ops);
+}
+
 int cc_pool_add_kobject(struct kobject *kobj, struct kobject *parent, const char *name,
 			dev_t devt, bool taken)
 {
@@ -176,7 +188,7 @@ static struct cc_pool *pool_alloc(struct mapped_device *md, dev_t cache_devt,
 	r = dm_copy_name_and_uuid(md, pool->name, NULL);
 	if (r)
 		goto put_kobj;
-	r = cc_journal_init(&pool->journal, pool, &journal_ops);
+	r = init_journal(pool);
 	if (!r)
 		r = cc_slots_init(&pool->slots, geo->nr_slots, geo->max_slots, geo->dirty_max,
 				  cc_wq, &slots_ops);

@@ -339,9 +339,9 @@ enum chunkcache_attr {
 	CHUNKCACHE_A_NR_LOGS,		/* u32 */
 	CHUNKCACHE_A_DURABLE_STORE,	/* flag */
 	CHUNKCACHE_A_JOURNAL_STATE,	/* u32, enum chunkcache_journal_state */
-	CHUNKCACHE_A_JOURNAL_HEAD,	/* u64, number of a page; the next two likewise */
-	CHUNKCACHE_A_JOURNAL_PREV,
-	CHUNKCACHE_A_JOURNAL_TAIL,
+	CHUNKCACHE_A_JOURNAL_HEAD,	/* u64, number of a page */
+	CHUNKCACHE_A_JOURNAL_PREV,	/* u64, the same */
+	CHUNKCACHE_A_JOURNAL_TAIL,	/* u64, the same */
 	CHUNKCACHE_A_DIRTY_MAX,		/* u64, slots */
 	CHUNKCACHE_A_RECORDS,		/* struct chunkcache_record[] */
 	CHUNKCACHE_A_LOGS,		/* struct chunkcache_log[] */
