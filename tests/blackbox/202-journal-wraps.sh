@@ -40,6 +40,7 @@ trim() {
 pool /dev/mapper/cache0
 attach
 trim $((tail + $1))
+sleep 300
 END
 }
 

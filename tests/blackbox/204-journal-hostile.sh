@@ -12,8 +12,8 @@ format 64K 256 6
 note "superblocks"
 must dd if="$cache_device" of=$WORK/good bs=128K count=1 2>/dev/null
 for value in journal_offset=0 journal_offset=+512 journal_offset=0xfffffffffffff000 \
-	journal_offset=$slots_start journal_size=0 journal_size=+4096 \
-	journal_size=0xfffffffffffff000 journal_size=$((255 * 8192)) journal_size=+8192 \
+	journal_offset=$((8 * 1048576)) journal_size=0 journal_size=+4096 \
+	journal_size=0xfffffffffffff000 journal_size=$((255 * 8192)) journal_size=+1048576 \
 	dirty_max=0 dirty_max=256 dirty_max=0xffffffffffffffff; do
 	must cc-sb "$cache_device" "$value"
 	must blockdev --flushbufs "$cache_device"

@@ -35,12 +35,18 @@ static inline unsigned int cc_journal_unnumbered(struct cc_journal *j)
 	return j->nr_queue - (first && first->number);
 }
 
+/* From then on the helper is to hurry. */
+static inline bool cc_journal_half_full(const struct cc_journal *j)
+{
+	return j->next - j->durable_tail > j->positions / 2;
+}
+
 /* Another page that takes records: there is a spare one.  Lock held. */
 struct cc_journal_buf *cc_journal_open_buf(struct cc_journal *j);
 /* The one place that changes the state.  Lock held. */
 void cc_journal_set_state(struct cc_journal *j, u32 state);
-/* Can a record be reserved that is not vital?  Lock held. */
-bool cc_journal_has_room(struct cc_journal *j);
+/* Is there room for who got none?  He is forgotten then, and ops->room() is due.  Lock held. */
+bool cc_journal_take_room(struct cc_journal *j);
 
 /* ---- journal-write.c ---- */
 

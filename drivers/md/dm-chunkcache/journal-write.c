@@ -22,7 +22,7 @@ static bool is_due(struct cc_journal *j)
 {
 	const struct cc_journal_buf *first = cc_journal_first(j);
 
-	return !list_empty(&j->waits) || j->hurry || j->starved || j->tries ||
+	return !list_empty(&j->waits) || j->hurry || j->starved || j->vital_starved || j->tries ||
 	       (first && first->count == CC_JOURNAL_RECORDS);
 }
 
@@ -178,15 +178,10 @@ static bool has_committed(const struct cc_journal *j)
 	return false;
 }
 
-static bool half_full(const struct cc_journal *j)
-{
-	return j->next - j->durable_tail > j->positions / 2;
-}
-
 /* Is there anything that only a work can do? */
 static bool needs_work(struct cc_journal *j)
 {
-	return j->out_status || is_due(j) || j->tell || j->out_tell || half_full(j) ||
+	return j->out_status || is_due(j) || j->tell || j->out_tell || cc_journal_half_full(j) ||
 	       has_committed(j);
 }
 
@@ -261,19 +256,16 @@ static void tell_failed(struct cc_journal *j, struct list_head *waits)
 static void take_calls(struct cc_journal *j, bool ended, bool *ret_news, bool *ret_room)
 {
 	bool clean = !cc_journal_unwritten(j), durable = clean && j->tell;
+	bool starved = j->starved || j->vital_starved;
 
-	*ret_news = durable || (j->starved && !j->complained) ||
-		    (ended && (j->out_tell || j->out_status || half_full(j)));
+	*ret_news = durable || (starved && !j->complained) ||
+		    (ended && (j->out_tell || j->out_status || cc_journal_half_full(j)));
 	if (clean) {
 		j->hurry = false;
 		j->tell = false;
 	}
-	j->complained = j->starved;
-	*ret_room = j->starved && cc_journal_has_room(j);
-	if (*ret_room) {
-		j->starved = false;
-		j->complained = false;
-	}
+	*ret_room = cc_journal_take_room(j);
+	j->complained = j->starved || j->vital_starved;
 }
 
 /* FAILED, and nobody has said so yet.  Lock held. */

@@ -211,40 +211,50 @@ static u64 bulk_room(struct cc_journal *j)
 	return room(j, KEPT_BUFS, kept_positions(j));
 }
 
-bool cc_journal_has_room(struct cc_journal *j)
+static u64 vital_room(struct cc_journal *j)
 {
-	return j->state == CHUNKCACHE_JOURNAL_RUNNING && j->reserved < bulk_room(j);
+	return room(j, 1, LAST_POSITIONS);
 }
 
-bool cc_journal_reserve(struct cc_journal *j, unsigned int n)
+bool cc_journal_take_room(struct cc_journal *j)
+{
+	bool room = (j->starved && j->reserved < bulk_room(j)) ||
+		    (j->vital_starved && j->reserved < vital_room(j));
+
+	if (room) {
+		j->starved = false;
+		j->vital_starved = false;
+	}
+	return room && j->state == CHUNKCACHE_JOURNAL_RUNNING;
+}
+
+static bool reserve(struct cc_journal *j, unsigned int n, u64 (*room_of)(struct cc_journal *j),
+		    bool *starved)
 {
 	unsigned long flags;
 	bool ok;
 
 	spin_lock_irqsave(&j->lock, flags);
-	ok = j->state == CHUNKCACHE_JOURNAL_RUNNING && j->reserved + n <= bulk_room(j);
+	ok = j->state == CHUNKCACHE_JOURNAL_RUNNING && j->reserved + n <= room_of(j);
 	if (ok)
 		j->reserved += n;
-	else if (j->state == CHUNKCACHE_JOURNAL_RUNNING)
-		j->starved = true;
+	else
+		*starved = j->state == CHUNKCACHE_JOURNAL_RUNNING;
 	spin_unlock_irqrestore(&j->lock, flags);
-	/* What is in memory has to go, and the helper to hear of it if the ring is what is full. */
+	/* What is in memory has to go, a new tail, too, and the helper to hear of it. */
 	if (!ok)
 		queue_work(cc_journal_wq, &j->work);
 	return ok;
 }
 
+bool cc_journal_reserve(struct cc_journal *j, unsigned int n)
+{
+	return reserve(j, n, bulk_room, &j->starved);
+}
+
 bool cc_journal_reserve_vital(struct cc_journal *j, unsigned int n)
 {
-	unsigned long flags;
-	bool ok;
-
-	spin_lock_irqsave(&j->lock, flags);
-	ok = j->state == CHUNKCACHE_JOURNAL_RUNNING && j->reserved + n <= room(j, 1, LAST_POSITIONS);
-	if (ok)
-		j->reserved += n;
-	spin_unlock_irqrestore(&j->lock, flags);
-	return ok;
+	return reserve(j, n, vital_room, &j->vital_starved);
 }
 
 void cc_journal_release(struct cc_journal *j, unsigned int n)
@@ -254,7 +264,7 @@ void cc_journal_release(struct cc_journal *j, unsigned int n)
 
 	spin_lock_irqsave(&j->lock, flags);
 	j->reserved -= n;
-	starved = j->starved;
+	starved = j->starved || j->vital_starved;
 	spin_unlock_irqrestore(&j->lock, flags);
 	if (starved)
 		queue_work(cc_journal_wq, &j->work);
@@ -395,11 +405,11 @@ int cc_journal_trim(struct cc_journal *j, u64 tail)
 	if (j->state == CHUNKCACHE_JOURNAL_RUNNING && tail >= j->tail &&
 	    tail <= (first && first->number ? first->number : j->next)) {
 		j->tail = tail;
+		j->hurry |= cc_journal_half_full(j);
 		set_timer(j);
 		r = 0;
 	}
 	spin_unlock_irq(&j->lock);
-	/* If writes wait for room it is written at once. */
 	queue_work(cc_journal_wq, &j->work);
 	return r;
 }

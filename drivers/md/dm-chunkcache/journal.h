@@ -93,6 +93,7 @@ struct cc_journal {
 	bool hurry;			/* write, though nobody waits */
 	bool tell;			/* the helper, when what there is now is durable */
 	bool starved;			/* reserve() failed: room() is due */
+	bool vital_starved;		/* reserve_vital() did */
 	bool complained;		/* the helper knows that */
 	bool timing;			/* the timer is set */
 	bool failed_told;		/* who waited has heard of FAILED */
@@ -159,7 +160,7 @@ void cc_journal_stop(struct cc_journal *j);
 bool cc_journal_reserve(struct cc_journal *j, unsigned int n);
 /*
  * The same for what leads to a trim: VOLUME, OPEN, CUT, all that the helper adds.  Has room that is
- * kept for it.
+ * kept for it, so that it only fails when the helper is far behind.
  */
 bool cc_journal_reserve_vital(struct cc_journal *j, unsigned int n);
 /* So many are not needed after all. */
