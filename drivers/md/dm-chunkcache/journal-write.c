@@ -136,8 +136,8 @@ static void take_durable(struct cc_journal *j, struct cc_journal_buf *buf)
 }
 
 /*
- * The page takes the next number, with all its records, also those that an earlier version of it has
- * made durable: that one is left out of the chain.
+ * The page takes the next number, with all its records, also those that an earlier version of it
+ * has made durable: that one is left out of the chain.
  */
 static void fail_or_retry(struct cc_journal *j, struct cc_journal_buf *buf)
 {

@@ -15,8 +15,8 @@ static_assert(sizeof(struct cc_journal_buf) <= 4096);
 
 /*
  * Pages in memory: a flush of a device takes some milliseconds at worst, so that 8000 records last
- * for a million writes a second.  Those that are kept are for a COMMITTED, a CUT and an OPEN of many
- * volumes, and for a batch of the helper's.
+ * for a million writes a second.  Those that are kept are for a COMMITTED, a CUT and an OPEN of
+ * many volumes, and for a batch of the helper's.
  */
 #define NR_BUFS		64
 #define KEPT_BUFS	8
@@ -118,7 +118,8 @@ int cc_journal_init(struct cc_journal *j, const struct cc_journal_of *of,
 	j->instance = of->instance;
 	j->ops = ops;
 	j->start = geo->journal_start;
-	j->positions = (geo->journal_end - geo->journal_start) / (CC_JOURNAL_POSITION >> SECTOR_SHIFT);
+	j->positions = (geo->journal_end - geo->journal_start) /
+		       (CC_JOURNAL_POSITION >> SECTOR_SHIFT);
 	if (!j->positions)
 		return 0;
 	spin_lock_irq(&j->lock);
@@ -324,8 +325,8 @@ u64 cc_journal_add(struct cc_journal *j, const struct chunkcache_record *r)
 }
 
 /*
- * May a bio be submitted here, whatever the caller does besides?  In the map() of a target it is only
- * put on the list of the submission that is under way, and core goes on with it.
+ * May a bio be submitted here, whatever the caller does besides?  In the map() of a target it is
+ * only put on the list of the submission that is under way, and core goes on with it.
  */
 static bool can_submit(void)
 {

@@ -3,7 +3,7 @@
  * The journal of a pool: makes what volumes did durable at their flushes.  On the device it is what
  * chunkcache/journal.h says; the kernel only appends and has no parser of it.
  *
- * States (enum chunkcache_journal_state), changed by set_state() in journal.c only:
+ * States (enum chunkcache_journal_state), changed by cc_journal_set_state() only:
  *
  *   NONE        the pool has no area for one; nothing below is ever called with success
  *   RECOVERING  made; the helper reads what an earlier instance left.  Nothing is written, nothing
@@ -17,25 +17,27 @@
  * The way of a record:
  *
  *   cc_journal_reserve()   before a write takes its place: there will be room
- *   cc_journal_add()       at its end: into the page in memory that takes records, the last of queue
+ *   cc_journal_add()       at its end: into the page in memory that takes records, the last of
+ *                          queue
  *   page write             a copy of the first page of queue, with all its records up to now, by
- *                          PREFLUSH | FUA; at most one is in flight.  Started by who waits, if none
- *                          is under way, from his own context; else by a work: when a page is full,
- *                          by hurry, by the next who waits, and after a second in any case
- *   end of the write       all records of the copy are durable: waits end, a full page leaves memory
+ *                          PREFLUSH | FUA; at most one is in flight.  Started by who waits, in
+ *                          map(), if none is under way; else by a work: when a page is full, by
+ *                          hurry, by the next who waits, and after a second in any case
+ *   end of the write       all records of the copy are durable: waits end, a full page leaves
+ *                          memory
  *
  * A page that is not full stays first in queue and is written again as its next version.  It gets
- * its number when it is first written, so that one that can't be written takes the next number, with
- * all its records, and the pages behind it theirs.
+ * its number when it is first written, so that one that can't be written takes the next number,
+ * with all its records, and the pages behind it theirs.
  *
- * Room: a reservation is for memory and for the ring.  Of both a part is kept for what leads to a trim
- * (vital), and of the ring a bit more for the page that says so and for positions that can't be
- * written.  A position is in use from the durable tail on, which is the one that the last page that
- * is durable says: what lies there is overwritten only after that.
+ * Room: a reservation is for memory and for the ring.  Of both a part is kept for what leads to a
+ * trim (vital), and of the ring a bit more for the page that says so and for positions that can't
+ * be written.  A position is in use from the durable tail on, which is the one that the last page
+ * that is durable says: what lies there is overwritten only after that.
  *
- * Locks: cc_journal.lock is irq-safe and the innermost of all: end_io() of volumes adds records with
- * their own lock held.  Only works and timers are queued with it held.  Whoever set busy owns the page
- * in flight until the end of the write, then the work does until it clears busy.
+ * Locks: cc_journal.lock is irq-safe and the innermost of all: end_io() of volumes adds records
+ * with their own lock held.  Only works and timers are queued with it held.  Whoever set busy owns
+ * the page in flight until the end of the write, then the work does until it clears busy.
  */
 #ifndef CC_JOURNAL_H
 #define CC_JOURNAL_H
@@ -56,7 +58,7 @@ struct cc_journal;
 
 /* What the journal asks of its pool.  Called without locks, by a work; they may be NULL. */
 struct cc_journal_ops {
-	/* cc_journal_reserve() failed before, and there may be room now. */
+	/* A reservation failed before, and there may be room now. */
 	void (*room)(struct cc_pool *pool);
 	/* It is FAILED now. */
 	void (*failed)(struct cc_pool *pool);
@@ -144,8 +146,8 @@ int cc_journal_init(struct cc_journal *j, const struct cc_journal_of *of,
 void cc_journal_exit(struct cc_journal *j);
 
 /*
- * The device can be written from now on; nests: the pool's live table and each volume's are users of
- * it, so that volumes go on while the pool is suspended.  May sleep.
+ * The device can be written from now on; nests: the pool's live table and each volume's are users
+ * of it, so that volumes go on while the pool is suspended.  May sleep.
  */
 void cc_journal_start(struct cc_journal *j, struct block_device *bdev);
 /* One user less.  All that was added before is written, if it can be; may sleep for I/O. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* JOURNAL_*, SLOT_CLAIM, SLOT_CLEAN, SLOT_DROP: the journal and the dirty slots, as the helper sees them. */
+/* JOURNAL_*, SLOT_CLAIM, SLOT_CLEAN, SLOT_DROP: the journal, and the dirty slots. */
 #include "netlink-impl.h"
 #include <linux/slab.h>
 #include "pool.h"
@@ -38,7 +38,7 @@ int cc_do_journal_resume(struct cc_cmd *c)
 	if (r == -EBUSY)
 		return cc_cmd_fail(c->info, r, "journal is not recovering");
 	if (r)
-		return cc_cmd_fail(c->info, r, "not TAIL <= PREV < HEAD or TAIL = HEAD, or more pages than positions");
+		return cc_cmd_fail(c->info, r, "not TAIL <= PREV < HEAD, or too many pages");
 	DMINFO("%s: journal goes on with page %llu; slots are handed out", c->pool->name,
 	       nla_get_u64(a[CHUNKCACHE_A_JOURNAL_HEAD]));
 	cc_slots_recovered(&c->pool->slots);
@@ -67,7 +67,7 @@ int cc_do_journal_add(struct cc_cmd *c)
 		cc_cmd_get_record(c->info, CHUNKCACHE_A_RECORDS, i, &rec);
 		if (!record_ok(&rec))
 			return cc_cmd_fail(c->info, -EINVAL,
-					   "record of unknown type, with reserved bits, or of volume 0");
+					   "record's type, volume or reserved field");
 	}
 	if (cc_journal_state(j) != CHUNKCACHE_JOURNAL_RUNNING)
 		return cc_cmd_fail(c->info, -EBUSY, "journal is not running");
@@ -83,11 +83,14 @@ int cc_do_journal_add(struct cc_cmd *c)
 
 int cc_do_journal_trim(struct cc_cmd *c)
 {
+	u64 tail;
+
 	if (cc_cmd_require(c->info, CHUNKCACHE_A_JOURNAL_TAIL))
 		return -EINVAL;
-	if (cc_journal_trim(&c->pool->journal, nla_get_u64(c->info->attrs[CHUNKCACHE_A_JOURNAL_TAIL])))
+	tail = nla_get_u64(c->info->attrs[CHUNKCACHE_A_JOURNAL_TAIL]);
+	if (cc_journal_trim(&c->pool->journal, tail))
 		return cc_cmd_fail(c->info, -ERANGE,
-				   "TAIL is below the present one or above the page that takes records");
+				   "TAIL goes back, or is above the page that takes records");
 	return 0;
 }
 

@@ -38,7 +38,8 @@ struct cc_pool_table {
 struct cc_pool {
 	struct cc_slots slots;
 	struct cc_journal journal;
-	struct cc_geometry geo;		/* nr_slots, slots_end, dirty_max change under cmd, all else never */
+	struct cc_geometry geo;		/* nr_slots, slots_end, dirty_max change under cmd, the
+					 * rest never */
 	dev_t cache_devt;
 	dev_t devt;			/* of the pool's dm device */
 	char name[DM_NAME_LEN];		/* of the pool's dm device */
@@ -137,7 +138,9 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
  */
 void cc_pool_event(struct cc_pool *pool);
 
-/* "normal", "shrinking", "recovering", "suspended": what the helper may do now.  Takes cmd itself. */
+/*
+ * "normal", "shrinking", "recovering", "suspended": what the helper may do now.  Takes cmd itself.
+ */
 const char *cc_pool_mode(struct cc_pool *pool);
 
 #endif

@@ -34,8 +34,8 @@
  *   FREE, FILLING, DYING, BAD -> GONE	behind the new end of a pool that was shrunk, in place
  *			of FREE or BAD
  *   GONE -> FREE	the pool was grown again
- *   FREE -> LOG	cc_slots_alloc_log(): a volume writes; cc_slots_claim(): one did, in an earlier
- *			instance; bump the generation
+ *   FREE -> LOG	cc_slots_alloc_log(): a volume writes; cc_slots_claim(): one did, in an
+ *			earlier instance; bump the generation
  *   LOG -> VALID	cc_slots_clean(): the store has it, and the journal says so
  *   LOG -> DYING	cc_slots_clean() behind the end, or as the medium failed meanwhile;
  *			cc_slots_drop_log(): nobody wants it any more

@@ -157,7 +157,7 @@ static u32 pick_free(struct cc_slots *s)
 	return CC_NIL;
 }
 
-/* A prefetch may hold a quarter of the slots and never the last free ones, which writes take from. */
+/* A prefetch may hold a quarter of the slots, and never the last free ones: writes need them. */
 static bool prefetch_allowed(const struct cc_slots *s)
 {
 	u32 left = s->dirty_max ? cc_reclaim_reserve(s) / 2 : 0;
@@ -551,7 +551,7 @@ int cc_slots_use_log(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(vo
 
 /* ---- shares ---- */
 
-/* An eighth is for all, or what volumes may hold if that is more, and a slot is always free to go. */
+/* An eighth is for all, or what volumes may hold if that is more; and a slot is free to go. */
 u32 cc_slots_max_promise(u32 nr, u32 dirty_max)
 {
 	u32 rest = max(nr / 8, dirty_max) + 2;

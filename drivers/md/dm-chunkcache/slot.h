@@ -77,18 +77,18 @@ void cc_slots_set_dirty_max(struct cc_slots *s, u32 dirty_max);
 /* The journal was read: from now on slots are handed out and evicted. */
 void cc_slots_recovered(struct cc_slots *s);
 /*
- * FREE -> LOG, taking writes.  -EBUSY: none is free, as many are LOG as may be, or nothing is handed
- * out now; ops->freed() tells when it is worth trying again.  Process context.
+ * FREE -> LOG, taking writes.  -EBUSY: none is free, as many are LOG as may be, or nothing is
+ * handed out now; ops->freed() tells when it is worth trying again.  Process context.
  */
 int cc_slots_alloc_log(struct cc_slots *s, struct chunkcache_slot *ret_slot);
 /* No write to it is in flight and none comes any more. */
 void cc_slots_set_log_closed(struct cc_slots *s, cc_slot_t slot);
 /*
- * Before cc_slots_recovered(): the slots hold log chunks, FREE -> LOG, all or none of them.  -ERANGE:
- * a number; -ESTALE: one was claimed before.
+ * Before cc_slots_recovered(): the slots hold log chunks, FREE -> LOG, all or none of them.
+ * -ERANGE: a number; -ESTALE: one was claimed before.
  */
 int cc_slots_claim(struct cc_slots *s, struct chunkcache_slot *slots, u32 n);
-/* LOG -> VALID; DYING if it can't stay.  -ESTALE: not LOG at this generation; -EBUSY: takes writes. */
+/* LOG -> VALID, or DYING if it can't stay.  -ESTALE: not LOG at gen; -EBUSY: takes writes. */
 int cc_slots_clean(struct cc_slots *s, cc_slot_t slot, u32 gen, u64 key);
 /* LOG -> DYING.  Errors as above. */
 int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tracepoints: each change of a slot's state (fills, evictions), a miss's life, pages of the journal. */
+/* Tracepoints: each change of a slot's state, a miss's life, pages of the journal. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM chunkcache
 
