@@ -4,7 +4,7 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-vm-newest check-uml check-debug \
-	check-kcsan check-mutants check-s3 check-install lint demo bench bench-fetch \
+	check-kcsan check-mutants check-model check-s3 check-install lint demo bench bench-fetch \
 	bench-boot
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
@@ -32,6 +32,10 @@ check-unit:
 		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-volcheck cc-shim.so)
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
+
+## make check-model     search the models of volumes (all of them: tests/model/run all)
+check-model:
+	$(call run-part,model,tests/model/run)
 
 ## make check-s3        signed requests to a real S3 server, radosgw on the loopback
 check-s3: user
