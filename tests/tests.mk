@@ -130,9 +130,11 @@ VOLCHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/volcheck/*.c)
 $(BUILD)/cc-volcheck: $(VOLCHECK_OBJ)
 
 # What is preloaded into programs under test.
-SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so
+SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so $(BUILD)/cc-kill.so
 $(BUILD)/cc-shim.so: tests/tools/kernel/shim.c tests/tools/kernel/stub.h
 $(BUILD)/cc-clock.so: tests/tools/clock/shim.c tests/tools/clock/clock.h
+$(BUILD)/cc-kill.so: tests/tools/kill/shim.c include/uapi/linux/dm-chunkcache.h
+user: $(BUILD)/cc-kill.so
 $(SHIMS):
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(ALL_CFLAGS)) -shared -fPIC -o $@ $< -ldl

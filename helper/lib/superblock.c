@@ -171,7 +171,7 @@ int cc_superblock_add_journal(struct cc_pool_geometry *pool, uint64_t dirty_byte
 	g.journal_size = journal_bytes(g.dirty_max, g.slot_shift);
 	end = g.journal_offset + g.journal_size;
 	taken = end > g.slots_offset ? round_up(end - g.slots_offset, larger(slot, MIB)) >> g.slot_shift : 0;
-	if (taken > g.nr_slots / DIRTY_SHARE || g.nr_slots - taken < 2 * DIRTY_MIN)
+	if ((!dirty_bytes && taken > g.nr_slots / DIRTY_SHARE) || g.nr_slots < taken + 2 * DIRTY_MIN)
 		return fail(err, errlen, -EINVAL, "%llu slots of %llu bytes are too few for a journal of %llu bytes",
 			    (unsigned long long)g.nr_slots, (unsigned long long)slot,
 			    (unsigned long long)g.journal_size);

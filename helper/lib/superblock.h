@@ -38,7 +38,8 @@ int cc_superblock_layout(uint64_t device_bytes, uint32_t slot_shift, uint64_t ma
 /*
  * Gives a pool that has none a journal, in front of its slots: of them the first *ret_taken go, and the others
  * keep what they have under lower numbers.  dirty_bytes: how much of the slots may hold what no store has;
- * 0: an eighth.  -EINVAL with a line in err: out of range, or the pool is too small for it.
+ * 0: an eighth, and then a journal takes at most an eighth of the slots, too.  -EINVAL with a line in err: out of
+ * range, or the pool is too small for it.
  */
 int cc_superblock_add_journal(struct cc_pool_geometry *pool, uint64_t dirty_bytes, uint64_t *ret_taken,
 			      char *err, size_t errlen);

@@ -129,6 +129,8 @@ static void test_journal_bounds(void)
 	cc_superblock_layout(20 << 20, 20, 0, 0, &before, err, sizeof(err));
 	ok(adds(20 << 20, 0, &g) == -EINVAL && !memcmp(&g, &before, sizeof(g)),
 	   "journal: too small a pool, which stays as it was");
+	ok(!adds(20 << 20, 2 << 20, &g) && g.nr_slots == 6 && g.dirty_max == 2,
+	   "journal: a small pool has one if somebody asks for it");
 	ok(!adds(GIB, 0, &g) && g.dirty_max > 100, "journal: an eighth by default");
 	cc_superblock_set_slots(&g, 50);
 	ok(g.dirty_max == 25, "journal: a pool that shrinks lowers its limit");
