@@ -495,6 +495,14 @@ static void test_race(void)
 	   "a copy of the owner opens");
 	ok(append_data(&b, 1) == -ESTALE, "and fences the one it is a copy of");
 	lie_free(&s);
+	make_volume(&s);
+	init_log(&a, &s, pool_a, &seen);
+	init_log(&b, &s, pool_a, &seen);
+	cc_volume_log_read(&a, err, sizeof(err));
+	cc_volume_log_read(&b, err, sizeof(err));
+	ok(!cc_volume_log_take(&a, err, sizeof(err)) && cc_volume_log_take(&b, err, sizeof(err)) == -EAGAIN && !b.own_term,
+	   "a copy does not take the other's OPEN for its own");
+	lie_free(&s);
 }
 
 /* An object of a lower term at the number that comes next, as a late request of a zombie makes it. */
@@ -511,6 +519,8 @@ static void plant_zombie(struct lying_store *s, const struct cc_volume_log *l, u
 	memcpy(c.volume, vol, sizeof(vol));
 	if (right_before)
 		memcpy(c.before, l->last.digest, sizeof(c.before));
+	else
+		memcpy(c.owner, l->last.owner, sizeof(c.owner));
 	if (cc_commit_encode(&c, NULL, 0, &object, &size))
 		abort();
 	cc_commit_name(vol, l->next, name);
