@@ -46,7 +46,7 @@ CONTENT_HELP
 "  stats                  prints pools and disks\n"
 "  journal                sets journal_state head tail dirty_max\n"
 "  resume HEAD PREV TAIL | trim TAIL\n"
-"  record TYPE VOLUME COUNT BLOCK PLACE [ARG] [reserved=N]   TYPE: write, committed ... or a number\n"
+"  record TYPE VOLUME COUNT BLOCK PLACE [arg=N] [reserved=N]   TYPE: write, committed ... or a number\n"
 "  records N              N writes of volume 1 to blocks that go on; sets records (all so far)\n"
 "  waithead N MS          wait until page N is durable; variables as for journal\n"
 "  claim SLOT...          sets nr_slots_got slot0 gen0 ...\n"

@@ -58,7 +58,7 @@ static int cmd_record(int argc, char **argv)
 	struct chunkcache_record r = {
 		.type = record_type(argv[1]), .volume = nl_number(argv[2]), .count = nl_number(argv[3]),
 		.block = nl_number(argv[4]), .place = nl_number(argv[5]),
-		.arg = argc > 6 ? nl_number(argv[6]) : 0,
+		.arg = nl_option_u32(argc, argv, "arg", 0),
 		.reserved = nl_option_u32(argc, argv, "reserved", 0),
 	};
 
