@@ -53,7 +53,7 @@ static json_t *volume_json(const struct cc_journal_volume *v)
 			 "records", (json_int_t)v->nr_writes, "cuts", (json_int_t)v->nr_cuts, "slots", slots_json(v));
 }
 
-static int print_json(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
+static int print_journal_json(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
 {
 	json_t *volumes = json_array();
 	char uuid[CTL_UUID_TEXT];
@@ -77,7 +77,7 @@ static void print_committed(const struct cc_journal_volume *v)
 		printf("; nothing is known of what the store has");
 }
 
-static void print_volume(const struct cc_journal_volume *v)
+static void print_volume_line(const struct cc_journal_volume *v)
 {
 	char uuid[CTL_UUID_TEXT], size[CTL_SIZE_TEXT];
 
@@ -92,7 +92,7 @@ static void print_volume(const struct cc_journal_volume *v)
 	putchar('\n');
 }
 
-static int print_text(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
+static int print_journal_text(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
 {
 	char uuid[CTL_UUID_TEXT];
 
@@ -104,7 +104,7 @@ static int print_text(const char *path, const struct cc_pool_geometry *g, const 
 	else
 		printf("journal is empty\n");
 	cc_list_each(node, &j->state.volumes)
-		print_volume(cc_list_entry(node, struct cc_journal_volume, node));
+		print_volume_line(cc_list_entry(node, struct cc_journal_volume, node));
 	return CTL_OK;
 }
 
@@ -125,7 +125,7 @@ static int show_journal(const char *path, int fd, bool json)
 		ctl_err("%s: %s", path, err[0] ? err : strerror(-r));
 		return CTL_FAILED;
 	}
-	r = json ? print_json(path, &g, &j) : print_text(path, &g, &j);
+	r = json ? print_journal_json(path, &g, &j) : print_journal_text(path, &g, &j);
 	ctl_journal_free(&j);
 	return r;
 }

@@ -17,14 +17,14 @@
 #define ENTRY		sizeof(struct cc_table_entry)
 #define PIECE		(1u << 20)	/* bytes of the slot table that move at a time */
 
-static int read_fully(int fd, void *buf, size_t len, uint64_t offset)
+static int read_entries(int fd, void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n = pread(fd, buf, len, (off_t)offset);
 
 	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
 }
 
-static int write_fully(int fd, const void *buf, size_t len, uint64_t offset)
+static int write_entries(int fd, const void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n = pwrite(fd, buf, len, (off_t)offset);
 
@@ -41,9 +41,9 @@ static int shift_table(int fd, const struct cc_pool_geometry *old, uint64_t take
 	while (!r && left) {
 		size_t len = left < PIECE ? left : PIECE;
 
-		r = read_fully(fd, buf, len, at + taken * ENTRY);
+		r = read_entries(fd, buf, len, at + taken * ENTRY);
 		if (!r)
-			r = write_fully(fd, buf, len, at);
+			r = write_entries(fd, buf, len, at);
 		at += len;
 		left -= len;
 	}
@@ -51,7 +51,7 @@ static int shift_table(int fd, const struct cc_pool_geometry *old, uint64_t take
 	for (left = taken * ENTRY; !r && left; ) {
 		size_t len = left < PIECE ? left : PIECE;
 
-		r = write_fully(fd, buf, len, at);
+		r = write_entries(fd, buf, len, at);
 		at += len;
 		left -= len;
 	}

@@ -499,8 +499,8 @@ static void test_volumes(void)
 	struct cc_disk_info d;
 
 	volume = good_volume;
-	ok(!list_volume(&d) && d.is_volume && d.durable_store && d.volume_uuid[0] == 1 && d.handle == 5 && d.term == 2 &&
-	   d.first_log == 1024 && d.nr_logs == 12, "volume: all that is said of it");
+	ok(!list_volume(&d) && d.is_volume && d.durable_store && d.volume_uuid[0] == 1 && d.handle == 5 &&
+	   d.term == 2 && d.first_log == 1024 && d.nr_logs == 12, "volume: all that is said of it");
 	BAD_VOLUME(uuid_len, 15);
 	BAD_VOLUME(uuid_len, 32);
 	BAD_VOLUME(state, CHUNKCACHE_VOLUME_FAILED + 1);

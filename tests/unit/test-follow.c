@@ -179,7 +179,8 @@ int cc_channel_slot_get(struct cc_channel *c, cc_channel_slot_fn *fn, void *arg)
 {
 	for (uint32_t i = 0; i < NR_SLOTS; i++)
 		if (k.gens[i])
-			fn(arg, &(struct chunkcache_slot_info) { .slot = i, .gen = k.gens[i], .state = CHUNKCACHE_SLOT_LOG });
+			fn(arg, &(struct chunkcache_slot_info) { .slot = i, .gen = k.gens[i],
+								 .state = CHUNKCACHE_SLOT_LOG });
 	return 0;
 }
 

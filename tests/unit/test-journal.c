@@ -173,7 +173,9 @@ static struct reading read_ring(uint64_t newest, uint64_t from)
 /* ---- pages ---- */
 
 static uint8_t page_buf[CC_JOURNAL_PAGE];
-static struct cc_journal_head good_head = { .instance = 7, .number = 5, .prev = 4, .tail = 2, .version = 1, .count = 2 };
+static struct cc_journal_head good_head = {
+	.instance = 7, .number = 5, .prev = 4, .tail = 2, .version = 1, .count = 2,
+};
 
 static int check_head(struct cc_journal_head h)
 {

@@ -265,7 +265,7 @@ void cc_journal_ring_rewind(struct cc_journal_ring *r)
 	r->next_gap = r->nr_gaps;
 }
 
-static void advance(struct cc_journal_ring *r)
+static void pass_page(struct cc_journal_ring *r)
 {
 	if (r->next == r->newest) {
 		r->next = 0;
@@ -288,7 +288,7 @@ int cc_journal_ring_next(struct cc_journal_ring *r, struct cc_journal_head *ret_
 	if (error)
 		return error;
 	*ret_page = page;
-	advance(r);
+	pass_page(r);
 	return 1;
 }
 
