@@ -40,7 +40,7 @@ struct create {
 	struct cc_commit first;
 };
 
-static int take_image(struct create *c)
+static int take_volume_image(struct create *c)
 {
 	struct cc_manifest m;
 	int r;
@@ -62,7 +62,7 @@ static int take_image(struct create *c)
 	return r;
 }
 
-static int check_size(struct create *c)
+static int check_volume_size(struct create *c)
 {
 	if (!c->args.size)
 		return ctl_usage("%s: how large? expected --size or --image", c->name);
@@ -114,7 +114,7 @@ static int make_volume(struct create *c)
 	return CTL_OK;
 }
 
-static int run_create(const struct ctl_command *cmd, int argc, char **argv)
+static int run_volume_create(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct create c = { 0 };
 	char object[CC_OBJECT_NAME_MAX];
@@ -134,9 +134,9 @@ static int run_create(const struct ctl_command *cmd, int argc, char **argv)
 	}
 	r = ctl_store_open(&c.args.opts, &c.store);
 	if (!r)
-		r = take_image(&c);
+		r = take_volume_image(&c);
 	if (!r)
-		r = check_size(&c);
+		r = check_volume_size(&c);
 	if (!r)
 		r = make_volume(&c);
 	ctl_store_close(&c.store);
@@ -148,7 +148,7 @@ const struct ctl_command ctl_volume_create = {
 	.synopsis = "NAME [--image I] [--size SIZE] --store S [OPTION]...",
 	.summary = "Make a volume, empty or on an image",
 	.help = create_help,
-	.run = run_create,
+	.run = run_volume_create,
 };
 
 /* ---- resize ---- */
@@ -194,7 +194,7 @@ static int resize_volume(struct ctl_volume *v, const char *name, uint64_t size)
 	return r ? ctl_volume_failed(name, r, err) : 0;
 }
 
-static int run_resize(const struct ctl_command *cmd, int argc, char **argv)
+static int run_volume_resize(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_volume_args a = { 0 };
 	struct ctl_volume v;
@@ -219,7 +219,7 @@ const struct ctl_command ctl_volume_resize = {
 	.synopsis = "NAME --size SIZE --store S [OPTION]...",
 	.summary = "Make a volume larger",
 	.help = resize_help,
-	.run = run_resize,
+	.run = run_volume_resize,
 };
 
 /* ---- rm ---- */
@@ -292,7 +292,7 @@ static int remove_volume(struct ctl_volume *v, const char *name)
 	return delete_objects(v->store.store, object);
 }
 
-static int run_rm(const struct ctl_command *cmd, int argc, char **argv)
+static int run_volume_rm(const struct ctl_command *cmd, int argc, char **argv)
 {
 	static const uint8_t unknown[16];
 	struct ctl_volume_args a = { 0 };
@@ -320,5 +320,5 @@ const struct ctl_command ctl_volume_rm = {
 	.synopsis = "NAME --store S [OPTION]...",
 	.summary = "Delete a volume and all that it is made of",
 	.help = rm_help,
-	.run = run_rm,
+	.run = run_volume_rm,
 };

@@ -46,7 +46,7 @@ static int verify_pieces(struct ctl_volume *v, const char *name)
 	return bad ? CTL_DAMAGE : unknown ? CTL_FAILED : CTL_OK;
 }
 
-static int run_verify(const struct ctl_command *cmd, int argc, char **argv)
+static int run_volume_verify(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_volume_args a = { 0 };
 	struct ctl_volume v;
@@ -69,7 +69,7 @@ const struct ctl_command ctl_volume_verify = {
 	.synopsis = "NAME --store S [OPTION]...",
 	.summary = "Check that a store has all of a volume",
 	.help = verify_help,
-	.run = run_verify,
+	.run = run_volume_verify,
 };
 
 /* ---- export ---- */
@@ -162,7 +162,7 @@ static bool all_zeros(const uint8_t *p, size_t size)
 	return !*p && !memcmp(p, p + 1, size - 1);
 }
 
-static int export_chunk(struct export *x, uint64_t chunk)
+static int export_volume_chunk(struct export *x, uint64_t chunk)
 {
 	uint64_t at = chunk * x->chunk_size, size = x->v.state.log.last.size;
 	size_t bytes = size - at < x->chunk_size ? size - at : x->chunk_size;
@@ -194,7 +194,7 @@ static int export_all(struct export *x)
 	x->log_chunk = malloc(x->chunk_size);
 	r = x->chunk && x->log_chunk ? take_base(x) : ctl_volume_failed(x->name, -ENOMEM, "");
 	for (uint64_t chunk = 0; !r && chunk * x->chunk_size < size; chunk++)
-		r = export_chunk(x, chunk);
+		r = export_volume_chunk(x, chunk);
 	if (!r && (ftruncate(x->fd, size) || fsync(x->fd))) {
 		ctl_err("writing: %s", strerror(errno));
 		r = CTL_FAILED;
@@ -205,7 +205,7 @@ static int export_all(struct export *x)
 	return r;
 }
 
-static int run_export(const struct ctl_command *cmd, int argc, char **argv)
+static int run_volume_export(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_volume_args a = { 0 };
 	struct export x = { .fd = -1 };
@@ -237,5 +237,5 @@ const struct ctl_command ctl_volume_export = {
 	.synopsis = "NAME FILE --store S [OPTION]...",
 	.summary = "Write a volume's last commit to a file",
 	.help = export_help,
-	.run = run_export,
+	.run = run_volume_export,
 };

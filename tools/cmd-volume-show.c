@@ -24,7 +24,7 @@ static const char show_help[] =
 	"\n"
 	CTL_STORE_HELP;
 
-static const char *owner_of(const struct cc_volume_log *log)
+static const char *volume_owner(const struct cc_volume_log *log)
 {
 	return cc_volume_log_closed(log) ? "-" : *log->last.host ? log->last.host : "?";
 }
@@ -85,12 +85,12 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void print_volume(const char *name, const struct cc_volume_state *s)
+static void print_volume_line(const char *name, const struct cc_volume_state *s)
 {
 	char size[CTL_SIZE_TEXT], time[CTL_TIME_TEXT];
 
 	printf("%-24s %10s  %-20s %5u  %8" PRIu64 "  %s\n", name, ctl_size_text(s->log.last.size, size),
-	       owner_of(&s->log), s->log.last.term, s->log.last.number, ctl_volume_time(s->log.last.time, time));
+	       volume_owner(&s->log), s->log.last.term, s->log.last.number, ctl_volume_time(s->log.last.time, time));
 }
 
 static int list_one(struct ctl_store *store, const char *name, json_t *array)
@@ -110,7 +110,7 @@ static int list_one(struct ctl_store *store, const char *name, json_t *array)
 	else if (array)
 		json_array_append_new(array, describe_volume(name, &state));
 	else
-		print_volume(name, &state);
+		print_volume_line(name, &state);
 	cc_volume_state_free(&state);
 	return r;
 }
@@ -183,7 +183,7 @@ static void print_details(const char *name, const struct cc_volume_state *s)
 	if (cc_volume_log_closed(&s->log))
 		printf("  open         no\n");
 	else
-		printf("  open         on %s since %s, term %u\n", owner_of(&s->log),
+		printf("  open         on %s since %s, term %u\n", volume_owner(&s->log),
 		       ctl_volume_time(s->log.since, when), last->term);
 	printf("  last commit  %" PRIu64 " (%s) of %s\n", last->number, cc_commit_type_name(last->type),
 	       ctl_volume_time(last->time, when));

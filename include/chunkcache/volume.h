@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * What a volume is in a store, version 1.  All integers are little-endian.  Object names below the prefix:
+ * What a volume is in a store, version 1.  All integers are little-endian.  Object names below the
+ * prefix:
  *
- *	volumes/<uuid>/log/<16 hex>			commit of that number, from 1; created, never overwritten
- *	volumes/<uuid>/packs/<term>-<64 hex>		pieces of log chunks; named by the SHA-256 of the object
- *	volumes/<uuid>/map/<term>-<64 hex>		a checkpoint's map, named by its SHA-256
- *	volume-names/<name>				text, one line: "<uuid>\n"
+ *	volumes/<uuid>/log/<16 hex>		commit of that number, from 1; created, never
+ *						overwritten
+ *	volumes/<uuid>/packs/<term>-<64 hex>	pieces of log chunks; named by the object's SHA-256
+ *	volumes/<uuid>/map/<term>-<64 hex>	a checkpoint's map, named by its SHA-256
+ *	volume-names/<name>			text, one line: "<uuid>\n"
  *
  * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as those of images.
  *
- * Who creates number n owns the volume until somebody else creates an OPEN behind it.  An object counts if its
- * term is that of the last OPEN that counts (for an OPEN: higher) and before is the digest of the object
- * before it that counts; others are stepped over.  Number 1 is an OPEN with term 1 that volume create makes.
+ * Who creates number n owns the volume until somebody else creates an OPEN behind it.  An object
+ * counts if its term is that of the last OPEN that counts (for an OPEN: higher) and before is the
+ * digest of the object before it that counts; others are stepped over.  Number 1 is an OPEN with
+ * term 1 that volume create makes.
  */
 #ifndef _CHUNKCACHE_VOLUME_H
 #define _CHUNKCACHE_VOLUME_H
@@ -38,9 +41,9 @@ enum cc_commit_type {
 
 /*
  * Of each object of the log.  Followed by nr_pieces of struct cc_commit_piece, nr_records of struct
- * cc_commit_record, both in ascending order of their places, and from data_offset on by the bytes of those
- * pieces that have no pack.  digest: SHA-256 of the data_offset bytes from the start with crc and digest zero;
- * it is what the next object has as before.
+ * cc_commit_record, both in ascending order of their places, and from data_offset on by the bytes
+ * of those pieces that have no pack.  digest: SHA-256 of the data_offset bytes from the start with
+ * crc and digest zero; it is what the next object has as before.
  */
 struct cc_commit_header {
 	__u8	magic[8];
@@ -53,7 +56,8 @@ struct cc_commit_header {
 	__le64	number;
 	__le64	size;			/* of the volume, bytes, a multiple of CC_BLOCK_SIZE */
 	__le64	time;			/* seconds since 1970, for people */
-	__le64	upto;			/* a cut: all places of the guest below it are in the store */
+	__le64	upto;			/* a cut: all the guest's places below are in
+					 * the store */
 	__le64	data_offset;		/* multiple of 8 */
 	__le32	type;			/* enum cc_commit_type */
 	__le32	term;			/* 1..CC_LOG_TERM_MAX */
@@ -62,16 +66,19 @@ struct cc_commit_header {
 	__le32	nr_records;
 	__u8	reserved[4];
 	__u8	base[32];		/* manifest of the image below; zeros: none */
-	__u8	map[32];		/* CHECKPOINT: names map/<map_term>-<map>; else the one of the last
-					 * that counts, zeros if there is none */
-	__le64	map_number;		/* of that CHECKPOINT; what is behind it is not in the map; 0: none.
-					 * A CHECKPOINT has its own number */
+	__u8	map[32];		/* CHECKPOINT: names map/<map_term>-<map>; else
+					 * the one of the last that counts, zeros if
+					 * there is none */
+	__le64	map_number;		/* of that CHECKPOINT; what is behind it is not
+					 * in the map; 0: none.  A CHECKPOINT has its
+					 * own number */
 	__le32	map_term;
 	__u8	reserved2[4];
-	__le64	nonce;			/* OPEN: random, so that no two owners with one UUID (a pool that was
-					 * copied) take the same object for their own; else 0 */
+	__le64	nonce;			/* OPEN: random, so that no two owners with one
+					 * UUID (a pool that was copied) take the same
+					 * object for their own; else 0 */
 	__u8	reserved3[8];
-	char	host[64];		/* of the owner, for people; NUL-terminated printable ASCII */
+	char	host[64];		/* of the owner, for people: printable ASCII, NUL */
 };
 
 /* Part of a log chunk that one commit put. */
@@ -97,8 +104,9 @@ struct cc_commit_record {
 #define CC_MAP_MAGIC		"ccvmap1\n"	/* 8 bytes, no NUL */
 
 /*
- * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their places (pack_term
- * 0: in the commit whose number is in the first 8 bytes of pack), then nr_extents of struct cc_map_extent, by block.
+ * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their
+ * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack), then nr_extents
+ * of struct cc_map_extent, by block.
  */
 struct cc_map_header {
 	__u8	magic[8];

@@ -102,7 +102,8 @@ static const char *take_extents(const struct cc_map_extent *from, uint64_t nr, u
 
 	for (uint64_t i = 0; i < nr; i++) {
 		struct chunkcache_extent e = {
-			.block = le64toh(from[i].block), .place = le64toh(from[i].place), .count = le32toh(from[i].count),
+			.block = le64toh(from[i].block), .place = le64toh(from[i].place),
+			.count = le32toh(from[i].count),
 		};
 
 		if (memcmp(from[i].reserved, reserved, sizeof(reserved)))
@@ -145,8 +146,10 @@ static const char *take_map(const uint8_t *object, size_t size, uint64_t blocks,
 	if (!p->extents)
 		return "";
 	wrong = take_pieces((const void *)(object + sizeof(h)), nr_pieces, term, p);
-	return wrong ? wrong : take_extents((const void *)(object + sizeof(h) + nr_pieces * sizeof(struct cc_commit_piece)),
-					    nr_extents, blocks, p);
+	if (wrong)
+		return wrong;
+	object += sizeof(h) + nr_pieces * sizeof(struct cc_commit_piece);
+	return take_extents((const void *)object, nr_extents, blocks, p);
 }
 
 int cc_checkpoint_decode(const void *object, size_t size, const uint8_t sha256[CC_ID_SIZE], uint64_t blocks,

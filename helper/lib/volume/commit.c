@@ -165,7 +165,7 @@ static bool map_ok(const struct cc_commit *c)
 }
 
 /* The name of the first field that can't be, or NULL. */
-static const char *check_header(const struct cc_commit *c, uint64_t data_offset, uint64_t size)
+static const char *check_commit_header(const struct cc_commit *c, uint64_t data_offset, uint64_t size)
 {
 	static const uint8_t reserved[CC_ID_SIZE];
 
@@ -199,12 +199,13 @@ static const char *check_header(const struct cc_commit *c, uint64_t data_offset,
 	return memcmp(c->volume, reserved, sizeof(c->volume)) ? NULL : "volume";
 }
 
-static void take_header(const struct cc_commit_header *h, struct cc_commit *c)
+static void take_commit_header(const struct cc_commit_header *h, struct cc_commit *c)
 {
 	*c = (struct cc_commit){
 		.type = le32toh(h->type), .term = le32toh(h->term), .chunk_shift = le32toh(h->chunk_shift),
 		.number = le64toh(h->number), .size = le64toh(h->size), .time = le64toh(h->time),
-		.upto = le64toh(h->upto), .map_number = le64toh(h->map_number), .map_term = le32toh(h->map_term), .nonce = le64toh(h->nonce),
+		.upto = le64toh(h->upto), .map_number = le64toh(h->map_number), .map_term = le32toh(h->map_term),
+		.nonce = le64toh(h->nonce),
 		.nr_pieces = le32toh(h->nr_pieces), .nr_records = le32toh(h->nr_records),
 	};
 	memcpy(c->digest, h->digest, sizeof(c->digest));
@@ -355,7 +356,8 @@ static int check_sums(const void *object, uint64_t data_offset, char *err, size_
 
 static const char *decode_tables(const void *object, uint64_t data_offset, uint64_t size, struct cc_commit *c)
 {
-	const struct cc_commit_piece *pieces = (const void *)((const uint8_t *)object + sizeof(struct cc_commit_header));
+	const struct cc_commit_piece *pieces =
+		(const void *)((const uint8_t *)object + sizeof(struct cc_commit_header));
 	const char *wrong;
 
 	c->pieces = calloc(c->nr_pieces + 1, sizeof(*c->pieces));
@@ -392,8 +394,8 @@ int cc_commit_decode(const void *object, size_t have, uint64_t size, struct cc_c
 		snprintf(err, errlen, "version: expected %u, not %u", CC_COMMIT_VERSION, le32toh(h.version));
 		return -EINVAL;
 	}
-	take_header(&h, &c);
-	wrong = le64toh(h.data_offset) > have ? "data_offset" : check_header(&c, le64toh(h.data_offset), size);
+	take_commit_header(&h, &c);
+	wrong = le64toh(h.data_offset) > have ? "data_offset" : check_commit_header(&c, le64toh(h.data_offset), size);
 	if (!wrong && !reserved_ok(&h))
 		wrong = "reserved field";
 	if (!wrong) {

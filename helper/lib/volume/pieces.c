@@ -31,7 +31,7 @@ static uint64_t piece_end(const struct cc_piece *piece)
 	return piece->place + ((uint64_t)piece->count << CC_PLACE_BLOCK_SHIFT);
 }
 
-static int make_room(struct cc_pieces *p)
+static int make_piece_room(struct cc_pieces *p)
 {
 	size_t room = p->room ? p->room * 2 : 64;
 	struct cc_piece *all;
@@ -57,7 +57,7 @@ int cc_pieces_add(struct cc_pieces *p, const struct cc_piece *piece)
 		return -EEXIST;
 	if (cc_pieces_of(p, piece->place, &of) == CC_PIECES_MAX)
 		return -E2BIG;
-	if (make_room(p))
+	if (make_piece_room(p))
 		return -ENOMEM;
 	memmove(&p->all[at + 1], &p->all[at], (p->nr - at) * sizeof(*p->all));
 	p->all[at] = *piece;

@@ -156,7 +156,7 @@ static void take_as_last(struct cc_volume_log *l, const struct cc_commit *c)
 }
 
 /* The next object was got: what it is to the log.  *ret_counts, if not NULL, says whether it counts. */
-static int judge(struct cc_volume_log *l, const struct cc_commit *c, bool *ret_counts, char *err, size_t errlen)
+static int judge_object(struct cc_volume_log *l, const struct cc_commit *c, bool *ret_counts, char *err, size_t errlen)
 {
 	const char *wrong;
 	int r;
@@ -187,14 +187,14 @@ static int roll_on(struct cc_volume_log *l, char *err, size_t errlen)
 
 		if (r)
 			return r == -ENOENT ? 0 : r;
-		r = judge(l, &c, &counted, err, errlen);
+		r = judge_object(l, &c, &counted, err, errlen);
 		cc_commit_free(&c);
 		if (r)
 			return r;
 	}
 }
 
-static int is_there(struct cc_volume_log *l, uint64_t number, bool *ret_there, char *err, size_t errlen)
+static int object_is_there(struct cc_volume_log *l, uint64_t number, bool *ret_there, char *err, size_t errlen)
 {
 	char name[CC_OBJECT_NAME_MAX];
 	uint64_t size;
@@ -214,7 +214,7 @@ static int find_end(struct cc_volume_log *l, uint64_t *ret_number, char *err, si
 	int r = 0;
 
 	while (!r && there && high < 1ULL << 62) {
-		r = is_there(l, high, &there, err, errlen);
+		r = object_is_there(l, high, &there, err, errlen);
 		if (there) {
 			low = high;
 			high *= 2;
@@ -223,7 +223,7 @@ static int find_end(struct cc_volume_log *l, uint64_t *ret_number, char *err, si
 	while (!r && high - low > 1) {
 		uint64_t middle = low + (high - low) / 2;
 
-		r = is_there(l, middle, &there, err, errlen);
+		r = object_is_there(l, middle, &there, err, errlen);
 		if (there)
 			low = middle;
 		else
@@ -254,8 +254,8 @@ static int find_start(struct cc_volume_log *l, struct cc_commit *ret, char *err,
 		r = -EBADMSG;
 	if (r || ret->type == (map_number ? CC_COMMIT_CHECKPOINT : CC_COMMIT_OPEN))
 		return r;
-	snprintf(err, errlen, "number %" PRIu64 " of the log: expected a checkpoint, as number %" PRIu64 " says", map_number,
-		 end);
+	snprintf(err, errlen, "number %" PRIu64 " of the log: expected a checkpoint, as number %" PRIu64 " says",
+		 map_number, end);
 	cc_commit_free(ret);
 	return -EBADMSG;
 }
@@ -361,7 +361,7 @@ static int meet(struct cc_volume_log *l, const struct cc_commit *c, char *err, s
 		return r;
 	same = c && !memcmp(there.digest, c->digest, sizeof(there.digest));
 	term = there.term;
-	r = same ? 0 : judge(l, &there, &counted, err, errlen);
+	r = same ? 0 : judge_object(l, &there, &counted, err, errlen);
 	if (!r && counted && term > l->own_term) {
 		snprintf(err, errlen, "opened by %s as term %u", *there.host ? there.host : "another host", term);
 		l->own_term = 0;
@@ -378,7 +378,7 @@ static int meet(struct cc_volume_log *l, const struct cc_commit *c, char *err, s
 static int accept_own(struct cc_volume_log *l, const struct cc_commit *c, char *err, size_t errlen)
 {
 	bool counted;
-	int r = judge(l, c, &counted, err, errlen);
+	int r = judge_object(l, c, &counted, err, errlen);
 
 	return r ? r : counted ? 0 : -EBADMSG;
 }
@@ -417,7 +417,7 @@ int cc_volume_log_probe(struct cc_volume_log *l, char *err, size_t errlen)
 		return -ESTALE;
 	}
 	while (!r && there) {
-		r = is_there(l, l->next, &there, err, errlen);
+		r = object_is_there(l, l->next, &there, err, errlen);
 		if (!r && there)
 			r = meet(l, NULL, err, errlen);
 		if (r == -EEXIST)

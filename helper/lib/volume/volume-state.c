@@ -200,8 +200,8 @@ static int read_piece(struct cc_store *store, const uint8_t volume[16], const st
 		return res == CC_STORE_NOTFOUND ? -EBADMSG : -EIO;
 	if (got == size && !cc_verify(buf, size, p->sha256, reason, sizeof(reason)))
 		return 0;
-	snprintf(err, errlen, "%s: %s at %" PRIu64, name, got == size ? "other bytes than it should have" : "ends too soon",
-		 p->offset);
+	snprintf(err, errlen, "%s: %s at %" PRIu64, name,
+		 got == size ? "other bytes than it should have" : "ends too soon", p->offset);
 	return -EBADMSG;
 }
 
