@@ -272,6 +272,7 @@ slots_filling() { slots_of 2; }
 slots_valid() { slots_of 3; }
 slots_dying() { slots_of 4; }
 slots_bad() { slots_of 5; }
+slots_log() { dmsetup status $POOL | sed "s,.* log \\([0-9]*\\)/.*,\\1,"; }
 slots_total() { status_word $POOL 4; }
 pool_fills() { status_word $POOL 5; }
 pool_evictions() { status_word $POOL 6; }
@@ -440,6 +441,61 @@ volcheck() {
 	mv $WORK/volcheck.new $WORK/volcheck.base
 	volcheck_base=$WORK/volcheck.base
 }
+
+# ---- volumes ----
+
+UUID=5eed5eed-0210-4210-8210-0123456789ab
+
+# volume_table SECTORS [FEATURES] | volume_up NAME SECTORS [FEATURES] : features counted already
+volume_table() {
+	echo "0 $1 chunkcache-vol /dev/mapper/$POOL $STORE $UUID ${2:-2 logical_block_size 4096}"
+}
+
+volume_up() {
+	must dmsetup create "$1" --table "$(volume_table "$2" "${3:-}")"
+}
+
+# volume_start NAME SECTORS [SCRIPT] : as its helper, which goes then: base of zeros, handle 1, term 1; lines of the
+# script run before it goes
+volume_start() {
+	nl -q <<-END
+	pool /dev/mapper/$POOL
+	attach
+	try resume 1 0 1
+	disks
+	state $1 loaded
+	hole $1 0 $(($2 * 512 / slot_bytes))
+	start $1 1 1
+	${3:-}
+	detach
+	END
+}
+
+# volume_commit NAME : as its helper: a cut, and all log chunks that are closed are clean
+volume_commit() {
+	nl -q <<-END
+	pool /dev/mapper/$POOL
+	attach
+	disks
+	cut $1
+	sleep 200
+	detach
+	END
+	cc-nl -c "pool /dev/mapper/$POOL; attach; slots; detach" >$WORK/slots.of || fail "slots of the pool"
+	{
+		echo "pool /dev/mapper/$POOL
+		attach"
+		sed -n 's/^slot \([0-9]*\) gen \([0-9]*\) log .*/try clean \1 \2/p' $WORK/slots.of
+		echo detach
+	} >$WORK/clean.nl
+	must cc-nl -q $WORK/clean.nl
+}
+
+# volume_word NAME N : of the words behind those of a disk: state, handle, term, writes, flushes, discarded
+# sectors, write errors, held, throttled us
+volume_word() { status_word "$1" $((12 + $2)); }
+volume_state() { volume_word "$1" 1; }
+volume_held() { volume_word "$1" 8; }
 
 drop_page_cache() { echo 3 >/proc/sys/vm/drop_caches; }
 

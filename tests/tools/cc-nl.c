@@ -26,7 +26,8 @@ CONTENT_HELP
 "  pool PATH              open the pool's dm device, read its superblock\n"
 "  attach [version=N] [fd=N] [uuid=HEX] [bell=N]   sets session instance slot_size nr_slots\n"
 "  detach | close         (close: the pool's descriptor)\n"
-"  disks                  sets disk (the first), nr_disks, disk_NAME\n"
+"  disks                  sets disk (the first), nr_disks, disk_NAME; of the last volume:\n"
+"                         volume_state first_log nr_logs volume term\n"
 "  state DISK loaded|refused [REASON]\n"
 "  misses N [all]         sets nr_misses pending disk0 chunk0 cookie0 offset0 len0 ...\n"
 "  waitmiss N MS          pull until N misses came; variables as for misses\n"
@@ -56,6 +57,9 @@ CONTENT_HELP
 "                         bare: slots are mapped with what they hold\n"
 "  churn DISK CHUNK COUNT [shuffle]   a slot for each of these chunks, with what it holds\n"
 "  spread DISK CHUNK COUNT SLOT GEN   map all of these chunks to one slot\n"
+"  logs DISK LOG[:SLOT:GEN]...   VOLUME_LOAD: log chunks of the guest's, by number\n"
+"  extent DISK BLOCK COUNT PLACE [reserved=N]   VOLUME_LOAD: blocks\n"
+"  start DISK VOLUME TERM | cut DISK [seal] | failvolume DISK [REASON]\n"
 "  raw CMD [dump] [ATTR=TYPE:VALUE]...   CMD, ATTR: name or number; TYPE: u8 u16 u32 u64 str hex\n"
 "                         flag zeros (VALUE bytes) nest (empty nested attribute of VALUE bytes)\n"
 "  is VALUE VALUE         fails if they differ\n"
@@ -96,7 +100,7 @@ static const struct nl_verb script_verbs[] = {
 
 static const struct nl_verb *const verbs[] = {
 	nl_session_verbs, nl_miss_verbs, nl_slot_verbs, nl_dump_verbs, nl_serve_verbs, nl_raw_verbs,
-	nl_journal_verbs, script_verbs,
+	nl_journal_verbs, nl_volume_verbs, script_verbs,
 };
 
 static const struct nl_verb *find_verb(const char *name)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Chunk map of one disk: chunk number -> where it is.  Dense, in pages of entries that are
- * allocated when first written; read without a lock from map().
+ * allocated when first written; read without a lock from map().  It can grow: the array of pages
+ * is replaced then, and the old one stays as long as the map, so that a reader needs no care.
  *
  * An entry holds a slot and its generation.  It is never invalidated when the slot is
  * evicted: the slot's word no longer matches the generation then, and never will again, so a
@@ -81,6 +82,14 @@ struct cc_chunk_map {
 /* May sleep.  -ENOMEM. */
 int cc_chunk_map_init(struct cc_chunk_map *m, u64 nr_chunks);
 void cc_chunk_map_exit(struct cc_chunk_map *m);
+/* The map has at least so many chunks now.  May sleep; caller is the writer.  -ENOMEM. */
+int cc_chunk_map_grow(struct cc_chunk_map *m, u64 nr_chunks);
+/*
+ * The entries of count chunks from first on become those of another map from chunk to on, which had
+ * none there; all multiples of CC_MAP_PAGE_ENTRIES, count rounded up.  Nobody reads either map.
+ */
+void cc_chunk_map_move(struct cc_chunk_map *m, u64 first, struct cc_chunk_map *to_map, u64 to,
+		       u64 count);
 
 /*
  * Get the page of an entry ready, so that cc_chunk_map_set() can't fail.  May sleep; caller
@@ -89,17 +98,20 @@ void cc_chunk_map_exit(struct cc_chunk_map *m);
 int cc_chunk_map_prepare(struct cc_chunk_map *m, cc_chunk_t chunk);
 /* Caller is the writer and has prepared the entry.  By how much there are more mapped ones now. */
 int cc_chunk_map_set(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e);
-/* Forget all mapped entries; holes stay.  Caller is the writer. */
-void cc_chunk_map_clear(struct cc_chunk_map *m);
+/*
+ * Forget the mapped ones of the first entries, up to the end of a page; holes stay.  Caller is the
+ * writer.  How many there were.
+ */
+u64 cc_chunk_map_clear(struct cc_chunk_map *m, u64 nr_chunks);
 /* Clear the mark; true for the one caller that did.  Any context. */
 bool cc_chunk_map_unmark(struct cc_chunk_map *m, cc_chunk_t chunk, cc_entry_t e);
 
 /* chunk < nr_chunks.  Any context, no lock. */
 static inline cc_entry_t cc_chunk_map_get(const struct cc_chunk_map *m, cc_chunk_t chunk)
 {
-	/* Pairs with the release in cc_chunk_map_prepare() by address dependency. */
+	/* Pairs with the releases in cc_chunk_map_prepare() and _grow() by address dependency. */
 	const struct cc_map_page *page =
-		READ_ONCE(m->pages[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT]);
+		READ_ONCE(READ_ONCE(m->pages)[cc_chunk_nr(chunk) >> CC_MAP_PAGE_SHIFT]);
 
 	if (unlikely(!page))
 		return CC_ENTRY_UNMAPPED;

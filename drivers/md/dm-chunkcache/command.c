@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What all commands of the helper have in common, see command.h. */
 #include "command.h"
+#include <linux/ctype.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <net/sock.h>
@@ -34,6 +35,18 @@ int cc_cmd_get_count(struct genl_info *info, u32 max, u32 *ret_n)
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CHUNKCACHE_A_COUNT], "larger than the batch");
 	return -EINVAL;
+}
+
+void cc_cmd_get_reason(struct genl_info *info, char *ret)
+{
+	struct nlattr *text = info->attrs[CHUNKCACHE_A_REASON];
+
+	*ret = '\0';
+	if (text)
+		nla_strscpy(ret, text, CHUNKCACHE_REASON_MAX + 1);
+	for (; *ret; ret++)
+		if (!isascii(*ret) || !isprint(*ret))
+			*ret = '?';
 }
 
 /* ---- replies ---- */

@@ -36,6 +36,9 @@ int cc_cmd_get_records(struct genl_info *info, int attr, size_t size, u32 max, u
 /* COUNT, 1..max.  -EINVAL. */
 int cc_cmd_get_count(struct genl_info *info, u32 max, u32 *ret_n);
 
+/* REASON, made printable; "" without it.  ret has CHUNKCACHE_REASON_MAX + 1 bytes. */
+void cc_cmd_get_reason(struct genl_info *info, char *ret);
+
 /* -ENOMEM.  What is begun and not ended is freed by who runs the command. */
 int cc_cmd_reply_begin(struct cc_cmd *c, u8 cmd, size_t size);
 int cc_cmd_reply_end(struct cc_cmd *c);

@@ -11,7 +11,10 @@ static void say_hello(const struct cc_disk *disk)
 	struct cc_dev *dev = disk->dev;
 
 	lockdep_assert_held(&dev->pool->cmd);
-	if (!dev->greeted)
+	if (!dev->greeted && disk->volume)
+		DMINFO_LIMIT("%s: volume of pool %s; store %s", dev->name, dev->pool->name,
+			     disk->args.store);
+	else if (!dev->greeted)
 		DMINFO_LIMIT("%s: disk of pool %s; store %s, manifest sha256:%*phN, %llu chunks, %s",
 			     dev->name, dev->pool->name, disk->args.store, CHUNKCACHE_DIGEST_SIZE,
 			     disk->args.digest, disk->map.nr_chunks,
@@ -81,7 +84,7 @@ void cc_disk_take_over(struct cc_disk *disk)
 
 	mutex_lock(&disk->pool->cmd);
 	old = disk->dev->disk;
-	if (old && old != disk && !disk->announced &&
+	if (old && old != disk && !disk->announced && !old->volume &&
 	    old->map.nr_chunks == disk->map.nr_chunks &&
 	    !strcmp(old->args.store, disk->args.store) &&
 	    !memcmp(old->args.digest, disk->args.digest, sizeof(disk->args.digest))) {

@@ -17,6 +17,7 @@
 
 struct cc_dev;
 struct cc_pool;
+struct cc_volume;
 
 struct cc_disk {
 	/* Read by every hit; constant while I/O runs. */
@@ -40,6 +41,7 @@ struct cc_disk {
 	struct mutex *cmd;		/* the pool's command mutex */
 	struct cc_disk_args args;
 	struct cc_bell *bell;		/* the pool's */
+	struct cc_volume *volume;	/* that it is the first part of; NULL: a disk */
 
 	/* Below: the pool's command mutex. */
 	u64 nr_mapped;			/* entries of the map that are mapped */

@@ -35,6 +35,11 @@ static const struct nla_policy attr_policy[CHUNKCACHE_A_MAX + 1] = {
 	[CHUNKCACHE_A_JOURNAL_PREV] = { .type = NLA_U64 },
 	[CHUNKCACHE_A_JOURNAL_TAIL] = { .type = NLA_U64 },
 	[CHUNKCACHE_A_RECORDS] = RECORDS(chunkcache_record, CHUNKCACHE_RECORD_BATCH_MAX),
+	[CHUNKCACHE_A_VOLUME] = NLA_POLICY_MIN(NLA_U32, 1),
+	[CHUNKCACHE_A_TERM] = NLA_POLICY_MIN(NLA_U32, 1),
+	[CHUNKCACHE_A_LOGS] = RECORDS(chunkcache_log, CHUNKCACHE_EXTENT_BATCH_MAX),
+	[CHUNKCACHE_A_EXTENTS] = RECORDS(chunkcache_extent, CHUNKCACHE_EXTENT_BATCH_MAX),
+	[CHUNKCACHE_A_SEAL] = { .type = NLA_FLAG },
 };
 
 struct genl_family cc_genl_family __ro_after_init = {

@@ -27,8 +27,13 @@ static int __init cc_init(void)
 	r = dm_register_target(&cc_disk_target);
 	if (r)
 		goto unregister_pool;
+	r = dm_register_target(&cc_volume_target);
+	if (r)
+		goto unregister_disk;
 	return 0;
 
+unregister_disk:
+	dm_unregister_target(&cc_disk_target);
 unregister_pool:
 	dm_unregister_target(&cc_pool_target);
 exit_netlink:
@@ -42,6 +47,7 @@ exit_missq:
 
 static void __exit cc_exit(void)
 {
+	dm_unregister_target(&cc_volume_target);
 	dm_unregister_target(&cc_disk_target);
 	dm_unregister_target(&cc_pool_target);
 	cc_netlink_exit();
@@ -57,4 +63,5 @@ MODULE_AUTHOR("dm-chunkcache developers");
 MODULE_VERSION(CHUNKCACHE_VERSION);
 MODULE_LICENSE("GPL");
 MODULE_ALIAS("dm-chunkcache-pool");
+MODULE_ALIAS("dm-chunkcache-vol");
 MODULE_ALIAS_GENL_FAMILY(CHUNKCACHE_GENL_NAME);

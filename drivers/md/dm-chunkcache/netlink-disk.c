@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* DISK_*, MISS_*: what a disk is, what it misses, how that is answered. */
 #include "netlink-impl.h"
-#include <linux/ctype.h>
 #include <linux/slab.h>
 #include "dev.h"
 #include "pool.h"
@@ -9,10 +8,8 @@
 int cc_do_disk_state(struct cc_cmd *c)
 {
 	struct genl_info *info = c->info;
-	struct nlattr *text = info->attrs[CHUNKCACHE_A_REASON];
-	char reason[CHUNKCACHE_REASON_MAX + 1] = "";
+	char reason[CHUNKCACHE_REASON_MAX + 1];
 	struct cc_disk *disk;
-	char *p;
 
 	if (cc_cmd_require(info, CHUNKCACHE_A_DISK) ||
 	    cc_cmd_require(info, CHUNKCACHE_A_DISK_STATE))
@@ -20,11 +17,7 @@ int cc_do_disk_state(struct cc_cmd *c)
 	disk = cc_disk_find(c->pool, nla_get_u64(info->attrs[CHUNKCACHE_A_DISK]));
 	if (!disk)
 		return cc_cmd_fail(info, -ENOENT, "no such disk");
-	if (text)
-		nla_strscpy(reason, text, sizeof(reason));
-	for (p = reason; *p; p++)
-		if (!isascii(*p) || !isprint(*p))
-			*p = '?';
+	cc_cmd_get_reason(info, reason);
 	cc_disk_set_state(disk, nla_get_u32(info->attrs[CHUNKCACHE_A_DISK_STATE]), reason);
 	return 0;
 }
@@ -153,6 +146,13 @@ int cc_do_miss_fail(struct cc_cmd *c)
 
 /* ---- DISK_GET ---- */
 
+static int put_content(struct sk_buff *skb, const struct cc_disk *disk)
+{
+	if (disk->volume)
+		return cc_nl_put_volume(skb, disk->volume);
+	return nla_put(skb, CHUNKCACHE_A_DIGEST, sizeof(disk->args.digest), disk->args.digest);
+}
+
 static int put_disk_info(struct sk_buff *skb, struct netlink_callback *cb, struct cc_disk *disk)
 {
 	void *head = cc_dump_head(skb, cb, CHUNKCACHE_CMD_DISK_GET);
@@ -162,7 +162,7 @@ static int put_disk_info(struct sk_buff *skb, struct netlink_callback *cb, struc
 	if (nla_put_u64_64bit(skb, CHUNKCACHE_A_DISK, disk->id, CHUNKCACHE_A_PAD) ||
 	    nla_put_string(skb, CHUNKCACHE_A_DISK_NAME, disk->dev->name) ||
 	    nla_put_string(skb, CHUNKCACHE_A_STORE, disk->args.store) ||
-	    nla_put(skb, CHUNKCACHE_A_DIGEST, sizeof(disk->args.digest), disk->args.digest) ||
+	    put_content(skb, disk) ||
 	    nla_put_u64_64bit(skb, CHUNKCACHE_A_DISK_SECTORS, disk->ti->len,
 			      CHUNKCACHE_A_PAD) ||
 	    nla_put_u32(skb, CHUNKCACHE_A_DISK_STATE, disk->state)) {

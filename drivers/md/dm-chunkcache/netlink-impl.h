@@ -8,6 +8,8 @@
 
 #include "command.h"
 
+struct cc_volume;
+
 /* ---- netlink-session.c ---- */
 
 int cc_nl_attach(struct sk_buff *skb, struct genl_info *info);
@@ -44,6 +46,15 @@ int cc_do_slot_drop(struct cc_cmd *c);
 
 int cc_do_map(struct cc_cmd *c);
 int cc_do_slot_done(struct cc_cmd *c);
+
+/* ---- netlink-volume.c ---- */
+
+int cc_do_volume_load(struct cc_cmd *c);
+int cc_do_volume_start(struct cc_cmd *c);
+int cc_do_volume_cut(struct cc_cmd *c);
+int cc_do_volume_fail(struct cc_cmd *c);
+/* What DISK_GET says of a volume.  -EMSGSIZE. */
+int cc_nl_put_volume(struct sk_buff *skb, const struct cc_volume *v);
 
 /* ---- netlink-stats.c ---- */
 

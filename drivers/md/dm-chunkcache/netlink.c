@@ -26,6 +26,10 @@ DOIT(journal_trim)
 DOIT(slot_claim)
 DOIT(slot_clean)
 DOIT(slot_drop)
+DOIT(volume_load)
+DOIT(volume_start)
+DOIT(volume_cut)
+DOIT(volume_fail)
 
 #define OP(CMD, fn)	{ .cmd = CHUNKCACHE_CMD_##CMD, .flags = GENL_ADMIN_PERM, .doit = fn }
 #define DUMP(CMD, fn)	{ .cmd = CHUNKCACHE_CMD_##CMD, .flags = GENL_ADMIN_PERM, .dumpit = fn }
@@ -52,6 +56,10 @@ static const struct genl_ops ops[] = {
 	OP(SLOT_CLAIM, cc_nl_slot_claim),
 	OP(SLOT_CLEAN, cc_nl_slot_clean),
 	OP(SLOT_DROP, cc_nl_slot_drop),
+	OP(VOLUME_LOAD, cc_nl_volume_load),
+	OP(VOLUME_START, cc_nl_volume_start),
+	OP(VOLUME_CUT, cc_nl_volume_cut),
+	OP(VOLUME_FAIL, cc_nl_volume_fail),
 };
 
 int cc_netlink_init(void)

@@ -55,12 +55,43 @@ void cc_pool_module_exit(void)
 
 /* ---- pools ---- */
 
+static void tell_waiters(struct cc_pool *pool, bool failed)
+{
+	struct cc_pool_waiter *w;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->waiters_lock, flags);
+	list_for_each_entry(w, &pool->waiters, node)
+		w->told(w, failed);
+	spin_unlock_irqrestore(&pool->waiters_lock, flags);
+}
+
+void cc_pool_add_waiter(struct cc_pool *pool, struct cc_pool_waiter *w)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->waiters_lock, flags);
+	if (list_empty(&w->node))
+		list_add_tail(&w->node, &pool->waiters);
+	spin_unlock_irqrestore(&pool->waiters_lock, flags);
+}
+
+void cc_pool_del_waiter(struct cc_pool *pool, struct cc_pool_waiter *w)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->waiters_lock, flags);
+	list_del_init(&w->node);
+	spin_unlock_irqrestore(&pool->waiters_lock, flags);
+}
+
 /* A free slot for demand that found none. */
 static void slot_freed(struct cc_slots *slots)
 {
 	struct cc_pool *pool = container_of(slots, struct cc_pool, slots);
 
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_SLOT, NULL);
+	tell_waiters(pool, false);
 }
 
 void cc_pool_event(struct cc_pool *pool)
@@ -119,9 +150,21 @@ static void journal_news(struct cc_pool *pool)
 	cc_bell_ring(&pool->bell, CHUNKCACHE_PENDING_JOURNAL, NULL);
 }
 
+static void journal_room(struct cc_pool *pool)
+{
+	tell_waiters(pool, false);
+}
+
+static void journal_failed(struct cc_pool *pool)
+{
+	tell_waiters(pool, true);
+	journal_news(pool);
+}
+
 static const struct cc_journal_ops journal_ops = {
 	.news = journal_news,
-	.failed = journal_news,
+	.room = journal_room,
+	.failed = journal_failed,
 };
 
 static int init_journal(struct cc_pool *pool)
@@ -178,6 +221,8 @@ static struct cc_pool *pool_alloc(struct mapped_device *md, dev_t cache_devt,
 	mutex_init(&pool->cmd);
 	mutex_init(&pool->grow);
 	xa_init(&pool->disks);
+	spin_lock_init(&pool->waiters_lock);
+	INIT_LIST_HEAD(&pool->waiters);
 	cc_bell_init(&pool->bell, cc_wq);
 	kref_init(&pool->ref);
 	INIT_LIST_HEAD(&pool->devs);

@@ -35,6 +35,13 @@ struct cc_pool_table {
 	u32 nr_slots;			/* that the pool has, or will have when it is resumed */
 };
 
+/* Who waits for slots, and for room in the journal. */
+struct cc_pool_waiter {
+	struct list_head node;		/* pool->waiters */
+	/* There may be some; or failed: the journal can't be written, for good.  Any context. */
+	void (*told)(struct cc_pool_waiter *w, bool failed);
+};
+
 struct cc_pool {
 	struct cc_slots slots;
 	struct cc_journal journal;
@@ -53,6 +60,8 @@ struct cc_pool {
 	struct list_head sessions;	/* live and draining; cmd */
 	DECLARE_BITMAP(owners, CC_NR_OWNERS);	/* low bytes of live and draining sessions */
 	struct xarray disks;		/* by ID, announced ones; changes under cmd */
+	spinlock_t waiters_lock;	/* irq-safe; outside of what told() takes */
+	struct list_head waiters;	/* cc_pool_waiter */
 	struct cc_bell bell;
 	struct dm_target *live;		/* the table that is resumed, or NULL; cmd */
 	bool event_due;			/* to be raised by the next resume; cmd */
@@ -137,6 +146,10 @@ void cc_pool_set_live(struct cc_pool *pool, struct dm_target *ti,
  * Caller holds cmd; may sleep.
  */
 void cc_pool_event(struct cc_pool *pool);
+
+/* Any context.  Adding is idempotent; the node of one that is not there is empty. */
+void cc_pool_add_waiter(struct cc_pool *pool, struct cc_pool_waiter *w);
+void cc_pool_del_waiter(struct cc_pool *pool, struct cc_pool_waiter *w);
 
 /*
  * "normal", "shrinking", "recovering", "suspended": what the helper may do now.  Takes cmd itself.

@@ -18,14 +18,20 @@ void cc_stats_exit(struct cc_stats *s)
 	free_percpu(s->cpu);
 }
 
-static void sum_up(const struct cc_stats *s, u64 *n, u64 *wait)
+static void sum_up(const struct cc_stats *s, u64 *n, u64 *volume, u64 *wait)
 {
 	unsigned int cpu, i;
 
 	memset(n, 0, CC_NR_COUNTERS * sizeof(*n));
-	for_each_possible_cpu(cpu)
+	memset(volume, 0, CC_NR_VOLUME_COUNTERS * sizeof(*volume));
+	for_each_possible_cpu(cpu) {
+		const struct cc_counters *c = per_cpu_ptr(s->cpu, cpu);
+
 		for (i = 0; i < CC_NR_COUNTERS; i++)
-			n[i] += READ_ONCE(per_cpu_ptr(s->cpu, cpu)->n[i]);
+			n[i] += READ_ONCE(c->n[i]);
+		for (i = 0; i < CC_NR_VOLUME_COUNTERS; i++)
+			volume[i] += READ_ONCE(c->volume[i]);
+	}
 	for (i = 0; i < CC_NR_WAIT; i++)
 		wait[i] = atomic64_read(&s->wait[i]);
 }
@@ -33,7 +39,7 @@ static void sum_up(const struct cc_stats *s, u64 *n, u64 *wait)
 void cc_stats_clear(struct cc_stats *s)
 {
 	spin_lock(&s->lock);
-	sum_up(s, s->base, s->wait_base);
+	sum_up(s, s->base, s->volume_base, s->wait_base);
 	s->waited_base = atomic64_read(&s->waited_us);
 	spin_unlock(&s->lock);
 }
@@ -43,10 +49,12 @@ void cc_stats_read(struct cc_stats *s, u64 *ret)
 	unsigned int i;
 
 	spin_lock(&s->lock);
-	sum_up(s, ret, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
+	sum_up(s, ret, ret + CHUNKCACHE_STAT_WRITES, ret + CHUNKCACHE_STAT_WAIT_HISTOGRAM);
 	ret[CHUNKCACHE_STAT_WAITED_US] = atomic64_read(&s->waited_us) - s->waited_base;
 	for (i = 0; i < CC_NR_COUNTERS; i++)
 		ret[i] -= s->base[i];
+	for (i = 0; i < CC_NR_VOLUME_COUNTERS; i++)
+		ret[CHUNKCACHE_STAT_WRITES + i] -= s->volume_base[i];
 	for (i = 0; i < CC_NR_WAIT; i++)
 		ret[CHUNKCACHE_STAT_WAIT_HISTOGRAM + i] -= s->wait_base[i];
 	spin_unlock(&s->lock);

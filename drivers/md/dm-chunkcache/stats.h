@@ -17,10 +17,13 @@
 
 /* Counters of enum chunkcache_stat that count ended reads; the rest is elsewhere. */
 #define CC_NR_COUNTERS	(CHUNKCACHE_STAT_REQUEUED + 1)
+/* Of volumes, from CHUNKCACHE_STAT_WRITES on; HELD_WRITES among them is a gauge and stays 0. */
+#define CC_NR_VOLUME_COUNTERS	(CHUNKCACHE_STAT_THROTTLED_US - CHUNKCACHE_STAT_WRITES + 1)
 #define CC_NR_WAIT	32
 
 struct cc_counters {
 	u64 n[CC_NR_COUNTERS];
+	u64 volume[CC_NR_VOLUME_COUNTERS];
 };
 
 struct cc_stats {
@@ -30,6 +33,7 @@ struct cc_stats {
 	atomic64_t waited_us;			/* all together */
 	spinlock_t lock;			/* the sums below */
 	u64 base[CC_NR_COUNTERS];		/* sums at the last clear */
+	u64 volume_base[CC_NR_VOLUME_COUNTERS];
 	u64 wait_base[CC_NR_WAIT];
 	u64 waited_base;
 };
@@ -47,6 +51,12 @@ void cc_stats_waited(struct cc_stats *s, u64 ns);
 static inline void cc_stats_inc(struct cc_stats *s, unsigned int counter)
 {
 	this_cpu_inc(s->cpu->n[counter]);
+}
+
+/* CHUNKCACHE_STAT_WRITES and those behind it. */
+static inline void cc_stats_inc_volume(struct cc_stats *s, unsigned int counter, u64 n)
+{
+	this_cpu_add(s->cpu->volume[counter - CHUNKCACHE_STAT_WRITES], n);
 }
 
 /* A read ended well that counts as this; the hit path's, hence without cc_stats. */

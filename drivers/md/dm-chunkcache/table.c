@@ -45,7 +45,7 @@ bad:
 
 /* One "name value" or "name" feature; *seen has a bit for each one that was given. */
 static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a,
-			 unsigned long *seen)
+			 bool volume, unsigned long *seen)
 {
 	static const struct {
 		const char *name;
@@ -62,11 +62,15 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 		  offsetof(struct cc_disk_args, min_slots) },
 		/* without a value */
 		{ "pin", { 1, 0, NULL }, offsetof(struct cc_disk_args, pin) },
+		/* of a volume only */
+		{ "logical_block_size", { 4096, 4096, "logical_block_size must be 4096" },
+		  offsetof(struct cc_disk_args, logical_block_size) },
 	};
+	unsigned int nr = volume ? ARRAY_SIZE(features) : ARRAY_SIZE(features) - 1;
 	const char *name = dm_shift_arg(as);
 	unsigned int i, value = 1;
 
-	for (i = 0; i < ARRAY_SIZE(features); i++) {
+	for (i = 0; i < nr; i++) {
 		if (strcmp(name, features[i].name))
 			continue;
 		if (__test_and_set_bit(i, seen)) {
@@ -91,17 +95,45 @@ static int no_more(struct dm_target *ti, const struct dm_arg_set *as)
 	return -EINVAL;
 }
 
+/* What is left: <#features> and those. */
+static int parse_features(struct dm_target *ti, struct dm_arg_set *as, bool volume,
+			  struct cc_disk_args *a)
+{
+	static const struct dm_arg disk_words = { 0, 8, "Number of feature words must be 0 to 8" };
+	static const struct dm_arg volume_words = { 0, 10,
+						    "Number of feature words must be 0 to 10" };
+	struct dm_arg_set features;
+	unsigned long seen = 0;
+	unsigned int n;
+
+	if (as->argc) {
+		if (dm_read_arg_group(volume ? &volume_words : &disk_words, as, &n, &ti->error))
+			return -EINVAL;
+		features = (struct dm_arg_set){ n, as->argv };
+		while (features.argc)
+			if (parse_feature(ti, &features, a, volume, &seen))
+				return -EINVAL;
+		dm_consume_args(as, n);
+	}
+	if (no_more(ti, as))
+		return -EINVAL;
+	if (a->pin && a->min_slots) {
+		ti->error = "pin promises more than min_slots: give one of them";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static const struct cc_disk_args default_args = {
+	.suspend_timeout_ms = CC_SUSPEND_TIMEOUT_MS,
+	.max_misses = CC_MAX_MISSES,
+};
+
 int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 			struct cc_disk_args *ret)
 {
-	static const struct dm_arg nr_features = { 0, 8, "Number of feature words must be 0 to 8" };
-	struct dm_arg_set as = { argc, argv }, features;
-	struct cc_disk_args a = {
-		.suspend_timeout_ms = CC_SUSPEND_TIMEOUT_MS,
-		.max_misses = CC_MAX_MISSES,
-	};
-	unsigned long seen = 0;
-	unsigned int n;
+	struct dm_arg_set as = { argc, argv };
+	struct cc_disk_args a = default_args;
 
 	if (argc < 3) {
 		ti->error = "Expected <pool device> <store name> <manifest digest>";
@@ -109,21 +141,36 @@ int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	dm_consume_args(&as, 1);		/* the pool device is opened by the caller */
 	if (parse_store(ti, dm_shift_arg(&as), a.store) ||
-	    parse_digest(ti, dm_shift_arg(&as), a.digest))
+	    parse_digest(ti, dm_shift_arg(&as), a.digest) || parse_features(ti, &as, false, &a))
 		return -EINVAL;
-	if (as.argc) {
-		if (dm_read_arg_group(&nr_features, &as, &n, &ti->error))
-			return -EINVAL;
-		features = (struct dm_arg_set){ n, as.argv };
-		while (features.argc)
-			if (parse_feature(ti, &features, &a, &seen))
-				return -EINVAL;
-		dm_consume_args(&as, n);
+	*ret = a;
+	return 0;
+}
+
+int cc_table_parse_volume(struct dm_target *ti, unsigned int argc, char **argv,
+			  struct cc_disk_args *ret, uuid_t *ret_uuid)
+{
+	struct dm_arg_set as = { argc, argv };
+	struct cc_disk_args a = default_args;
+	const char *uuid;
+
+	if (argc < 3) {
+		ti->error = "Expected <pool device> <store name> <volume UUID>";
+		return -EINVAL;
 	}
-	if (no_more(ti, &as))
+	dm_consume_args(&as, 1);
+	if (parse_store(ti, dm_shift_arg(&as), a.store))
 		return -EINVAL;
-	if (a.pin && a.min_slots) {
-		ti->error = "pin promises more than min_slots: give one of them";
+	uuid = dm_shift_arg(&as);
+	if (strlen(uuid) != UUID_STRING_LEN || uuid_parse(uuid, ret_uuid) ||
+	    uuid_is_null(ret_uuid)) {
+		ti->error = "Volume must be named by its UUID";
+		return -EINVAL;
+	}
+	if (parse_features(ti, &as, true, &a))
+		return -EINVAL;
+	if (!a.logical_block_size) {
+		ti->error = "A volume needs logical_block_size 4096: it takes no smaller writes";
 		return -EINVAL;
 	}
 	*ret = a;
@@ -175,7 +222,8 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 	bool max = a->max_misses != CC_MAX_MISSES;
 	unsigned int sz = 0;
 
-	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots) + a->pin);
+	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots +
+			   !!a->logical_block_size) + a->pin);
 	if (a->miss_timeout_ms)
 		DMEMIT(" miss_timeout_ms %u", a->miss_timeout_ms);
 	if (suspend)
@@ -186,6 +234,8 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 		DMEMIT(" min_slots %u", a->min_slots);
 	if (a->pin)
 		DMEMIT(" pin");
+	if (a->logical_block_size)
+		DMEMIT(" logical_block_size %u", a->logical_block_size);
 	return sz;
 }
 
@@ -207,5 +257,14 @@ unsigned int cc_table_emit_disk(const struct cc_disk_args *a, char *result,
 	unsigned int sz = 0;
 
 	DMEMIT(" %s " DIGEST_PREFIX "%*phN", a->store, CHUNKCACHE_DIGEST_SIZE, a->digest);
+	return sz + cc_table_emit_features(a, result + sz, maxlen - sz);
+}
+
+unsigned int cc_table_emit_volume(const struct cc_disk_args *a, const uuid_t *uuid, char *result,
+				  unsigned int maxlen)
+{
+	unsigned int sz = 0;
+
+	DMEMIT(" %s %pUb", a->store, uuid);
 	return sz + cc_table_emit_features(a, result + sz, maxlen - sz);
 }

@@ -4,14 +4,16 @@
  *
  *   chunkcache-pool <cache device> [<#features> <feature>...]
  *   chunkcache <pool device> <store name> sha256:<64 hex> [<#features> <feature>...]
+ *   chunkcache-vol <pool device> <store name> <UUID> [<#features> <feature>...]
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
- * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a pool: discard.
- * #features counts words.
+ * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a volume besides, and it needs
+ * it: logical_block_size 4096.  Of a pool: discard.  #features counts words.
  */
 #ifndef CC_TABLE_H
 #define CC_TABLE_H
 
+#include <linux/uuid.h>
 #include "types.h"
 
 struct dm_target;
@@ -24,6 +26,7 @@ struct cc_disk_args {
 	u32 max_misses;
 	u32 min_slots;			/* 0: none */
 	u32 pin;			/* 1: yes */
+	u32 logical_block_size;		/* of a volume; a disk has 0 */
 };
 
 struct cc_pool_args {
@@ -36,6 +39,9 @@ struct cc_pool_args {
 /* 0 or -EINVAL with ti->error set. */
 int cc_table_parse_disk(struct dm_target *ti, unsigned int argc, char **argv,
 			struct cc_disk_args *ret);
+/* The digest is left zero. */
+int cc_table_parse_volume(struct dm_target *ti, unsigned int argc, char **argv,
+			  struct cc_disk_args *ret, uuid_t *ret_uuid);
 int cc_table_parse_pool(struct dm_target *ti, unsigned int argc, char **argv,
 			struct cc_pool_args *ret);
 
@@ -47,5 +53,8 @@ unsigned int cc_table_emit_pool_features(const struct cc_pool_args *a, char *res
 /* " <store> sha256:<hex>" and the features. */
 unsigned int cc_table_emit_disk(const struct cc_disk_args *a, char *result,
 				unsigned int maxlen);
+/* " <store> <UUID>" and the features. */
+unsigned int cc_table_emit_volume(const struct cc_disk_args *a, const uuid_t *uuid, char *result,
+				  unsigned int maxlen);
 
 #endif

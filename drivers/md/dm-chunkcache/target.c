@@ -69,32 +69,15 @@ static void set_geometry(struct cc_disk *disk, struct dm_target *ti)
 	disk->counters = disk->stats->cpu;
 }
 
-static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+int cc_disk_setup(struct cc_disk *disk, struct dm_target *ti, const char *pool_path)
 {
-	struct cc_disk *disk;
 	int r;
 
-	if (dm_table_get_mode(ti->table) & BLK_OPEN_WRITE) {
-		ti->error = "Table must be read-only (dmsetup create -r)";
-		return -EINVAL;
-	}
-	if (ti->len > CC_IMAGE_SIZE_MAX >> SECTOR_SHIFT) {
-		ti->error = "Disk is longer than an image can be (2^50 bytes)";
-		return -EINVAL;
-	}
-	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
-	if (!disk) {
-		ti->error = "No memory for disk";
-		return -ENOMEM;
-	}
 	INIT_LIST_HEAD(&disk->ready);
 	disk->id = atomic64_inc_return(&next_disk_id);
-	r = cc_table_parse_disk(ti, argc, argv, &disk->args);
+	r = get_pool(ti, disk, pool_path);
 	if (r)
-		goto free_disk;
-	r = get_pool(ti, disk, argv[0]);
-	if (r)
-		goto free_disk;
+		return r;
 	r = get_cache_dev(ti, disk);
 	if (r)
 		goto put_pool;
@@ -128,7 +111,6 @@ static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		goto forget_share;
 
 	ti->error = NULL;
-	ti->per_io_data_size = sizeof(struct cc_bio);
 	ti->accounts_remapped_io = true;
 	ti->private = disk;
 	return 0;
@@ -146,14 +128,12 @@ put_cache:
 put_pool:
 	cc_pool_put(disk->pool);
 	dm_put_device(ti, disk->pool_dev);
-free_disk:
-	kfree(disk);
 	return r;
 }
 
-static void cc_disk_dtr(struct dm_target *ti)
+void cc_disk_teardown(struct cc_disk *disk)
 {
-	struct cc_disk *disk = ti->private;
+	struct dm_target *ti = disk->ti;
 
 	/* No message finds it any more; then stop what it does by itself. */
 	cc_disk_withdraw(disk);
@@ -168,6 +148,41 @@ static void cc_disk_dtr(struct dm_target *ti)
 	dm_put_device(ti, disk->cache_dev);
 	cc_pool_put(disk->pool);
 	dm_put_device(ti, disk->pool_dev);
+}
+
+static int cc_disk_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct cc_disk *disk;
+	int r;
+
+	if (dm_table_get_mode(ti->table) & BLK_OPEN_WRITE) {
+		ti->error = "Table must be read-only (dmsetup create -r)";
+		return -EINVAL;
+	}
+	if (ti->len > CC_IMAGE_SIZE_MAX >> SECTOR_SHIFT) {
+		ti->error = "Disk is longer than an image can be (2^50 bytes)";
+		return -EINVAL;
+	}
+	disk = kzalloc(sizeof(*disk), GFP_KERNEL);
+	if (!disk) {
+		ti->error = "No memory for disk";
+		return -ENOMEM;
+	}
+	r = cc_table_parse_disk(ti, argc, argv, &disk->args);
+	if (!r)
+		r = cc_disk_setup(disk, ti, argv[0]);
+	if (r)
+		kfree(disk);
+	else
+		ti->per_io_data_size = sizeof(struct cc_bio);
+	return r;
+}
+
+static void cc_disk_dtr(struct dm_target *ti)
+{
+	struct cc_disk *disk = ti->private;
+
+	cc_disk_teardown(disk);
 	kfree(disk);
 }
 
@@ -217,8 +232,6 @@ static noinline void cc_disk_hint(struct cc_disk *disk, const struct cc_bio *pb)
 		cc_miss_hint(disk, chunk);
 }
 
-static int cc_disk_map(struct dm_target *ti, struct bio *bio);
-
 /* Not as the hit path wants it: make it so and start over. */
 static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
 {
@@ -249,7 +262,7 @@ static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
  * A bio is cut at the end of its chunk here and not by dm_set_target_max_io_len(), which
  * costs core 19 instructions for each bio against 4.
  */
-static int cc_disk_map(struct dm_target *ti, struct bio *bio)
+int cc_disk_map(struct dm_target *ti, struct bio *bio)
 {
 	struct cc_disk *disk = ti->private;
 	struct cc_epoch __percpu *epoch;
@@ -355,7 +368,7 @@ static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk
 }
 
 /* All bios but those that map() killed: from the cache device, and those ended by us. */
-static int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
 	struct cc_disk *disk = ti->private;
 	struct cc_bio *pb = cc_bio(bio);
@@ -394,7 +407,7 @@ static void cc_disk_resume(struct dm_target *ti)
 
 /* ---- status, messages ---- */
 
-static unsigned int emit_disk_info(struct cc_disk *disk, char *result, unsigned int maxlen)
+unsigned int cc_disk_emit_info(struct cc_disk *disk, char *result, unsigned int maxlen)
 {
 	static const char *const states[] = { "new", "loaded", "refused" };
 	u64 n[CHUNKCACHE_STAT_MAX + 1], errors, waiting, oldest;
@@ -422,7 +435,7 @@ static void cc_disk_status(struct dm_target *ti, status_type_t type, unsigned in
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		sz = emit_disk_info(disk, result, maxlen);
+		sz = cc_disk_emit_info(disk, result, maxlen);
 		sz += cc_table_emit_features(&disk->args, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_TABLE:
@@ -448,8 +461,7 @@ static int cc_disk_message(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	if (argc == 1 && !strcasecmp(argv[0], "drop")) {
 		mutex_lock(disk->cmd);
-		cc_chunk_map_clear(&disk->map);
-		disk->nr_mapped = 0;
+		disk->nr_mapped -= cc_chunk_map_clear(&disk->map, disk->map.nr_chunks);
 		mutex_unlock(disk->cmd);
 		return 0;
 	}
@@ -458,8 +470,7 @@ static int cc_disk_message(struct dm_target *ti, unsigned int argc, char **argv,
 	return -EINVAL;
 }
 
-static int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn,
-				   void *data)
+int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct cc_disk *disk = ti->private;
 	/* The pool may be resized meanwhile; any of the two sizes will do. */

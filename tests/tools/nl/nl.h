@@ -48,7 +48,7 @@ struct nl_verb {
 
 /* Each ends with one that has no name. */
 extern const struct nl_verb nl_session_verbs[], nl_miss_verbs[], nl_slot_verbs[], nl_dump_verbs[],
-	nl_serve_verbs[], nl_raw_verbs[], nl_journal_verbs[];
+	nl_serve_verbs[], nl_raw_verbs[], nl_journal_verbs[], nl_volume_verbs[];
 
 /* ---- words.c ---- */
 

@@ -93,6 +93,13 @@ static void on_disk(const struct nlmsghdr *nlh)
 	nl_set(name, id);
 	nl_set_indexed("diskid", nr_disks, id);
 	nl_set_indexed("diskstate", nr_disks, nl_get_u32(CHUNKCACHE_A_DISK_STATE));
+	if (nl.reply.tb[CHUNKCACHE_A_VOLUME_UUID]) {
+		nl_set("volume_state", nl_get_u32(CHUNKCACHE_A_VOLUME_STATE));
+		nl_set("first_log", nl_get_u64(CHUNKCACHE_A_FIRST_LOG));
+		nl_set("nr_logs", nl_get_u32(CHUNKCACHE_A_NR_LOGS));
+		nl_set("volume", nl_get_u32(CHUNKCACHE_A_VOLUME));
+		nl_set("term", nl_get_u32(CHUNKCACHE_A_TERM));
+	}
 	if (!nr_disks++)
 		nl_set("disk", id);
 	if (!nl.quiet)

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Bios of a volume that wait for its work, and how long they may when it is suspended. */
+#include "volume.h"
+#include "dev.h"
+#include "pool.h"
+
+/* Looks again so often while anything waits, whoever failed to say that it could go on. */
+#define HOLD_TICK_MS	1000
+
+void cc_hold_kick(struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	if (!v->retired)
+		queue_work(v->disk.slots->wq, &v->work);
+}
+
+void cc_hold_add(struct cc_volume *v, struct bio_list *list, struct bio *bio)
+{
+	lockdep_assert_held(&v->lock);
+	cc_bio(bio)->arrived = ktime_get_ns();
+	bio->bi_opf &= ~REQ_NOWAIT;
+	bio->bi_status = BLK_STS_OK;
+	bio_list_add(list, bio);
+	v->nr_held++;
+	if (list == &v->held)
+		v->log.blocked |= CC_BLOCKED_HELD;
+	cc_hold_kick(v);
+}
+
+void cc_hold_end(struct bio *bio, blk_status_t status)
+{
+	/* It may have been to the device. */
+	atomic_set(&bio->__bi_remaining, 1);
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+/* All that is held, if it can't be served: with what status it ends. */
+static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_status_t *ret_status)
+{
+	struct cc_volume_log *l = &v->log;
+	bool late = v->suspend_deadline && ktime_get_ns() >= v->suspend_deadline;
+
+	lockdep_assert_held(&v->lock);
+	if (!v->requeueing && !late && !l->journal_failed &&
+	    l->state != CHUNKCACHE_VOLUME_FAILED)
+		return false;
+	*ret_status = v->requeueing ? BLK_STS_DM_REQUEUE : late ? BLK_STS_TIMEOUT : BLK_STS_IOERR;
+	*ret = v->held;
+	bio_list_merge(ret, &v->zeros);
+	bio_list_init(&v->held);
+	bio_list_init(&v->zeros);
+	v->nr_held = 0;
+	v->starved = false;
+	l->blocked &= ~CC_BLOCKED_HELD;
+	return true;
+}
+
+static void end_unservable(struct cc_volume *v)
+{
+	struct bio_list bios;
+	blk_status_t status;
+	struct bio *bio;
+	bool any;
+
+	spin_lock_irq(&v->lock);
+	any = take_unservable(v, &bios, &status);
+	spin_unlock_irq(&v->lock);
+	while (any && (bio = bio_list_pop(&bios)))
+		cc_hold_end(bio, status);
+}
+
+static bool serve_held(struct cc_volume *v, struct bio *bio)
+{
+	u64 arrived = cc_bio(bio)->arrived;
+
+	if (bio_op(bio) == REQ_OP_READ) {
+		cc_volume_read_again(v, bio);
+		return true;
+	}
+	if (!cc_volume_write_again(v, bio))
+		return false;
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_THROTTLED_US,
+			    div_u64(ktime_get_ns() - arrived, NSEC_PER_USEC));
+	return true;
+}
+
+/* Serve a list from its head while that is possible; false: something is left. */
+static bool serve_list(struct cc_volume *v, struct bio_list *list,
+		       bool (*serve)(struct cc_volume *v, struct bio *bio))
+{
+	struct bio *bio;
+
+	for (;;) {
+		spin_lock_irq(&v->lock);
+		bio = v->log.blocked & CC_BLOCKED_STATE ? NULL : bio_list_pop(list);
+		if (!bio) {
+			bool left = !bio_list_empty(list);
+
+			if (!left && list == &v->held)
+				v->log.blocked &= ~CC_BLOCKED_HELD;
+			spin_unlock_irq(&v->lock);
+			return !left;
+		}
+		v->nr_held--;
+		spin_unlock_irq(&v->lock);
+		if (!serve(v, bio)) {
+			spin_lock_irq(&v->lock);
+			bio_list_add_head(list, bio);
+			v->nr_held++;
+			spin_unlock_irq(&v->lock);
+			return false;
+		}
+		cond_resched();
+	}
+}
+
+/* Writes wait for room: what was written so far is to be committed. */
+static void ask_for_room(struct cc_volume *v)
+{
+	bool ask;
+
+	spin_lock_irq(&v->lock);
+	ask = v->log.state == CHUNKCACHE_VOLUME_RUNNING && !v->starved;
+	if (ask) {
+		v->starved = true;
+		cc_log_wish_cut(v, false);
+	}
+	spin_unlock_irq(&v->lock);
+	if (ask)
+		cc_bell_ring(v->disk.bell, CHUNKCACHE_PENDING_JOURNAL, NULL);
+}
+
+void cc_hold_work(struct work_struct *work)
+{
+	struct cc_volume *v = container_of(work, struct cc_volume, work);
+	bool all;
+
+	end_unservable(v);
+	cc_log_work(v);
+	all = serve_list(v, &v->zeros, cc_zero_walk);
+	all &= serve_list(v, &v->held, serve_held);
+	if (all) {
+		spin_lock_irq(&v->lock);
+		v->starved = false;
+		spin_unlock_irq(&v->lock);
+		return;
+	}
+	ask_for_room(v);
+	/* A write that opened the spare above has asked for another run. */
+	queue_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(HOLD_TICK_MS));
+}
+
+void cc_hold_tick(struct work_struct *work)
+{
+	struct cc_volume *v = container_of(to_delayed_work(work), struct cc_volume, tick);
+
+	spin_lock_irq(&v->lock);
+	cc_hold_kick(v);
+	spin_unlock_irq(&v->lock);
+}
+
+/* ---- suspend ---- */
+
+void cc_hold_presuspend(struct cc_volume *v)
+{
+	bool noflush = dm_noflush_suspending(v->disk.ti);
+	u32 ms = v->disk.args.suspend_timeout_ms;
+
+	spin_lock_irq(&v->lock);
+	v->requeueing = noflush;
+	if (!noflush)
+		v->suspend_deadline = ktime_get_ns() + ms * (u64)NSEC_PER_MSEC;
+	cc_hold_kick(v);
+	spin_unlock_irq(&v->lock);
+	if (noflush)
+		flush_work(&v->work);
+	else
+		mod_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(ms));
+}
+
+void cc_hold_end_suspend(struct cc_volume *v)
+{
+	spin_lock_irq(&v->lock);
+	v->requeueing = false;
+	v->suspend_deadline = 0;
+	spin_unlock_irq(&v->lock);
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Log chunks of a volume: places, the spare, cuts.  States are in volume.h. */
+#include "volume.h"
+#include <linux/sched/mm.h>
+#include "pool.h"
+
+void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count)
+{
+	struct cc_volume_log *l = &v->log;
+	struct chunkcache_record r = {
+		.type = type,
+		.volume = l->volume,
+		.count = count,
+		.block = block,
+		.place = place + l->bias,
+	};
+
+	lockdep_assert_held(&v->lock);
+	l->seq = cc_journal_add(v->journal, &r);
+}
+
+/* ---- places ---- */
+
+/* SPARE -> OPEN. */
+static noinline bool open_log(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	if (!l->spare.gen || !cc_journal_reserve_vital(v->journal, 1))
+		return false;
+	cc_log_add(v, CC_JOURNAL_OPEN, l->spare.slot, l->next, l->spare.gen);
+	l->slot = cc_slot(l->spare.slot);
+	l->room = v->block_mask + 1;
+	l->nr_cuts = 0;
+	l->spare.gen = 0;
+	/* For the next spare. */
+	cc_hold_kick(v);
+	return true;
+}
+
+/* OPEN -> FULL.  What it took since the last cut is worth one. */
+static noinline void close_log(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	l->room = 0;
+	l->next = cc_place_of_log(cc_place_index(l->next) + 1);
+	l->wish_cut = true;
+	cc_hold_kick(v);
+}
+
+/* Whatever the write is held for, what was taken before it can be cut. */
+static bool reserve_cut(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	if (!l->cut_reserved)
+		l->cut_reserved = cc_journal_reserve_vital(v->journal, 1);
+	return l->cut_reserved;
+}
+
+bool cc_log_reserve(struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	if (unlikely(!v->log.cut_reserved) && !reserve_cut(v))
+		return false;
+	return cc_journal_reserve(v->journal, 1);
+}
+
+static void advance(struct cc_volume *v, u32 blocks)
+{
+	struct cc_volume_log *l = &v->log;
+
+	l->room -= blocks;
+	if (unlikely(!l->room))
+		close_log(v);
+	else
+		l->next += (u64)blocks << CC_PLACE_BLOCK_SHIFT;
+}
+
+bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (whole && l->room && l->room < *blocks)
+		close_log(v);
+	if (unlikely(!l->room) && !open_log(v))
+		return false;
+	if (unlikely(!cc_log_reserve(v)))
+		return false;
+	*blocks = min(*blocks, l->room);
+	vb->place = l->next | CC_PLACE_DATA;
+	vb->blocks = *blocks;
+	vb->slot = l->slot;
+	vb->parity = l->parity;
+	l->inflight[l->parity]++;
+	advance(v, *blocks);
+	return true;
+}
+
+void cc_log_abandon(struct cc_volume *v, u64 place)
+{
+	lockdep_assert_held(&v->lock);
+	if (v->log.room && cc_place_index(v->log.next) == cc_place_index(place))
+		close_log(v);
+}
+
+/* ---- cuts ---- */
+
+/* All below it have ended. */
+static void end_cut(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	cc_log_add(v, CC_JOURNAL_CUT, 0, l->cut, 0);
+	l->cut_reserved = false;
+	l->cutting = false;
+	l->cut_done = l->cut;
+	cc_journal_hurry(v->journal);
+	/* Slots may be closed now, and another may be wished for. */
+	cc_hold_kick(v);
+}
+
+void cc_log_put(struct cc_volume *v, unsigned int parity)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (!--l->inflight[parity] && unlikely(l->cutting) && parity != l->parity)
+		end_cut(v);
+}
+
+/*
+ * The cut of zeros at the position that the next data will take lies behind that: it is used up.
+ * Without a slot to be had they are left to a later cut.
+ */
+static void pass_zeros(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	if (l->zeroed == l->next && (l->room || open_log(v)))
+		advance(v, 1);
+}
+
+static void start_cut(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+	bool seal = l->wish_seal;
+
+	lockdep_assert_held(&v->lock);
+	if (!(l->wish_cut || seal) || l->cutting || l->state != CHUNKCACHE_VOLUME_RUNNING)
+		return;
+	pass_zeros(v);
+	if (seal && l->room && cc_place_block(l->next))
+		close_log(v);
+	if (l->next == l->cut) {
+		l->wish_cut = l->wish_seal = false;
+		return;
+	}
+	/* Else room() brings us here again. */
+	if (!reserve_cut(v))
+		return;
+	if (l->room && cc_place_block(l->next) && ++l->nr_cuts >= CC_PIECES_MAX)
+		close_log(v);
+	l->wish_cut = l->wish_seal = false;
+	l->cut = l->next;
+	l->cutting = true;
+	l->parity ^= 1;
+	/* The other one is 0 since the cut before was done. */
+	if (!l->inflight[l->parity ^ 1])
+		end_cut(v);
+}
+
+void cc_log_wish_cut(struct cc_volume *v, bool seal)
+{
+	lockdep_assert_held(&v->lock);
+	v->log.wish_cut = true;
+	v->log.wish_seal |= seal;
+	cc_hold_kick(v);
+}
+
+/* ---- the work's part ---- */
+
+struct log_entry {
+	struct cc_volume *v;
+	cc_chunk_t chunk;
+	cc_entry_t entry;
+};
+
+/* With the slot lock held. */
+static void set_log_entry(void *arg)
+{
+	struct log_entry *e = arg;
+	struct cc_disk *disk = &e->v->disk;
+	int more = cc_chunk_map_set(&disk->map, e->chunk, e->entry);
+
+	WRITE_ONCE(disk->nr_mapped, disk->nr_mapped + more);
+}
+
+int cc_log_map(struct cc_volume *v, u32 index, const struct chunkcache_slot *slot)
+{
+	struct cc_chunk_map *map = &v->disk.map;
+	struct log_entry e = {
+		.v = v,
+		.chunk = cc_chunk(v->first_log + index),
+		.entry = cc_entry(cc_slot(slot->slot), slot->gen, false),
+	};
+	int r;
+
+	lockdep_assert_held(v->disk.cmd);
+	r = cc_chunk_map_grow(map, cc_chunk_nr(e.chunk) + 1);
+	if (r || !slot->gen)
+		return r;
+	r = cc_chunk_map_prepare(map, e.chunk);
+	if (r)
+		return r;
+	return cc_slots_use_log(v->disk.slots, cc_slot(slot->slot), slot->gen, set_log_entry, &e);
+}
+
+static void give_back(struct cc_volume *v, const struct chunkcache_slot *slot)
+{
+	cc_slots_set_log_closed(v->disk.slots, cc_slot(slot->slot));
+	cc_slots_drop_log(v->disk.slots, cc_slot(slot->slot), slot->gen);
+}
+
+/*
+ * Only the work gets a spare, and the log chunk that it will be does not change before it is
+ * there.
+ */
+static void get_spare(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+	struct chunkcache_slot slot;
+	unsigned int noio;
+	u32 index;
+	bool want;
+
+	spin_lock_irq(&v->lock);
+	want = l->state == CHUNKCACHE_VOLUME_RUNNING && !l->spare.gen;
+	index = cc_place_index(l->next) + !!l->room;
+	spin_unlock_irq(&v->lock);
+	/* Else freed() brings us here again. */
+	if (!want || cc_slots_alloc_log(v->disk.slots, &slot))
+		return;
+	noio = memalloc_noio_save();
+	mutex_lock(v->disk.cmd);
+	if (cc_log_map(v, index, &slot)) {
+		give_back(v, &slot);
+	} else {
+		spin_lock_irq(&v->lock);
+		l->spare = slot;
+		spin_unlock_irq(&v->lock);
+	}
+	mutex_unlock(v->disk.cmd);
+	memalloc_noio_restore(noio);
+}
+
+/* FULL -> CLOSED, of what the last cut that is done has behind it. */
+static void close_slots(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+	u32 index, end;
+
+	spin_lock_irq(&v->lock);
+	index = l->closed;
+	end = max(index, cc_place_index(l->cut_done));
+	l->closed = end;
+	spin_unlock_irq(&v->lock);
+	for (; index < end; index++) {
+		cc_entry_t e = cc_chunk_map_get(&v->disk.map, cc_chunk(v->first_log + index));
+
+		cc_slots_set_log_closed(v->disk.slots, cc_entry_slot(e));
+	}
+}
+
+void cc_log_work(struct cc_volume *v)
+{
+	get_spare(v);
+	spin_lock_irq(&v->lock);
+	start_cut(v);
+	spin_unlock_irq(&v->lock);
+	close_slots(v);
+}
+
+void cc_log_finish(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+	struct chunkcache_slot spare;
+
+	spin_lock_irq(&v->lock);
+	if (l->room)
+		close_log(v);
+	l->wish_cut = true;
+	start_cut(v);
+	/* Also without room for a record: nothing is in flight. */
+	l->cut_done = l->next;
+	spare = l->spare;
+	l->spare.gen = 0;
+	if (l->cut_reserved)
+		cc_journal_release(v->journal, 1);
+	l->cut_reserved = false;
+	spin_unlock_irq(&v->lock);
+	close_slots(v);
+	if (spare.gen)
+		give_back(v, &spare);
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The way of a bio of a volume through map() and end_io(); see volume.h. */
+#include "volume.h"
+#include <linux/blkdev.h>
+#include "dev.h"
+#include "target.h"
+
+/*
+ * A poller that stops polling would keep a cut from ending, or an epoch; and see
+ * cc_disk_map_odd().
+ */
+static void make_unpolled(struct bio *bio)
+{
+	if (unlikely(bio->bi_opf & REQ_POLLED)) {
+		bio_clear_polled(bio);
+		bio->bi_opf &= ~REQ_NOWAIT;
+	}
+}
+
+static void cut_to(struct bio *bio, unsigned int sectors)
+{
+	if (bio_sectors(bio) > sectors)
+		dm_accept_partial_bio(bio, sectors);
+}
+
+/* ---- reads ---- */
+
+/*
+ * How many blocks from block on, up to max, can be read together with the first, which has
+ * place.
+ */
+static unsigned int contiguous(const struct cc_volume *v, unsigned long word, unsigned int block,
+			       u64 place, unsigned int max)
+{
+	unsigned int n;
+
+	if (place & CC_PLACE_DATA)
+		max = min(max, v->block_mask + 1 - cc_place_block(place));
+	for (n = 1; n < max; n++) {
+		u64 next = cc_overlay_place(word, block + n);
+
+		if (place & CC_PLACE_DATA ? next != place + (n << CC_PLACE_BLOCK_SHIFT) :
+					    next & CC_PLACE_DATA || !next != !place)
+			break;
+	}
+	return n;
+}
+
+/* A chunk of which something was written. */
+static int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
+{
+	struct cc_disk *disk = &v->disk;
+	unsigned int in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);
+	unsigned int block = in_chunk >> CC_SECTORS_PER_BLOCK_SHIFT;
+	unsigned int in_block = in_chunk & (CC_SECTORS_PER_BLOCK - 1);
+	unsigned int blocks = DIV_ROUND_UP(in_block + bio_sectors(bio), CC_SECTORS_PER_BLOCK);
+	u64 place = cc_overlay_place(word, block);
+	struct cc_volume_bio *vb;
+
+	make_unpolled(bio);
+	if (blocks > 1) {
+		blocks = min(blocks, v->block_mask + 1 - block);
+		blocks = contiguous(v, word, block, place, blocks);
+		cut_to(bio, (blocks << CC_SECTORS_PER_BLOCK_SHIFT) - in_block);
+		/* May be one of several parts, see cc_disk_may_refuse(). */
+		bio->bi_opf &= ~REQ_NOWAIT;
+	}
+	if (!place)
+		return cc_disk_map(disk->ti, bio);
+	if (place & CC_PLACE_DATA) {
+		bio->bi_iter.bi_sector =
+			((sector_t)(v->first_log + cc_place_index(place)) << disk->chunk_shift) +
+			(cc_place_block(place) << CC_SECTORS_PER_BLOCK_SHIFT) + in_block;
+		return cc_disk_map(disk->ti, bio);
+	}
+	vb = cc_volume_bio_init(bio);
+	vb->pb.counter = CHUNKCACHE_STAT_HOLES;
+	zero_fill_bio(bio);
+	bio_endio(bio);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int map_read(struct cc_volume *v, struct bio *bio)
+{
+	unsigned long word = cc_overlay_word(&v->overlay,
+					     cc_disk_chunk(&v->disk, bio->bi_iter.bi_sector));
+
+	if (likely(!word))
+		return cc_disk_map(v->disk.ti, bio);
+	return map_overlaid(v, bio, word);
+}
+
+/*
+ * Not RUNNING.  What is held can't be cut later, and nobody knows yet where the places stop being
+ * contiguous: a block at a time.
+ */
+static noinline int read_blocked(struct cc_volume *v, struct bio *bio)
+{
+	unsigned int in_block = bio->bi_iter.bi_sector & (CC_SECTORS_PER_BLOCK - 1);
+	unsigned long flags;
+
+	make_unpolled(bio);
+	spin_lock_irqsave(&v->lock, flags);
+	if (v->log.state == CHUNKCACHE_VOLUME_NEW) {
+		cut_to(bio, CC_SECTORS_PER_BLOCK - in_block);
+		cc_volume_bio_init(bio);
+		cc_hold_add(v, &v->held, bio);
+		spin_unlock_irqrestore(&v->lock, flags);
+		return DM_MAPIO_SUBMITTED;
+	}
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (READ_ONCE(v->log.state) == CHUNKCACHE_VOLUME_RUNNING)
+		return map_read(v, bio);
+	return DM_MAPIO_KILL;
+}
+
+void cc_volume_read_again(struct cc_volume *v, struct bio *bio)
+{
+	switch (map_read(v, bio)) {
+	case DM_MAPIO_REMAPPED:
+		dm_submit_bio_remap(bio, NULL);
+		break;
+	case DM_MAPIO_KILL:
+		cc_hold_end(bio, BLK_STS_IOERR);
+		break;
+	}
+}
+
+/* ---- writes ---- */
+
+/* It has its place: there it goes. */
+static void aim_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+{
+	struct cc_disk *disk = &v->disk;
+
+	vb->kind = CC_VB_WRITE;
+	vb->fua = bio->bi_opf & REQ_FUA;
+	bio->bi_opf &= ~(REQ_FUA | REQ_NOWAIT);
+	bio->bi_iter.bi_sector = cc_disk_remap(disk, cc_place_block(vb->place) <<
+						     CC_SECTORS_PER_BLOCK_SHIFT, vb->slot);
+	bio_set_dev(bio, disk->bdev);
+}
+
+static bool write_refused(const struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	return v->log.state == CHUNKCACHE_VOLUME_FAILED || v->log.journal_failed;
+}
+
+/* It has no place; true if it may wait for one. */
+static noinline bool write_held(struct cc_volume *v, struct bio *bio)
+{
+	lockdep_assert_held(&v->lock);
+	if (write_refused(v))
+		return false;
+	/* The work places it whole. */
+	cut_to(bio, v->whole_max << CC_SECTORS_PER_BLOCK_SHIFT);
+	cc_volume_bio(bio)->pb.iter = bio->bi_iter;
+	cc_hold_add(v, &v->held, bio);
+	return true;
+}
+
+static u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
+{
+	cc_chunk_t chunk = cc_disk_chunk(&v->disk, sector);
+	u64 *leaf = cc_overlay_leaf_of(cc_overlay_word(&v->overlay, chunk));
+
+	if (unlikely(!leaf))
+		leaf = cc_overlay_make_leaf(&v->overlay, chunk, gfp);
+	if (unlikely(!leaf))
+		return NULL;
+	return leaf + (sector >> CC_SECTORS_PER_BLOCK_SHIFT & v->block_mask);
+}
+
+static int map_write(struct cc_volume *v, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	unsigned int in_chunk = cc_disk_in_chunk(&v->disk, sector);
+	struct cc_volume_bio *vb;
+	unsigned long flags;
+	u32 blocks, taken;
+
+	if (unlikely((in_chunk | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1)))
+		return DM_MAPIO_KILL;
+	make_unpolled(bio);
+	cut_to(bio, v->disk.chunk_mask + 1 - in_chunk);
+	vb = cc_volume_bio_init(bio);
+	vb->block = sector >> CC_SECTORS_PER_BLOCK_SHIFT;
+	vb->entry = leaf_entry(v, sector, GFP_NOWAIT | __GFP_NOWARN);
+	blocks = taken = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
+
+	spin_lock_irqsave(&v->lock, flags);
+	if (unlikely(v->log.blocked || !vb->entry) || !cc_log_take(v, vb, &taken, false)) {
+		bool held = write_held(v, bio);
+
+		spin_unlock_irqrestore(&v->lock, flags);
+		return held ? DM_MAPIO_SUBMITTED : DM_MAPIO_KILL;
+	}
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (unlikely(taken < blocks)) {
+		cut_to(bio, taken << CC_SECTORS_PER_BLOCK_SHIFT);
+		vb->pb.iter = bio->bi_iter;
+	}
+	aim_write(v, bio, vb);
+	return DM_MAPIO_REMAPPED;
+}
+
+/* What of the slot that a write failed in; it stays until it is clean. */
+static void mark_failed_slot(struct cc_volume *v, struct cc_volume_bio *vb)
+{
+	cc_chunk_t chunk = cc_chunk(v->first_log + cc_place_index(vb->place));
+	cc_entry_t e = cc_chunk_map_get(&v->disk.map, chunk);
+
+	cc_slots_failed(v->disk.slots, cc_entry_slot(e), cc_entry_gen(e), vb->error);
+}
+
+bool cc_volume_write_again(struct cc_volume *v, struct bio *bio)
+{
+	struct cc_volume_bio *vb = cc_volume_bio(bio);
+	u32 blocks = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
+	bool taken;
+
+	if (vb->tries)
+		mark_failed_slot(v, vb);
+	if (!vb->entry)
+		vb->entry = leaf_entry(v, bio->bi_iter.bi_sector, GFP_NOIO);
+	if (!vb->entry)
+		return false;
+	spin_lock_irq(&v->lock);
+	taken = !(v->log.blocked & CC_BLOCKED_STATE) && cc_log_take(v, vb, &blocks, true);
+	spin_unlock_irq(&v->lock);
+	if (!taken)
+		return false;
+	aim_write(v, bio, vb);
+	dm_submit_bio_remap(bio, NULL);
+	return true;
+}
+
+static void end_waited(struct cc_journal_wait *w, blk_status_t status)
+{
+	cc_hold_end(container_of(w, struct cc_volume_bio, wait)->bio, status);
+}
+
+/* It ends when all records up to seq are durable, which may be now. */
+static void wait_for_journal(struct cc_volume *v, struct cc_volume_bio *vb, u64 seq)
+{
+	vb->kind = CC_VB_OURS;
+	vb->wait.done = end_waited;
+	cc_journal_wait(v->journal, &vb->wait, seq);
+}
+
+/*
+ * The medium failed.  Its place stays unused, as does what is left of that log chunk; again in
+ * another one.
+ */
+static noinline int end_failed_write(struct cc_volume *v, struct bio *bio, blk_status_t error)
+{
+	struct cc_volume_bio *vb = cc_volume_bio(bio);
+	unsigned long flags;
+	bool again;
+
+	DMERR_LIMIT("%s: write to slot %u of the cache device failed (errno %d)",
+		    v->disk.dev->name, cc_slot_nr(vb->slot), blk_status_to_errno(error));
+	vb->kind = CC_VB_OURS;
+	vb->error = cc_io_error(-blk_status_to_errno(error));
+	bio->bi_iter = vb->pb.iter;
+	if (vb->fua)
+		bio->bi_opf |= REQ_FUA;
+	bio->bi_opf &= ~REQ_FAILFAST_MASK;
+	spin_lock_irqsave(&v->lock, flags);
+	cc_log_abandon(v, vb->place);
+	cc_journal_release(v->journal, 1);
+	cc_log_put(v, vb->parity);
+	again = ++vb->tries < CC_WRITE_TRIES && !write_refused(v);
+	if (again)
+		cc_hold_add(v, &v->held, bio);
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (again)
+		return DM_ENDIO_INCOMPLETE;
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITE_ERRORS, 1);
+	return DM_ENDIO_DONE;
+}
+
+static int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+{
+	u64 place = vb->place, seq;
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&v->lock, flags);
+	for (i = 0; i < vb->blocks; i++)
+		cc_overlay_raise(&vb->entry[i], place + (i << CC_PLACE_BLOCK_SHIFT));
+	cc_log_add(v, CC_JOURNAL_WRITE, vb->block, place, vb->blocks);
+	seq = v->log.seq;
+	cc_log_put(v, vb->parity);
+	spin_unlock_irqrestore(&v->lock, flags);
+
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITES, 1);
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITTEN_SECTORS,
+			    vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
+	if (likely(!vb->fua))
+		return DM_ENDIO_DONE;
+	wait_for_journal(v, vb, seq);
+	return DM_ENDIO_INCOMPLETE;
+}
+
+/* ---- the rest ---- */
+
+static int map_flush(struct cc_volume *v, struct bio *bio)
+{
+	struct cc_volume_bio *vb = cc_volume_bio_init(bio);
+	unsigned long flags;
+	bool refused;
+	u64 seq;
+
+	spin_lock_irqsave(&v->lock, flags);
+	refused = write_refused(v);
+	seq = v->log.seq;
+	spin_unlock_irqrestore(&v->lock, flags);
+	if (refused)
+		return DM_MAPIO_KILL;
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FLUSHES, 1);
+	wait_for_journal(v, vb, seq);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static int map_zeros(struct cc_volume *v, struct bio *bio)
+{
+	unsigned long flags;
+	bool refused;
+
+	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1))
+		return DM_MAPIO_KILL;
+	cc_volume_bio_init(bio);
+	spin_lock_irqsave(&v->lock, flags);
+	refused = write_refused(v);
+	if (!refused)
+		cc_hold_add(v, &v->zeros, bio);
+	spin_unlock_irqrestore(&v->lock, flags);
+	return refused ? DM_MAPIO_KILL : DM_MAPIO_SUBMITTED;
+}
+
+static noinline int map_other(struct cc_volume *v, struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_WRITE:
+	case REQ_OP_FLUSH:
+		return map_flush(v, bio);
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		return map_zeros(v, bio);
+	default:
+		return DM_MAPIO_KILL;
+	}
+}
+
+int cc_volume_map(struct dm_target *ti, struct bio *bio)
+{
+	struct cc_volume *v = ti->private;
+
+	if (bio_op(bio) == REQ_OP_READ) {
+		if (unlikely(READ_ONCE(v->log.state) != CHUNKCACHE_VOLUME_RUNNING))
+			return read_blocked(v, bio);
+		return map_read(v, bio);
+	}
+	if (bio_op(bio) == REQ_OP_WRITE && likely(bio->bi_iter.bi_size))
+		return map_write(v, bio);
+	return map_other(v, bio);
+}
+
+int cc_volume_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	struct cc_volume *v = ti->private;
+	struct cc_volume_bio *vb;
+
+	if (bio_op(bio) == REQ_OP_READ)
+		return cc_disk_end_io(ti, bio, error);
+	vb = cc_volume_bio(bio);
+	if (vb->kind == CC_VB_OURS)
+		return DM_ENDIO_DONE;
+	if (unlikely(*error))
+		return end_failed_write(v, bio, *error);
+	return end_write(v, bio, vb);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One table instance of a volume: a disk that a guest may write.  What it wrote lies in log
+ * chunks, which are chunks of the disk's own chunk map behind those of the base: log chunk index
+ * i is chunk first_log + i.  So its hits, misses and mappings are those of any chunk.
+ *
+ * Places are those of chunkcache/journal.h.  In memory they are index-places: the index of a log
+ * chunk in place of its number.  Log chunks that VOLUME_LOAD brought have the indexes
+ * 0..nr_logs-1 in the order of their numbers; those that are opened here have the ones from
+ * nr_logs on, and their numbers are the term and a count from 0.  So the order is the same, and
+ * bias makes a real place of what was written here.  The higher place wins, in whatever order
+ * writes end.
+ *
+ * States of a volume (enum chunkcache_volume_state), changed by cc_volume_set_state() only:
+ *
+ *   NEW      I/O is held; VOLUME_LOAD fills the overlay
+ *   RUNNING  all of it works
+ *   FAILED   all I/O fails with EIO; what it wrote stays in its slots and in the journal
+ *
+ *   NEW -> RUNNING		VOLUME_START
+ *   NEW, RUNNING -> FAILED	VOLUME_FAIL, the journal failed
+ *
+ * The way of a read (volume-map.c):
+ *
+ *   map()      the chunk's word in the overlay.  0: cc_disk_map() has it, as for a disk.  Else
+ *              the places of its blocks: the bio is cut where they stop being contiguous, its
+ *              sector becomes that of the log chunk, and cc_disk_map() has it; or it is zeros
+ *
+ * The way of a write:
+ *
+ *   map()      cut at the end of its chunk; a leaf of the overlay is ready; with the lock: room
+ *              for a record and a place are taken, it counts as in flight; it goes to the slot
+ *              of the open log chunk.  No pin: a slot that is LOG is never evicted.  A bio that
+ *              is cut short by the end of the log chunk is the rest's way in again
+ *   end_io()   with the lock: each block takes the place if that is higher, one record goes into
+ *              the journal, it is in flight no more.  FUA: then as a flush
+ *   (held)     what can't have all that now waits in held, before it has taken a place, for the
+ *              work, which sends it whole
+ *   (failed)   the place stays unused, as does the rest of that log chunk; the work sends it
+ *              again, to a new place
+ *
+ * A place is taken by a write that is submitted at once and is never given back.  REQ_NOWAIT goes
+ * no further than that: an EAGAIN from below would leave a block of the log chunk unused each
+ * time.
+ *
+ * The way of a flush: cc_journal_wait() for the last record of the volume.  REQ_FUA is not
+ * handed to the device: the page that has the write's record is written with PREFLUSH, which
+ * makes its data durable before it.
+ *
+ * The way of zeros (discard, write-zeroes; volume-zero.c): the work notes the position that the
+ * next data will take, counts them as in flight, walks over the blocks, and at the end adds one
+ * record.
+ *
+ * States of a log chunk:
+ *
+ *   SPARE    its slot is LOG and its chunk is mapped; nothing is in it.  At most one, which the
+ *            work gets
+ *   OPEN     its OPEN record is in the journal; next lies in it, room blocks are left.  At most
+ *            one
+ *   FULL     next lies behind it; writes to it may be in flight
+ *   CLOSED   a cut behind it is done: none is.  SLOT_CLEAN and SLOT_DROP may have its slot
+ *
+ *   SPARE -> OPEN	open_log(), when a write finds no room
+ *   OPEN -> FULL	the last place is taken, the 16th cut or a cut with seal, an error
+ *   FULL -> CLOSED	close_slots()
+ *
+ * A cut: with the lock, P = next is noted and further writes count in the other one of two
+ * counters; when the first is 0, all places below P have ended, and CUT (P) goes into the
+ * journal.  One at a time; a wish that comes meanwhile waits.
+ *
+ * Each write and cut keeps a record for the next cut (cut_reserved): it is writes that wait for
+ * room which need one.
+ *
+ * Locks: cc_volume.lock is irq-safe and nests inside all others but the journal's and the miss
+ * queue's arrival_lock, with which it does not nest.
+ */
+#ifndef CC_VOLUME_H
+#define CC_VOLUME_H
+
+#include <linux/uuid.h>
+#include <chunkcache/journal.h>
+#include <chunkcache/volume.h>
+#include "overlay.h"
+#include "pool.h"
+
+#define CC_SECTORS_PER_BLOCK_SHIFT	(CC_BLOCK_SHIFT - SECTOR_SHIFT)
+#define CC_SECTORS_PER_BLOCK		(1u << CC_SECTORS_PER_BLOCK_SHIFT)
+
+/* Tries of a write whose medium fails, each in another log chunk. */
+#define CC_WRITE_TRIES	3
+
+enum cc_volume_bio_kind {
+	CC_VB_OURS,		/* ends with the status that we give it */
+	CC_VB_WRITE,		/* was sent to its place */
+};
+
+/* Per-bio data.  kind is set of all but reads, which have pb only. */
+struct cc_volume_bio {
+	struct cc_journal_wait wait;
+	struct bio *bio;		/* that this belongs to, while it waits for the journal */
+	u64 *entry;			/* of its first block in the leaf */
+	u64 place;			/* index-place of its first block */
+	u64 block;
+	u32 blocks;
+	cc_slot_t slot;
+	u8 kind;			/* enum cc_volume_bio_kind */
+	u8 parity;			/* the counter that it is in */
+	u8 tries;			/* that failed */
+	u8 error;			/* enum cc_io_error of the last of them */
+	bool fua;
+	struct cc_bio pb;		/* last: dm_per_bio_data() finds it by its own size */
+};
+
+static_assert(offsetofend(struct cc_volume_bio, pb) == sizeof(struct cc_volume_bio));
+
+/* Why map() may not take a place. */
+#define CC_BLOCKED_STATE	1	/* not RUNNING */
+#define CC_BLOCKED_HELD		2	/* others wait: behind them */
+
+/* What goes over to the next table of the same volume.  cc_volume.lock covers all of it. */
+struct cc_volume_log {
+	u32 blocked;			/* CC_BLOCKED_* */
+	u32 room;			/* blocks left in the open log chunk; 0: none is open */
+	u64 next;			/* index-place, without DATA, that the next write takes */
+	cc_slot_t slot;			/* of the open log chunk */
+	u32 parity;			/* which inflight new writes count in */
+	u32 inflight[2];
+	bool cutting;			/* waits for inflight[!parity] */
+	bool cut_reserved;		/* a record of the journal is kept for the next cut */
+	bool wish_cut, wish_seal;
+	u8 nr_cuts;			/* in the open log chunk */
+	u64 cut;			/* of the last cut, done or under way */
+	u64 cut_done;			/* of the last that is in the journal */
+	u64 zeroed;			/* position of the last zeros; 0: none */
+	u64 bias;			/* of a real place over an index-place */
+	u64 seq;			/* of the last record */
+	struct chunkcache_slot spare;	/* gen 0: none */
+	u32 closed;			/* log chunks with lower indexes are CLOSED */
+
+	u32 state;			/* enum chunkcache_volume_state; also read without */
+	u32 volume;			/* handle in the journal; 0: not started */
+	u32 term;
+	/* Of those that were loaded; change under cmd. */
+	u32 nr_logs;
+	u32 nr_cleaner;			/* the first of them */
+	u64 last_log;			/* number of the last, as in a place */
+	bool journal_failed;
+};
+
+struct cc_volume {
+	struct cc_disk disk;		/* first: ti->private is both */
+	struct cc_overlay overlay;
+	struct cc_journal *journal;
+	u64 first_log;			/* chunk */
+	unsigned int block_mask;	/* blocks per chunk - 1 */
+	unsigned int blocks_shift;	/* log2 of blocks per chunk */
+	unsigned int whole_max;		/* blocks of a write that the work has to place whole */
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct cc_volume_log log;
+	struct bio_list held;		/* NEW: all; else writes, in the order they came */
+	struct bio_list zeros;		/* for the work */
+	u32 nr_held;			/* in both */
+	bool starved;			/* they wait for room, and the helper was told */
+	bool requeueing;		/* from presuspend to its undo or postsuspend */
+	bool retired;			/* another table took over, or dtr: no work is queued */
+	u64 suspend_deadline;		/* ns; 0: none */
+
+	struct work_struct work;
+	struct delayed_work tick;	/* of the deadline */
+	struct cc_pool_waiter waiter;
+	uuid_t uuid;
+};
+
+static inline struct cc_volume_bio *cc_volume_bio(struct bio *bio)
+{
+	return container_of(cc_bio(bio), struct cc_volume_bio, pb);
+}
+
+/* All but reads.  Core gives bi_private clean to each target, see cc_bio_init(). */
+static inline struct cc_volume_bio *cc_volume_bio_init(struct bio *bio)
+{
+	struct cc_volume_bio *vb = dm_per_bio_data(bio, sizeof(*vb));
+
+	bio->bi_private = &vb->pb;
+	vb->pb.iter = bio->bi_iter;
+	vb->pb.epoch = NULL;
+	vb->kind = CC_VB_OURS;
+	vb->tries = 0;
+	vb->bio = bio;
+	return vb;
+}
+
+static inline u32 cc_place_index(u64 place)
+{
+	return place >> CC_PLACE_LOG_SHIFT;
+}
+
+static inline unsigned int cc_place_block(u64 place)
+{
+	return place >> CC_PLACE_BLOCK_SHIFT & CC_PLACE_BLOCK_MASK;
+}
+
+/* The first place of the log chunk with this index. */
+static inline u64 cc_place_of_log(u32 index)
+{
+	return CC_PLACE_GUEST | (u64)index << CC_PLACE_LOG_SHIFT;
+}
+
+/* ---- volume.c ---- */
+
+/* The one place that changes the state; held I/O follows.  Caller holds pool->cmd. */
+void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason);
+/* ctr: lists and works. */
+void cc_volume_init(struct cc_volume *v);
+/* It is told of room, or no longer; then its work has ended and none is queued. */
+void cc_volume_enlist(struct cc_volume *v);
+void cc_volume_retire(struct cc_volume *v);
+/* Take what the announced instance has, as cc_disk_take_over().  preresume; -ENOMEM, -EINVAL. */
+int cc_volume_take_over(struct cc_volume *v);
+
+/* ---- volume-map.c ---- */
+
+int cc_volume_map(struct dm_target *ti, struct bio *bio);
+int cc_volume_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+/* By the work: a read that was held, and is not larger than a block. */
+void cc_volume_read_again(struct cc_volume *v, struct bio *bio);
+/* By the work: a write that was held.  False: it can't have a place now. */
+bool cc_volume_write_again(struct cc_volume *v, struct bio *bio);
+
+/* ---- volume-log.c; cc_volume.lock is held if not said otherwise ---- */
+
+/*
+ * A place for *blocks blocks, or fewer if not whole, and room for a record.  False: not now.
+ */
+bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole);
+/* What took a place has ended; its record was added, if there was one to add. */
+void cc_log_put(struct cc_volume *v, unsigned int parity);
+/* Room for the record of zeros, and for the cut behind it. */
+bool cc_log_reserve(struct cc_volume *v);
+/* Append, with the volume's handle; uses a reservation.  place is an index-place. */
+void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count);
+/* No more places in the log chunk that place lies in. */
+void cc_log_abandon(struct cc_volume *v, u64 place);
+/* As VOLUME_CUT says. */
+void cc_log_wish_cut(struct cc_volume *v, bool seal);
+/*
+ * Log chunk index exists, and is in slot if that has a generation; else it is a miss.  pool->cmd
+ * is held, not the lock.  -ENOMEM, -ESTALE.
+ */
+int cc_log_map(struct cc_volume *v, u32 index, const struct chunkcache_slot *slot);
+/* By the work, without the lock: a spare, the cut that is wished for, slots that are closed. */
+void cc_log_work(struct cc_volume *v);
+/* dtr, without the lock: nothing is in flight, and nobody will write.  All of it is closed. */
+void cc_log_finish(struct cc_volume *v);
+
+/* ---- volume-hold.c ---- */
+
+/* A bio that waits for the work; its kind is CC_VB_OURS.  Lock held; any context. */
+void cc_hold_add(struct cc_volume *v, struct bio_list *list, struct bio *bio);
+/* Lock held: queue the work. */
+void cc_hold_kick(struct cc_volume *v);
+/* End a bio that is ours.  No lock. */
+void cc_hold_end(struct bio *bio, blk_status_t status);
+void cc_hold_presuspend(struct cc_volume *v);
+void cc_hold_end_suspend(struct cc_volume *v);
+void cc_hold_work(struct work_struct *work);
+void cc_hold_tick(struct work_struct *work);
+
+/* ---- volume-zero.c ---- */
+
+/*
+ * Blocks of one chunk have place and those behind it, or are all zeros since place, if that is
+ * higher.  False: no memory.  Process context, no lock.
+ */
+bool cc_volume_set_blocks(struct cc_volume *v, u64 block, unsigned int n, u64 place);
+/* By the work: zeros for all of a discard or write-zeroes.  False: no room for the record now. */
+bool cc_zero_walk(struct cc_volume *v, struct bio *bio);
+
+#endif

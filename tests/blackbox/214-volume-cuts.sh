@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# On a device whose writes take a second: a cut is told only when all writes before it have ended, and not held up by
+# those behind it; a flush and FUA end when the journal has it; a log chunk that takes writes is not clean for
+# anybody, one with 16 cuts or a seal takes no more.
+# catches: a cut that does not wait, a flush that ends with its data, a slot that is given away while it is written.
+# vm: -s 2 -n 128M
+. "${0%/*}/lib.sh"
+
+one_write() { must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek="$1" oflag=direct 2>/dev/null; }
+
+load_module
+dd if=/dev/urandom of=$WORK/data bs=64K count=1 2>/dev/null
+slow_sectors=$(device_sectors "$NVME")
+slow_device
+format 64K "" 24
+pool_up
+volume_up v 8192
+volume_start v 8192
+one_write 0
+
+note "a write under way, a cut, a write behind it"
+slow_down 0 1000
+export WORK
+nl <<'END'
+pool /dev/mapper/cache0
+attach
+disks
+misses 1
+misses 1
+misses 1
+sh dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=1 oflag=direct 2>/dev/null &
+sleep 200
+cut v
+sh dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=2 oflag=direct 2>/dev/null &
+expect ETIMEDOUT bell 500
+bell 5000
+misses 1
+sleep 2500
+slots
+END
+
+note "flush and FUA take the journal's write, too"
+start=$(now_ms)
+must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=3 oflag=direct conv=fsync 2>/dev/null
+at_least "ms for a write and a flush" $(($(now_ms) - start)) 1900
+start=$(now_ms)
+must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=4 oflag=direct,dsync 2>/dev/null
+at_least "ms for a write with FUA" $(($(now_ms) - start)) 1900
+slow_down 0 0
+
+note "open is not clean; a seal closes, without a write behind it, too"
+equal "dirty slots: one open, one spare" "$(slots_log)" 2
+volume_commit v
+equal "dirty slots" "$(slots_log)" 2
+nl -q -c "pool /dev/mapper/cache0; attach; disks; cut v seal; sleep 300; cut v seal; sleep 300; detach"
+volume_commit v
+equal "dirty slots" "$(slots_log)" 1
+one_write 5
+must_become 5 eval '[ "$(slots_log)" = 2 ]'
+
+note "15 cuts leave it open, the 16th closes"
+n=1
+while [ $n -le 15 ]; do
+	nl -q -c "pool /dev/mapper/cache0; attach; disks; cut v; sleep 100; detach"
+	one_write $((5 + n))
+	n=$((n + 1))
+done
+volume_commit v
+equal "dirty slots" "$(slots_log)" 1
+must cmp -n 4096 /dev/mapper/v $WORK/data
+equal "errors" "$(volume_word v 7)" 0
+must dmsetup remove v
+finish
