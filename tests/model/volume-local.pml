@@ -593,11 +593,7 @@ inline RECOVER()
 	/* the store's state, then the journal over it */
 	for (x : 0 .. (NB - 1)) { rm[x] = smap[x] }
 	z = m_;
-#ifdef AW_FILTER
-	REPLAY(k_, nrec, 0);
-#else
 	REPLAY(k_, nrec, scm);
-#endif
 	for (x : 0 .. (NB - 1)) { live[x] = rm[x]; rm[x] = 0; part[x] = 0 }
 	kcm = scm; comd = z; tdur = k_;
 	LOAD(live);
