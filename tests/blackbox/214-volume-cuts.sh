@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # On a device whose writes take a second: a cut is told only when all writes before it have ended, and not held up by
-# those behind it; a flush and FUA end when the journal has it; a log chunk that takes writes is not clean for
+# those behind it; a flush ends when the journal has it; a log chunk that takes writes is not clean for
 # anybody, one with 16 cuts or a seal takes no more.
 # catches: a cut that does not wait, a flush that ends with its data, a slot that is given away while it is written.
 # vm: -s 2 -n 128M
@@ -41,13 +41,10 @@ sleep 2500
 slots
 END
 
-note "flush and FUA take the journal's write, too"
+note "a flush takes the journal's write, too"
 start=$(now_ms)
 must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=3 oflag=direct conv=fsync 2>/dev/null
 at_least "ms for a write and a flush" $(($(now_ms) - start)) 1900
-start=$(now_ms)
-must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=4 oflag=direct,dsync 2>/dev/null
-at_least "ms for a write with FUA" $(($(now_ms) - start)) 1900
 slow_down 0 0
 
 note "open is not clean; a seal closes, without a write behind it, too"

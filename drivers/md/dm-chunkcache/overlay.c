@@ -25,7 +25,7 @@ static void free_overlay_page(struct cc_overlay_page *page)
 
 	for (i = 0; i < CC_OVERLAY_PAGE_WORDS; i++)
 		kfree(cc_overlay_leaf_of(page->word[i]));
-	free_page((unsigned long)page);
+	kfree(page);
 }
 
 void cc_overlay_exit(struct cc_overlay *o)
@@ -58,13 +58,14 @@ static unsigned long *word_of(struct cc_overlay *o, cc_chunk_t chunk, gfp_t gfp)
 	struct cc_overlay_page *page = READ_ONCE(*p), *new;
 
 	if (!page) {
-		new = (void *)get_zeroed_page(gfp);
+		/* Of the slab: kmemleak does not look for leaves in others. */
+		new = kzalloc(sizeof(*new), gfp);
 		if (!new)
 			return NULL;
 		/* A reader that sees the page sees its zeros: cc_overlay_word(). */
 		page = cmpxchg_release(p, NULL, new);
 		if (page)
-			free_page((unsigned long)new);
+			kfree(new);
 		else
 			page = new;
 	}
