@@ -235,6 +235,13 @@ static void take_all_generations(struct cc_recovery *r, struct log_slots *held, 
 		take_generations(r, cc_list_entry(node, struct cc_journal_volume, node), held, resumed);
 }
 
+/* No device of this instance has a handle yet. */
+static void nothing_runs(struct cc_journal_state *s)
+{
+	cc_list_each(node, &s->volumes)
+		cc_list_entry(node, struct cc_journal_volume, node)->runs = false;
+}
+
 /* ---- the two ways ---- */
 
 /* Above all that was ever written; the first page names the last one that counts. */
@@ -265,10 +272,11 @@ int cc_recovery_run(struct cc_recovery *r)
 		error = ask_log_slots(r, &held);
 	if (!error)
 		error = claim_all(r, &held);
-	if (!error)
+	if (!error) {
 		take_all_generations(r, &held, false);
-	if (!error)
+		nothing_runs(r->state);
 		error = resume_journal(r, &found);
+	}
 	free_log_slots(&held);
 	return error;
 }

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "pool/pooldev.h"
+#include "pool/worker.h"
 #include "tap.h"
 #include "volume/journal-follow.h"
 #include "volume/place.h"
@@ -32,6 +32,46 @@ int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offse
 {
 	memcpy(buf, area + offset, len);
 	return 0;
+}
+
+/* ---- the thread beside the loop: a job is done when it is reaped ---- */
+
+struct cc_worker {
+	struct cc_job *job;
+};
+
+static struct cc_worker worker;
+
+int cc_worker_open(struct cc_worker **ret_worker)
+{
+	worker.job = NULL;
+	*ret_worker = &worker;
+	return 0;
+}
+
+void cc_worker_close(struct cc_worker *w)
+{
+}
+
+void cc_worker_submit(struct cc_worker *w, struct cc_job *job)
+{
+	w->job = job;
+}
+
+int cc_worker_fd(const struct cc_worker *w)
+{
+	return -1;
+}
+
+void cc_worker_reap(struct cc_worker *w)
+{
+	struct cc_job *job = w->job;
+
+	w->job = NULL;
+	if (!job)
+		return;
+	job->run(job);
+	job->done(job);
 }
 
 /* ---- the kernel: journal ---- */
@@ -207,9 +247,8 @@ static void follow(void)
 	int error;
 
 	cc_journal_follow_wake(f);
-	for (unsigned int i = 0; i < 200; i++) {
+	for (unsigned int i = 0; i < 10; i++) {
 		cc_journal_follow_step(f, cc_now_ns(), &error);
-		usleep(200);
 		cc_journal_follow_reap(f);
 	}
 }
@@ -452,8 +491,32 @@ static void test_trim(void)
 	follow();
 	ok(k.tail == 1 && log_of(1, 0)->committed, "trim: and while its slot is not clean");
 	cc_journal_volume_cleaned(volume(1), cc_place_log_key(log_place(0, 0)));
+	volume(1)->runs = false;
 	follow();
 	ok(k.tail == 13, "trim: up to the last page then (%llu)", (unsigned long long)k.tail);
+	kill_helper();
+}
+
+static void test_name_pins(void)
+{
+	new_pool();
+	start_helper();
+	put_volume(1);
+	end_page();
+	put_volume(2);
+	put_open(2, 0, 5);
+	end_page();
+	put_write(2, 0, 0);
+	put(CC_JOURNAL_COMMITTED, 2, 0, 0, log_place(1, 0) & ~(uint64_t)CC_PLACE_DATA);
+	end_page();
+	follow();
+	volume(2)->runs = false;
+	cc_journal_volume_cleaned(volume(2), cc_place_log_key(log_place(0, 0)));
+	follow();
+	ok(k.tail == 1, "trim: a name stays while a device has its handle");
+	volume(1)->runs = false;
+	follow();
+	ok(k.tail == 3, "trim: and no longer (%llu)", (unsigned long long)k.tail);
 	kill_helper();
 }
 
@@ -468,7 +531,6 @@ static void test_anew(void)
 	put_write(2, 0, 0);
 	end_page();
 	follow();
-	volume(1)->runs = volume(2)->runs = true;
 	for (unsigned int i = 0; i < POSITIONS / 2 + 2; i++) {
 		put_write(1, 0, 0);
 		end_page();
@@ -509,6 +571,7 @@ int main(void)
 	test_restart();
 	test_following();
 	test_trim();
+	test_name_pins();
 	test_anew();
 	return tap_done();
 }

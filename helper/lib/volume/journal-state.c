@@ -109,6 +109,7 @@ static int bind_name(struct cc_journal_state *s, const struct cc_journal_head *h
 	h->page = head->number;
 	v->handle = r->volume;
 	v->named = head->number;
+	v->runs = true;
 	if (r->count > v->term)
 		v->term = r->count;
 	return 0;

@@ -44,7 +44,8 @@ struct cc_journal_volume {
 	uint8_t uuid[16];
 	uint16_t handle;		/* the last one that it had */
 	uint32_t term;			/* the highest */
-	bool runs;			/* a device has the handle: its name stays.  The owner of the state sets it */
+	bool runs;			/* since a VOLUME record: a device may have the handle, so its name stays.
+					 * The owner of the state clears it when none has */
 	uint64_t named;			/* page of its newest VOLUME record */
 	uint64_t committed;		/* all places of the guest below are in the store */
 	uint64_t cut;			/* all below have ended: the highest CUT; 0: none */
