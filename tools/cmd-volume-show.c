@@ -85,7 +85,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void print_volume_line(const char *name, const struct cc_volume_state *s)
+static void print_volume_row(const char *name, const struct cc_volume_state *s)
 {
 	char size[CTL_SIZE_TEXT], time[CTL_TIME_TEXT];
 
@@ -110,7 +110,7 @@ static int list_one(struct ctl_store *store, const char *name, json_t *array)
 	else if (array)
 		json_array_append_new(array, describe_volume(name, &state));
 	else
-		print_volume_line(name, &state);
+		print_volume_row(name, &state);
 	cc_volume_state_free(&state);
 	return r;
 }

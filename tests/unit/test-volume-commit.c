@@ -205,7 +205,8 @@ static size_t cut_of(uint64_t upto)
 static struct cc_volume_dirty dirty_of_guest(void)
 {
 	return (struct cc_volume_dirty){
-		.records = g.records, .nr_records = g.nr_records, .cuts = g.cuts, .nr_cuts = g.nr_cuts, .read = read_slots,
+		.records = g.records, .nr_records = g.nr_records,
+		.cuts = g.cuts, .nr_cuts = g.nr_cuts, .read = read_slots,
 	};
 }
 

@@ -500,7 +500,8 @@ static void test_race(void)
 	init_log(&b, &s, pool_a, &seen);
 	cc_volume_log_read(&a, err, sizeof(err));
 	cc_volume_log_read(&b, err, sizeof(err));
-	ok(!cc_volume_log_take(&a, err, sizeof(err)) && cc_volume_log_take(&b, err, sizeof(err)) == -EAGAIN && !b.own_term,
+	ok(!cc_volume_log_take(&a, err, sizeof(err)) &&
+	   cc_volume_log_take(&b, err, sizeof(err)) == -EAGAIN && !b.own_term,
 	   "a copy does not take the other's OPEN for its own");
 	lie_free(&s);
 }
@@ -678,7 +679,8 @@ static void check_truth(void *arg, const struct lie_object *unused)
 		if (counts && n > 1 && c.type == CC_COMMIT_DATA) {
 			if (memcmp(c.owner, last.owner, 16))
 				w.broken = "a commit of another owner counts";
-			if (c.nr_pieces && c.pieces[0].place > last.upto + CC_PLACE_DATA && last.upto >> 45 == c.upto >> 45)
+			if (c.nr_pieces && c.pieces[0].place > last.upto + CC_PLACE_DATA &&
+			    last.upto >> 45 == c.upto >> 45)
 				w.broken = "a log chunk was left out";
 		}
 		if (counts)

@@ -218,7 +218,7 @@ int cc_log_map(struct cc_volume *v, u32 index, const struct chunkcache_slot *slo
 	return cc_slots_use_log(v->disk.slots, cc_slot(slot->slot), slot->gen, set_log_entry, &e);
 }
 
-static void give_back(struct cc_volume *v, const struct chunkcache_slot *slot)
+static void give_slot_back(struct cc_volume *v, const struct chunkcache_slot *slot)
 {
 	cc_slots_set_log_closed(v->disk.slots, cc_slot(slot->slot));
 	cc_slots_drop_log(v->disk.slots, cc_slot(slot->slot), slot->gen);
@@ -246,7 +246,7 @@ static void get_spare(struct cc_volume *v)
 	noio = memalloc_noio_save();
 	mutex_lock(v->disk.cmd);
 	if (cc_log_map(v, index, &slot)) {
-		give_back(v, &slot);
+		give_slot_back(v, &slot);
 	} else {
 		spin_lock_irq(&v->lock);
 		l->spare = slot;
@@ -303,5 +303,5 @@ void cc_log_finish(struct cc_volume *v)
 	spin_unlock_irq(&v->lock);
 	close_slots(v);
 	if (spare.gen)
-		give_back(v, &spare);
+		give_slot_back(v, &spare);
 }
