@@ -19,8 +19,8 @@
  *
  * slots_offset is a multiple of 1 MiB and of the slot size.  Offsets and sizes are
  * multiples of 4096.  Nothing but the superblocks has to survive in a pool without a journal: the
- * rest is a cache of what is in the store and is checked by SHA-256 before it is believed.  A journal
- * and the slots that it names have what guests wrote and no store has yet.
+ * rest is a cache of what is in the store and is checked by SHA-256 before it is believed.  A
+ * journal and the slots that it names have what guests wrote and no store has yet.
  *
  * Areas and slots hold what tenants chose, and must not lie where anybody looks for the
  * signature of a file system, RAID or the like: see CC_HEAD_SIZE and CC_TAIL_SIZE.  Slots

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * The journal of a pool, version 1: what makes the writes of volumes durable at a flush.  An area of the
- * pool device (chunkcache/format.h), written by the kernel and read by the helper, at work and after a
- * crash by the same code.  All integers are little-endian.
+ * The journal of a pool, version 1: what makes the writes of volumes durable at a flush.  An area
+ * of the pool device (chunkcache/format.h), written by the kernel and read by the helper, at work
+ * and after a crash by the same code.  All integers are little-endian.
  *
  * A ring of positions of 8192 bytes, each with two places of 4096: page number n lies at position
- * n % (journal_size / 8192), version v of it in place v % 2.  A page that is not full is written again as
- * the next version, into the other place, so that a torn write never harms what was durable.  Pages are
- * written one at a time, each with PREFLUSH and FUA.
+ * n % (journal_size / 8192), version v of it in place v % 2.  A page that is not full is written
+ * again as the next version, into the other place, so that a torn write never harms what was
+ * durable.  Pages are written one at a time, each with PREFLUSH and FUA.
  *
- * The pages that count are found from the newest: the one with the highest number of all places that hold
- * a valid page of this pool, of its two versions the higher.  From there prev leads back to the page with
- * the number tail of the newest one.  A page that could not be written is left out of that chain, and so is
- * what an earlier life of the pool wrote behind the last page that counted then.
+ * The pages that count are found from the newest: the one with the highest number of all places
+ * that hold a valid page of this pool, of its two versions the higher.  From there prev leads back
+ * to the page with the number tail of the newest one.  A page that could not be written is left
+ * out of that chain, and so is what an earlier life of the pool wrote behind the last page that
+ * counted then.
  */
 #ifndef _CHUNKCACHE_JOURNAL_H
 #define _CHUNKCACHE_JOURNAL_H
@@ -31,8 +32,8 @@
 #define CC_BLOCK_SIZE		(1u << CC_BLOCK_SHIFT)
 
 /*
- * A place: where the bytes of a block of a volume lie, and how that compares with others: the higher one
- * was taken later and wins.  0: the base has the block.
+ * A place: where the bytes of a block of a volume lie, and how that compares with others: the
+ * higher one was taken later and wins.  0: the base has the block.
  *
  *	63	CC_PLACE_GUEST	of a guest's write; clear: of the cleaner, below all of these
  *	62..13	number of the log chunk: term (18 bits), count in it (32 bits)
@@ -49,15 +50,16 @@
 #define CC_LOG_TERM_MAX		((1u << 18) - 1)
 
 enum cc_journal_type {
-	CC_JOURNAL_VOLUME = 1,	/* volume: from here on the handle of block, place: the UUID, first half
-				 * first, as bytes; count: the term */
-	CC_JOURNAL_OPEN,	/* place: the first of a log chunk; block: its slot, count: the slot's
-				 * generation in the instance of the page */
+	CC_JOURNAL_VOLUME = 1,	/* volume: from here on the handle of block, place: the UUID,
+				 * first half first, as bytes; count: the term */
+	CC_JOURNAL_OPEN,	/* place: the first of a log chunk; block: its slot, count: the
+				 * slot's generation in the instance of the page */
 	CC_JOURNAL_WRITE,	/* count blocks from block on lie at place and behind it */
 	CC_JOURNAL_ZERO,	/* count blocks from block on are zeros since place */
 	CC_JOURNAL_RELOCATE,	/* WRITE by the cleaner, of blocks that lay at arg and behind it */
-	CC_JOURNAL_CUT,		/* all writes with places below place have ended and are in the journal.  A
-				 * log chunk with a lower number than place's takes no more */
+	CC_JOURNAL_CUT,		/* all writes with places below place have ended and are in the
+				 * journal.  A log chunk with a lower number than place's takes no
+				 * more */
 	CC_JOURNAL_COMMITTED,	/* all below place is in the store */
 	CC_JOURNAL_FORGET,	/* the volume has nothing here any more */
 };

@@ -56,7 +56,7 @@ struct cc_commit_header {
 	__le64	number;
 	__le64	size;			/* of the volume, bytes, a multiple of CC_BLOCK_SIZE */
 	__le64	time;			/* seconds since 1970, for people */
-	__le64	upto;			/* a cut: all the guest's places below are in
+	__le64	cut;			/* a cut: all the guest's places below are in
 					 * the store */
 	__le64	data_offset;		/* multiple of 8 */
 	__le32	type;			/* enum cc_commit_type */
@@ -114,7 +114,7 @@ struct cc_map_header {
 	__le32	chunk_shift;
 	__u8	volume[16];
 	__le64	number;			/* of the last object that it has */
-	__le64	upto;
+	__le64	cut;
 	__le64	nr_pieces;
 	__le64	nr_extents;
 };

@@ -281,9 +281,9 @@ static const struct hostile {
 	{ "a size below its records", FIELD(size), 8 * 4096, "block and count" },
 	{ "chunk_shift 15", FIELD(chunk_shift), 15, "chunk_shift" },
 	{ "chunk_shift 64", FIELD(chunk_shift), 64, "chunk_shift" },
-	{ "upto with DATA", FIELD(upto), CC_PLACE_GUEST | 1, "upto" },
-	{ "upto below its pieces", FIELD(upto), CC_PLACE_GUEST | 1ULL << 46, "upto" },
-	{ "upto of the cleaner", FIELD(upto), 8, "upto" },
+	{ "cut with DATA", FIELD(cut), CC_PLACE_GUEST | 1, "cut" },
+	{ "cut below its pieces", FIELD(cut), CC_PLACE_GUEST | 1ULL << 46, "cut" },
+	{ "cut of the cleaner", FIELD(cut), 8, "cut" },
 	{ "more pieces", FIELD(nr_pieces), 3, "data_offset" },
 	{ "2^32 - 1 pieces", FIELD(nr_pieces), UINT32_MAX, "data_offset" },
 	{ "fewer records", FIELD(nr_records), 2, "data_offset" },
@@ -501,7 +501,7 @@ static void test_race(void)
 	cc_volume_log_read(&a, err, sizeof(err));
 	cc_volume_log_read(&b, err, sizeof(err));
 	ok(!cc_volume_log_take(&a, err, sizeof(err)) &&
-	   cc_volume_log_take(&b, err, sizeof(err)) == -EAGAIN && !b.own_term,
+		   cc_volume_log_take(&b, err, sizeof(err)) == -EAGAIN && !b.own_term,
 	   "a copy does not take the other's OPEN for its own");
 	lie_free(&s);
 }

@@ -78,8 +78,8 @@ struct cc_journal_wait {
 struct cc_journal {
 	spinlock_t lock;		/* irq-safe; all below, up to the page in flight */
 	u32 state;			/* enum chunkcache_journal_state; also read without */
-	struct list_head queue;		/* of struct cc_journal_buf: pages that are not durable and
-					 * full; the last one takes records */
+	/* Of struct cc_journal_buf: pages that are not durable and full; the last takes records. */
+	struct list_head queue;
 	struct list_head spare;
 	unsigned int nr_queue, nr_spare;
 	unsigned int reserved;		/* records */

@@ -67,6 +67,7 @@ static u32 sort_out(struct cc_disk *disk, struct bio_list *bios, u64 before,
 }
 
 static void expire_backlog(struct cc_disk *disk, u64 before, struct bio_list *late)
+	__must_hold(&disk->missq.lock)
 {
 	struct bio_list stay = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;
@@ -84,6 +85,7 @@ static void expire_backlog(struct cc_disk *disk, u64 before, struct bio_list *la
 
 static void expire_miss(struct cc_disk *disk, struct cc_miss *m, u64 before,
 			struct bio_list *late)
+	__must_hold(&disk->missq.lock)
 {
 	struct bio_list bios = BIO_EMPTY_LIST, stay = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;

@@ -45,8 +45,8 @@ struct cc_pool_waiter {
 struct cc_pool {
 	struct cc_slots slots;
 	struct cc_journal journal;
-	struct cc_geometry geo;		/* nr_slots, slots_end, dirty_max change under cmd, the
-					 * rest never */
+	/* nr_slots, slots_end, dirty_max change under cmd, the rest never. */
+	struct cc_geometry geo;
 	dev_t cache_devt;
 	dev_t devt;			/* of the pool's dm device */
 	char name[DM_NAME_LEN];		/* of the pool's dm device */

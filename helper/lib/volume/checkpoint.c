@@ -39,7 +39,7 @@ int cc_checkpoint_encode(const struct cc_checkpoint *p, void **ret_object, size_
 		return -ENOMEM;
 	*h = (struct cc_map_header){
 		.magic = CC_MAP_MAGIC, .version = htole32(MAP_VERSION), .chunk_shift = htole32(p->chunk_shift),
-		.number = htole64(p->number), .upto = htole64(p->upto), .nr_pieces = htole64(p->pieces.nr),
+		.number = htole64(p->number), .cut = htole64(p->upto), .nr_pieces = htole64(p->pieces.nr),
 		.nr_extents = htole64(p->nr_extents),
 	};
 	memcpy(h->volume, p->volume, sizeof(h->volume));
@@ -134,7 +134,7 @@ static const char *take_map(const uint8_t *object, size_t size, uint64_t blocks,
 	memcpy(p->volume, h.volume, sizeof(p->volume));
 	p->chunk_shift = le32toh(h.chunk_shift);
 	p->number = le64toh(h.number);
-	p->upto = le64toh(h.upto);
+	p->upto = le64toh(h.cut);
 	nr_pieces = le64toh(h.nr_pieces);
 	nr_extents = le64toh(h.nr_extents);
 	if (p->chunk_shift < CC_CHUNK_SHIFT_MIN || p->chunk_shift > CC_CHUNK_SHIFT_MAX)

@@ -99,7 +99,7 @@ static void encode_header(const struct cc_commit *c, uint64_t data_offset, struc
 	*h = (struct cc_commit_header){
 		.magic = CC_COMMIT_MAGIC, .version = htole32(CC_COMMIT_VERSION),
 		.number = htole64(c->number), .size = htole64(c->size), .time = htole64(c->time),
-		.upto = htole64(c->upto), .data_offset = htole64(data_offset), .type = htole32(c->type),
+		.cut = htole64(c->upto), .data_offset = htole64(data_offset), .type = htole32(c->type),
 		.term = htole32(c->term), .chunk_shift = htole32(c->chunk_shift),
 		.nr_pieces = htole32(c->nr_pieces), .nr_records = htole32(c->nr_records),
 		.map_number = htole64(c->map_number), .map_term = htole32(c->map_term),
@@ -184,7 +184,7 @@ static const char *check_commit_header(const struct cc_commit *c, uint64_t data_
 	if ((c->nonce != 0) != (c->type == CC_COMMIT_OPEN))
 		return "nonce";
 	if (c->upto & CC_PLACE_DATA || (c->upto && !(c->upto & CC_PLACE_GUEST)))
-		return "upto";
+		return "cut";
 	if (!map_ok(c))
 		return "map";
 	if (!host_ok(c->host))
@@ -204,7 +204,7 @@ static void take_commit_header(const struct cc_commit_header *h, struct cc_commi
 	*c = (struct cc_commit){
 		.type = le32toh(h->type), .term = le32toh(h->term), .chunk_shift = le32toh(h->chunk_shift),
 		.number = le64toh(h->number), .size = le64toh(h->size), .time = le64toh(h->time),
-		.upto = le64toh(h->upto), .map_number = le64toh(h->map_number), .map_term = le32toh(h->map_term),
+		.upto = le64toh(h->cut), .map_number = le64toh(h->map_number), .map_term = le32toh(h->map_term),
 		.nonce = le64toh(h->nonce),
 		.nr_pieces = le32toh(h->nr_pieces), .nr_records = le32toh(h->nr_records),
 	};
@@ -264,7 +264,7 @@ static const char *decode_pieces(struct cc_commit *c, const struct cc_commit_pie
 		if (wrong)
 			return wrong;
 		if ((p->place & CC_PLACE_GUEST) && place_behind(p->place, p->count) > (c->upto | CC_PLACE_DATA))
-			return "upto, which is below a piece";
+			return "cut, which is below a piece";
 		if (!p->pack_term && (p->offset < data_offset || p->offset > size ||
 				      (uint64_t)p->count * CC_BLOCK_SIZE > size - p->offset))
 			return "offset of a piece";
@@ -391,7 +391,7 @@ int cc_commit_decode(const void *object, size_t have, uint64_t size, struct cc_c
 	}
 	memcpy(&h, object, sizeof(h));
 	if (le32toh(h.version) != CC_COMMIT_VERSION) {
-		snprintf(err, errlen, "version: expected %u, not %u", CC_COMMIT_VERSION, le32toh(h.version));
+		snprintf(err, errlen, "version: expected %d, not %u", CC_COMMIT_VERSION, le32toh(h.version));
 		return -EINVAL;
 	}
 	take_commit_header(&h, &c);

@@ -22,7 +22,7 @@ void cc_volume_log_init(struct cc_volume_log *l, struct cc_store *s, const uint8
 	memcpy(l->volume, volume, sizeof(l->volume));
 	memcpy(l->self, self, sizeof(l->self));
 	/* Names of hosts are ASCII; what isn't would be refused by who reads it. */
-	for (size_t i = 0; host[i] && i < CC_VOLUME_HOST_MAX; i++)
+	for (size_t i = 0; i < CC_VOLUME_HOST_MAX && host[i]; i++)
 		l->host[i] = host[i] < ' ' || host[i] > '~' ? '?' : host[i];
 }
 
@@ -69,9 +69,13 @@ static int get_head(struct cc_volume_log *l, const char *name, void **ret_head, 
 	want = r ? 0 : cc_commit_head_size(head, have);
 	if (want > have && want <= *ret_size) {
 		whole = realloc(head, want);
-		head = whole ? whole : head;
-		r = whole ? of_result(cc_store_get_range(l->store, name, have, head + have, want - have, &more,
-							 ret_size, err, errlen)) : -ENOMEM;
+		if (!whole) {
+			free(head);
+			return -ENOMEM;
+		}
+		head = whole;
+		r = of_result(cc_store_get_range(l->store, name, have, head + have, want - have, &more,
+						 ret_size, err, errlen));
 	}
 	if (r) {
 		free(head);
@@ -129,9 +133,9 @@ static const char *breaks_rule(const struct cc_commit *last, const struct cc_com
 	if (c->type == CC_COMMIT_RESIZE ? c->size < last->size : c->size != last->size)
 		return "size";
 	if (c->type == CC_COMMIT_DATA ? c->upto < last->upto : c->upto != last->upto)
-		return "upto";
+		return "cut";
 	if (cc_log_term(cc_place_number(c->upto)) > c->term)
-		return "upto";
+		return "cut";
 	for (uint32_t i = 0; i < c->nr_pieces; i++)
 		if (c->pieces[i].place & CC_PLACE_GUEST && c->pieces[i].place < last->upto)
 			return "place of a piece, which is in the store already,";

@@ -80,8 +80,8 @@
  *                                        misses and mappings of log chunk index i have number
  *                                        FIRST_LOG + i
  *        CHUNKCACHE_A_NR_LOGS      u32   log chunks that VOLUME_LOAD brought; those that the kernel
- *                                        opens in TERM have the indexes from there on, in the order of
- *                                        their numbers, which count from 0
+ *                                        opens in TERM have the indexes from there on, in the
+ *                                        order of their numbers, which count from 0
  *        CHUNKCACHE_A_DURABLE_STORE flag a flush waits for COMMITTED
  *
  * DISK_STATE: the manifest of a disk is loaded, or refused and why.
@@ -175,8 +175,8 @@
  *        CHUNKCACHE_A_JOURNAL_TAIL  u64
  *        CHUNKCACHE_A_DIRTY_MAX     u64   slots that may be LOG
  *
- * JOURNAL_RESUME: recovery has read the journal and claimed its slots: RECOVERING -> RUNNING.  Only then
- *   slots are handed out and evicted.
+ * JOURNAL_RESUME: recovery has read the journal and claimed its slots: RECOVERING -> RUNNING.  Only
+ *   then slots are handed out and evicted.
  *   in:  SESSION
  *        CHUNKCACHE_A_JOURNAL_HEAD  u64   number of the next page to be written: above all
  *                                         that were seen, valid or not counted
@@ -184,14 +184,14 @@
  *        CHUNKCACHE_A_JOURNAL_TAIL  u64   the oldest that counts, or HEAD
  *   errno: EBUSY it is not RECOVERING; ERANGE not TAIL <= PREV < HEAD, or more pages than positions
  *
- * JOURNAL_ADD: append records of the helper's and write them; what was added counts when it is read in
- *   the journal.  COMMITTED wakes flushes of a volume with DURABLE_STORE.
+ * JOURNAL_ADD: append records of the helper's and write them; what was added counts when it is read
+ *   in the journal.  COMMITTED wakes flushes of a volume with DURABLE_STORE.
  *   in:  SESSION
  *        CHUNKCACHE_A_RECORDS  array of struct chunkcache_record, 1..CHUNKCACHE_RECORD_BATCH_MAX
  *   errno: EBUSY it is not RUNNING; ENOSPC the ring is full; EINVAL type or reserved field
  *
- * JOURNAL_TRIM: pages below TAIL are needed no more.  Their positions are used again when a page that
- *   says so is durable.
+ * JOURNAL_TRIM: pages below TAIL are needed no more.  Their positions are used again when a page
+ *   that says so is durable.
  *   in:  SESSION, JOURNAL_TAIL
  *   errno: ERANGE below the present one or above the page that takes records
  *
@@ -211,25 +211,28 @@
  * VOLUME_LOAD: what the volume's blocks are, before VOLUME_START; any number of messages.
  *   in:  SESSION, DISK
  *        CHUNKCACHE_A_LOGS     (optional) array of struct chunkcache_log, at most
- *                              CHUNKCACHE_EXTENT_BATCH_MAX: the log chunks with the next indexes, in
- *                              ascending order of their numbers, guest's behind the cleaner's
+ *                              CHUNKCACHE_EXTENT_BATCH_MAX: the log chunks with the next indexes,
+ *                              in ascending order of their numbers, guest's behind the cleaner's
  *        CHUNKCACHE_A_EXTENTS  (optional) array of struct chunkcache_extent, likewise
- *   errno: ENOENT no such volume; EBUSY it was started; ERANGE block, place or slot; ESTALE a slot's
- *          generation; EINVAL order, reserved fields.  What came before the bad record stays
+ *   errno: ENOENT no such volume; EBUSY it was started; ERANGE block, place or slot; ESTALE a
+ *          slot's generation; EINVAL order, reserved fields.  What came before the bad record
+ *          stays
  *
- * VOLUME_START: the volume is owned and loaded: NEW -> RUNNING; appends its VOLUME record.  Held I/O goes on.
+ * VOLUME_START: the volume is owned and loaded: NEW -> RUNNING; appends its VOLUME record.  Held
+ *   I/O goes on.
  *   in:  SESSION, DISK, CHUNKCACHE_A_VOLUME 1..65535, not used by another, CHUNKCACHE_A_TERM 1..
  *        CC_LOG_TERM_MAX, above that of each log chunk loaded
  *   errno: ENOENT; EBUSY it was started, or the journal is not RUNNING; EEXIST the handle; ERANGE
  *
- * VOLUME_CUT: put a cut into the journal, unless nothing was written since the last.  Answers at once;
- *   CHUNKCACHE_PENDING_JOURNAL rings when it is durable.  A log chunk with 16 cuts in it is closed.
+ * VOLUME_CUT: put a cut into the journal, unless nothing was written since the last.  Answers at
+ *   once; CHUNKCACHE_PENDING_JOURNAL rings when it is durable.  A log chunk with 16 cuts in it is
+ *   closed.
  *   in:  SESSION, DISK
  *        CHUNKCACHE_A_SEAL  flag (optional) also close the open log chunk
  *   errno: ENOENT; EBUSY it is not RUNNING
  *
- * VOLUME_FAIL: the volume is somebody else's now, or can't be had: all I/O fails from here on with EIO.  Its
- *   slots stay LOG.
+ * VOLUME_FAIL: the volume is somebody else's now, or can't be had: all I/O fails from here on with
+ *   EIO.  Its slots stay LOG.
  *   in:  SESSION, DISK, REASON as in DISK_STATE
  *   errno: ENOENT
  *
@@ -357,8 +360,8 @@ enum chunkcache_pending {
 	CHUNKCACHE_PENDING_DISK	= 1 << 1,	/* a disk came or went: DISK_GET */
 	CHUNKCACHE_PENDING_SLOT	= 1 << 2,	/* a demand SLOT_ALLOC can be served again */
 	CHUNKCACHE_PENDING_HINT	= 1 << 3,	/* a marked chunk was read: MISS_GET has it */
-	CHUNKCACHE_PENDING_JOURNAL = 1 << 4,	/* a cut or what JOURNAL_ADD brought is durable, or writes
-						 * wait for room: read the journal */
+	CHUNKCACHE_PENDING_JOURNAL = 1 << 4,	/* a cut or what JOURNAL_ADD brought is durable,
+						 * or writes wait for room: read the journal */
 };
 
 enum chunkcache_disk_state {
@@ -477,7 +480,10 @@ struct chunkcache_log {
 	__u32	gen;
 };
 
-/* Blocks of a volume.  place: as in chunkcache/journal.h, with the log chunk's index for its number. */
+/*
+ * Blocks of a volume.  place: as in chunkcache/journal.h, with the log chunk's index for its
+ * number.
+ */
 struct chunkcache_extent {
 	__u64	block;
 	__u64	place;
