@@ -126,7 +126,8 @@ static int list_volumes(struct ctl_store *store, bool json)
 		ctl_err("%s", l.failed ? "out of memory" : err);
 		code = CTL_FAILED;
 	}
-	qsort(l.names, l.nr, sizeof(*l.names), compare_names);
+	if (l.nr)
+		qsort(l.names, l.nr, sizeof(*l.names), compare_names);
 	if (!json && l.nr && !code)
 		printf("%-24s %10s  %-20s %5s  %8s  %s\n", "NAME", "SIZE", "OPEN ON", "TERM", "COMMIT", "OF");
 	for (size_t i = 0; i < l.nr; i++) {

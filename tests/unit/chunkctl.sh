@@ -111,7 +111,7 @@ refuse 1 "small: 4 slots of 1048576 bytes are too few for a journal" format smal
 # ---- journal ----
 truncate -s 256M full
 run 0 "a pool for volumes" format full --uuid 01234567-89ab-cdef-0123-456789abcdef
-page() { "$BUILD/cc-page" full "$@"; }
+page() { "${ctl%/*}/cc-page" full "$@"; }
 run 0 "an empty journal" journal full
 check "that is said" grep -q 'journal is empty' out
 page 1 1 0 1 volume:1:17:3:18 open:1:5:1:3.0.0 write:1:100:8:3.0.0 write:1:200:2:3.0.8

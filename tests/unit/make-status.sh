@@ -4,7 +4,7 @@
 # Who runs `make TARGET` learns by its exit status whether that passed: each target of `make help` and of
 # the README, in a copy of the tree, once as it should be and once for each way to fail.  Recipes and the scripts
 # that they run are the real ones; what is slow at their ends (compiler, VMs, measurements, single
-# checks) are stubs that end with the status they are told.  Of demo, check-install, and check-s3 only
+# checks) are stubs that end with the status they are told.  Of demo, check-install, check-model and check-s3 only
 # the recipe is real.
 
 set -u
@@ -33,6 +33,7 @@ targets=(
 	"check-debug|VM_STATUS=1 SELFTEST_STATUS=1"
 	"check-kcsan|VM_STATUS=1 SELFTEST_STATUS=1"
 	"check-mutants|SETUP_STATUS=1 JUDGE_STATUS=1"
+	"check-model|SETUP_STATUS=1 PART_STATUS=1"
 	"check-s3|SETUP_STATUS=1 PART_STATUS=1"
 	"check-install|SETUP_STATUS=1 PART_STATUS=1"
 	"lint|SETUP_STATUS=1 LINT_STATUS=1"
@@ -109,7 +110,7 @@ stub_ends() {
 	stub "$tree/tests/vm/detect/run" "exit \${SELFTEST_STATUS:-0}"
 	stub "$tree/tests/bench/report" "exit \${REPORT_STATUS:-0}"
 	stub "$tree/tests/bench/compare-policies" "exit \${POLICY_STATUS:-0}"
-	for f in demo install s3; do
+	for f in demo install model s3; do
 		stub "$tree/tests/$f/run" "exit \${PART_STATUS:-0}"
 	done
 	before "$tree/tests/lint/run" 'wanted=()' 'checks() { echo stub; }' \
