@@ -298,7 +298,7 @@ refuse 3 "bad: images/bad: expected one line" verify bad --store "$store"
 run 3 "a list with a damaged name" images --store "$store"
 check "shows the good ones" grep -q "^z " out
 manifest=s/manifests/${digest#sha256:}
-printf 'X' | dd of="$manifest" bs=1 seek=40 conv=notrunc status=none
+printf XXXXXXXX | dd of="$manifest" bs=1 seek=40 conv=notrunc status=none
 refuse 3 "d: manifests/" verify d --store "$store"
 rm "$manifest"
 refuse 3 "d: .*manifests/" verify d --store "$store"

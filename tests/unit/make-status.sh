@@ -80,7 +80,7 @@ copy_tree() {
 	cp -a Makefile Kbuild LICENSE README.md Documentation drivers helper include tests tools "$tree"
 	# few of each: one end is like the other
 	find "$tree/tests/unit" -type f ! -name test-policy.c -delete
-	find "$tree/tests/tools" -maxdepth 1 -name '*.c' ! -name 'cc-[hikmqr]*' -delete
+	find "$tree/tests/tools" -maxdepth 1 -name '*.c' ! -name 'cc-[hikmqr]*' ! -name cc-page.c ! -name cc-volcheck.c -delete
 	stub "$tree/tests/unit/stub.sh" "exit \${UNIT_STATUS:-0}"
 	find "$tree/tests/mutants" -name '*.patch' ! -name '0[12]-*' -delete
 	find "$tree/tests/blackbox" -name '[0-9]*.sh' -delete
