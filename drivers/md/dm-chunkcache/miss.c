@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bios that are no hits, from arrival to a miss, and those that leave by the work.  See miss.h. */
 #include "miss.h"
+#include <linux/device-mapper.h>
+#include "dev.h"
 #include "miss-deadline.h"
 #include "miss-state.h"
 
@@ -115,7 +117,7 @@ static enum verdict judge_bio(struct cc_disk *disk, struct bio *bio, bool *ret_n
 		return V_REQUEUE;
 	if (now_mapped(disk, bio, chunk, &v))
 		return v;
-	if (q->refused)
+	if (q->refused || pb->retry == CC_RETRY_LOST)
 		return V_FAIL;
 	m = cc_miss_find(q, chunk);
 	if (!m) {
@@ -204,11 +206,22 @@ static void serve_released(struct cc_disk *disk, struct bio_list *released)
 }
 
 /* Its slot failed: what of it, before the bio looks at the map again. */
-static void drop_failed(struct cc_disk *disk, const struct cc_bio *pb)
+static void drop_failed(struct cc_disk *disk, struct cc_bio *pb)
 {
-	if (pb->retry == CC_RETRY_DROP || pb->retry == CC_RETRY_BAD)
-		cc_slots_failed(disk->slots, cc_entry_slot(pb->entry), cc_entry_gen(pb->entry),
+	cc_slot_t slot = cc_entry_slot(pb->entry);
+	u32 gen = cc_entry_gen(pb->entry);
+
+	if (pb->retry == CC_RETRY_NOT)
+		return;
+	if (pb->retry != CC_RETRY_KEEP)
+		cc_slots_failed(disk->slots, slot, gen,
 				pb->retry == CC_RETRY_BAD ? CC_IO_MEDIUM : CC_IO_DOUBT);
+	/* A chunk that came from elsewhere would take the place of what no store has. */
+	if (cc_slots_is_log(disk->slots, slot, gen)) {
+		DMERR_LIMIT("%s: no store has what slot %u holds: the read fails", disk->dev->name,
+			    cc_slot_nr(slot));
+		pb->retry = CC_RETRY_LOST;
+	}
 }
 
 /* Judge all that came; true if any is held now. */

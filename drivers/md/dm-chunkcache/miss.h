@@ -89,12 +89,13 @@ static inline struct cc_bio *cc_bio(struct bio *bio)
 	return bio->bi_private;
 }
 
-/* Of a bio that failed on the cache device: it wants MISS_DATA, and its slot... */
+/* Of a bio that failed on the cache device: it wants MISS_DATA (not LOST), and its slot... */
 enum cc_retry {
 	CC_RETRY_NOT,		/* did not fail */
 	CC_RETRY_KEEP,		/* is kept: CC_IO_PATH */
 	CC_RETRY_DROP,		/* is dropped: CC_IO_DOUBT */
 	CC_RETRY_BAD,		/* is dropped and quarantined: CC_IO_MEDIUM */
+	CC_RETRY_LOST,		/* is LOG: there is nowhere else to get it from */
 };
 
 /* Chunks to be got without a bio.  A full one drops the rest: a REQ_NOWAIT reader comes again. */

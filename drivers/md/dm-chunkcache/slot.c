@@ -535,6 +535,16 @@ int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
 	return r;
 }
 
+bool cc_slots_is_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
+{
+	bool log;
+
+	spin_lock(&s->lock);
+	log = is_log(s, slot, gen);
+	spin_unlock(&s->lock);
+	return log;
+}
+
 int cc_slots_use_log(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
 		     void *arg)
 {

@@ -92,6 +92,8 @@ int cc_slots_claim(struct cc_slots *s, struct chunkcache_slot *slots, u32 n);
 int cc_slots_clean(struct cc_slots *s, cc_slot_t slot, u32 gen, u64 key);
 /* LOG -> DYING.  Errors as above. */
 int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen);
+/* Is it LOG, with this generation?  Process context. */
+bool cc_slots_is_log(struct cc_slots *s, cc_slot_t slot, u32 gen);
 /* As cc_slots_use(), of a slot that is LOG or VALID. */
 int cc_slots_use_log(struct cc_slots *s, cc_slot_t slot, u32 gen, void (*use)(void *arg),
 		     void *arg);
