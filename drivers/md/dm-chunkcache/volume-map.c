@@ -109,7 +109,7 @@ static noinline int read_blocked(struct cc_volume *v, struct bio *bio)
 		return DM_MAPIO_SUBMITTED;
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
-	if (READ_ONCE(v->log.state) == CHUNKCACHE_VOLUME_RUNNING)
+	if (cc_volume_state(v) == CHUNKCACHE_VOLUME_RUNNING)
 		return map_read(v, bio);
 	return DM_MAPIO_KILL;
 }
@@ -359,7 +359,7 @@ int cc_volume_map(struct dm_target *ti, struct bio *bio)
 	struct cc_volume *v = ti->private;
 
 	if (bio_op(bio) == REQ_OP_READ) {
-		if (unlikely(READ_ONCE(v->log.state) != CHUNKCACHE_VOLUME_RUNNING))
+		if (unlikely(cc_volume_state(v) != CHUNKCACHE_VOLUME_RUNNING))
 			return read_blocked(v, bio);
 		return map_read(v, bio);
 	}

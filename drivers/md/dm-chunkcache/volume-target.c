@@ -183,7 +183,7 @@ static unsigned int emit_volume_info(struct cc_volume *v, char *result, unsigned
 
 	sz = cc_disk_emit_info(&v->disk, result, maxlen);
 	cc_stats_read(v->disk.stats, n);
-	DMEMIT(" %s %u %u %llu %llu %llu %llu %u %llu", states[READ_ONCE(v->log.state)],
+	DMEMIT(" %s %u %u %llu %llu %llu %llu %u %llu", states[cc_volume_state(v)],
 	       READ_ONCE(v->log.volume), READ_ONCE(v->log.term), n[CHUNKCACHE_STAT_WRITES],
 	       n[CHUNKCACHE_STAT_FLUSHES], n[CHUNKCACHE_STAT_DISCARDED_SECTORS],
 	       n[CHUNKCACHE_STAT_WRITE_ERRORS], READ_ONCE(v->nr_held),

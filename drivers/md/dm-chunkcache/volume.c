@@ -11,7 +11,8 @@ void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason)
 
 	lockdep_assert_held(disk->cmd);
 	spin_lock_irq(&v->lock);
-	WRITE_ONCE(v->log.state, state);
+	/* Who sees RUNNING sees what was loaded: cc_volume_state(). */
+	smp_store_release(&v->log.state, state);
 	if (state == CHUNKCACHE_VOLUME_RUNNING)
 		v->log.blocked &= ~CC_BLOCKED_STATE;
 	else

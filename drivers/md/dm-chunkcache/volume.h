@@ -191,6 +191,12 @@ static inline struct cc_volume_bio *cc_volume_bio_init(struct bio *bio)
 	return vb;
 }
 
+/* RUNNING: and with it all that was loaded. */
+static inline u32 cc_volume_state(const struct cc_volume *v)
+{
+	return smp_load_acquire(&v->log.state);
+}
+
 static inline u32 cc_place_index(u64 place)
 {
 	return place >> CC_PLACE_LOG_SHIFT;
