@@ -25,6 +25,8 @@ state $disk loaded
 expect EBUSY cut $disk
 expect ERANGE start $disk 65536 1
 expect ERANGE start $disk 1 262144
+expect ERANGE start $disk 0 1
+expect ERANGE start $disk 1 0
 hole $disk 0 64
 start $disk 1 1
 expect EBUSY start $disk 1 2

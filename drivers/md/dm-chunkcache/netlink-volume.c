@@ -124,16 +124,35 @@ int cc_do_volume_load(struct cc_cmd *c)
 
 /* ---- the others ---- */
 
-static bool handle_taken(struct cc_pool *pool, u32 volume)
+/* How many have been started; is one of them volume? */
+static u32 count_started(struct cc_pool *pool, u32 volume, bool *ret_taken)
 {
 	struct cc_disk *disk;
 	unsigned long id;
+	u32 n = 0;
 
 	lockdep_assert_held(&pool->cmd);
-	xa_for_each(&pool->disks, id, disk)
-		if (disk->volume && disk->volume->log.volume == volume)
-			return true;
-	return false;
+	*ret_taken = false;
+	xa_for_each(&pool->disks, id, disk) {
+		u32 handle = disk->volume ? disk->volume->log.volume : 0;
+
+		n += !!handle;
+		*ret_taken |= handle == volume;
+	}
+	return n;
+}
+
+/* With fewer some volumes would keep others from ever writing: an open log chunk and a spare each. */
+static int may_start(struct cc_cmd *c, u32 volume)
+{
+	bool taken;
+	u32 n = count_started(c->pool, volume, &taken);
+
+	if (taken)
+		return cc_cmd_fail(c->info, -EEXIST, "VOLUME is another's handle");
+	if (2 * (n + 1) > c->pool->geo.dirty_max)
+		return cc_cmd_fail(c->info, -ENOSPC, "dirty_max is too small: 2 slots for each volume");
+	return 0;
 }
 
 static u32 term_of(u64 log)
@@ -174,12 +193,13 @@ int cc_do_volume_start(struct cc_cmd *c)
 		return -EINVAL;
 	volume = nla_get_u32(a[CHUNKCACHE_A_VOLUME]);
 	term = nla_get_u32(a[CHUNKCACHE_A_TERM]);
-	if (volume > U16_MAX || term > CC_LOG_TERM_MAX)
+	if (!volume || volume > U16_MAX || !term || term > CC_LOG_TERM_MAX)
 		return cc_cmd_fail(c->info, -ERANGE, "VOLUME or TERM is out of range");
 	if (v->log.nr_logs && term <= term_of(v->log.last_log))
 		return cc_cmd_fail(c->info, -ERANGE, "TERM is not above that of the log chunks");
-	if (handle_taken(c->pool, volume))
-		return cc_cmd_fail(c->info, -EEXIST, "VOLUME is another's handle");
+	r = may_start(c, volume);
+	if (r)
+		return r;
 	if (!cc_journal_reserve_vital(v->journal, 1))
 		return cc_cmd_fail(c->info, -EBUSY, "the journal is full or not running");
 	start_volume(v, volume, term);

@@ -222,7 +222,8 @@
  *   I/O goes on.
  *   in:  SESSION, DISK, CHUNKCACHE_A_VOLUME 1..65535, not used by another, CHUNKCACHE_A_TERM 1..
  *        CC_LOG_TERM_MAX, above that of each log chunk loaded
- *   errno: ENOENT; EBUSY it was started, or the journal is not RUNNING; EEXIST the handle; ERANGE
+ *   errno: ENOENT; EBUSY it was started, or the journal is not RUNNING; EEXIST the handle; ERANGE;
+ *          ENOSPC DIRTY_MAX is less than 2 slots for each volume
  *
  * VOLUME_CUT: put a cut into the journal, unless nothing was written since the last.  Answers at
  *   once; CHUNKCACHE_PENDING_JOURNAL rings when it is durable.  A log chunk with 16 cuts in it is
