@@ -126,7 +126,10 @@ static bool serve_list(struct cc_volume *v, struct bio_list *list,
 	}
 }
 
-/* Writes wait for room: what was written so far is to be committed. */
+/*
+ * Writes wait for room: what was written so far is to be committed.  Closed, as an open log chunk
+ * keeps its OPEN record and with it the tail of the journal.
+ */
 static void ask_for_room(struct cc_volume *v)
 {
 	bool ask;
@@ -135,7 +138,7 @@ static void ask_for_room(struct cc_volume *v)
 	ask = v->log.state == CHUNKCACHE_VOLUME_RUNNING && !v->starved;
 	if (ask) {
 		v->starved = true;
-		cc_log_wish_cut(v, false);
+		cc_log_wish_cut(v, true);
 	}
 	spin_unlock_irq(&v->lock);
 	if (ask)
@@ -167,6 +170,8 @@ void cc_hold_tick(struct work_struct *work)
 	struct cc_volume *v = container_of(to_delayed_work(work), struct cc_volume, tick);
 
 	spin_lock_irq(&v->lock);
+	/* Ask again: others may have filled what the answer made room in. */
+	v->starved = false;
 	cc_hold_kick(v);
 	spin_unlock_irq(&v->lock);
 }
