@@ -40,6 +40,7 @@ start=$(now_ms)
 must timeout 20 dmsetup suspend --noflush v
 at_most "ms for a suspend without flush" $(($(now_ms) - start)) 5000
 equal "held while suspended" "$(volume_held v)" 0
+must_fail dmsetup reload v --table "$(volume_table 4096)"
 must dmsetup reload v --table "$(volume_table 16384)"
 must dmsetup resume v
 equal "state after the reload" "$(volume_state v)" running

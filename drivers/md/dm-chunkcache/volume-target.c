@@ -44,6 +44,11 @@ static int volume_setup(struct cc_volume *v, struct dm_target *ti)
 		ti->error = "Pool has no journal (chunkctl format --upgrade)";
 		return -EOPNOTSUPP;
 	}
+	/* At resume it would be too late: the table that has what was written is lost then. */
+	if (!cc_volume_may_follow(v)) {
+		ti->error = "A volume can't become shorter";
+		return -EINVAL;
+	}
 	v->blocks_shift = disk->chunk_shift - CC_SECTORS_PER_BLOCK_SHIFT;
 	v->block_mask = (1u << v->blocks_shift) - 1;
 	v->whole_max = max((v->block_mask + 1) / WHOLE_FRACTION, 1u);

@@ -80,7 +80,7 @@ static bool same_volume(const struct cc_volume *a, const struct cc_volume *b)
 }
 
 /* The announced instance of the same volume, or NULL.  No message finds it any more. */
-static struct cc_volume *take_from_list(struct cc_volume *v)
+static struct cc_volume *announced_before(struct cc_volume *v)
 {
 	struct cc_disk *old = v->disk.dev->disk;
 
@@ -89,6 +89,18 @@ static struct cc_volume *take_from_list(struct cc_volume *v)
 	    !same_volume(old->volume, v))
 		return NULL;
 	return old->volume;
+}
+
+bool cc_volume_may_follow(struct cc_volume *v)
+{
+	const struct cc_volume *old;
+	bool may;
+
+	mutex_lock(v->disk.cmd);
+	old = announced_before(v);
+	may = !old || old->disk.ti->len <= v->disk.ti->len;
+	mutex_unlock(v->disk.cmd);
+	return may;
 }
 
 /* The chunk map: base first, log chunks behind it, wherever that is in each. */
@@ -126,7 +138,7 @@ int cc_volume_take_over(struct cc_volume *v)
 	int r = 0;
 
 	mutex_lock(disk->cmd);
-	old = take_from_list(v);
+	old = announced_before(v);
 	if (old && old->disk.ti->len > disk->ti->len) {
 		DMERR("%s: a volume can't become shorter", disk->dev->name);
 		r = -EINVAL;

@@ -17,8 +17,10 @@
  *   RUNNING  all of it works
  *   FAILED   all I/O fails with EIO; what it wrote stays in its slots and in the journal
  *
+ * A journal that failed changes no state: writes, flushes and zeros fail with EIO, reads go on.
+ *
  *   NEW -> RUNNING		VOLUME_START
- *   NEW, RUNNING -> FAILED	VOLUME_FAIL, the journal failed
+ *   NEW, RUNNING -> FAILED	VOLUME_FAIL
  *
  * The way of a read (volume-map.c):
  *
@@ -222,6 +224,8 @@ void cc_volume_init(struct cc_volume *v);
 /* It is told of room, or no longer; then its work has ended and none is queued. */
 void cc_volume_enlist(struct cc_volume *v);
 void cc_volume_retire(struct cc_volume *v);
+/* ctr: false if it is shorter than the announced instance of the same volume.  A hint. */
+bool cc_volume_may_follow(struct cc_volume *v);
 /* Take what the announced instance has, as cc_disk_take_over().  preresume; -ENOMEM, -EINVAL. */
 int cc_volume_take_over(struct cc_volume *v);
 
