@@ -42,6 +42,9 @@ sleep 300
 journal
 slots
 END
-dmsetup status v
-cc-journal "$cache_device"
+note "$(dmsetup status v)"
+must dmsetup remove v
+equal "dirty slots: 24 full ones and the one that was open" "$(slots_log)" 25
+must cc-journal "$cache_device" >$WORK/ring
+note "$(head -n 1 $WORK/ring)"
 finish

@@ -10,11 +10,20 @@
 
 one_write() { must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek="$1" oflag=direct 2>/dev/null; }
 
+# Types of the records in the journal's first page, of the version with more of them: 3 a write, 6 a cut
+journal_types() {
+	for place in 2 3; do
+		dd if="$cache_device" bs=4K skip=$((journal_at + place)) count=1 iflag=direct 2>/dev/null |
+			od -An -v -t u1 -w32 -j 96 | awk '$1 { printf "%s ", $1 } END { print "" }'
+	done | sort | tail -n 1
+}
+
 load_module
 dd if=/dev/urandom of=$WORK/data bs=64K count=1 2>/dev/null
 slow_sectors=$(device_sectors "$NVME")
 slow_device
 format 64K "" 24
+journal_at=$(($(od -An -t u8 -j 104 -N 8 "$cache_device") / 4096))
 pool_up
 volume_up v 8192
 volume_start v 8192
@@ -40,6 +49,16 @@ misses 1
 sleep 2500
 slots
 END
+
+equal "records" "$(journal_types)" "1 2 3 3 6 3 "
+
+note "zeros over a write under way are later than it"
+must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=40 oflag=direct 2>/dev/null &
+written=$!
+sleep 0.3
+must blkdiscard -o 163840 -l 4096 /dev/mapper/v
+wait $written
+equal "bytes that are not zero" "$(dd if=/dev/mapper/v bs=4K skip=40 count=1 iflag=direct 2>/dev/null | tr -d '\000' | wc -c)" 0
 
 note "a flush takes the journal's write, too"
 start=$(now_ms)
