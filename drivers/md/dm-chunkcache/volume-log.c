@@ -239,6 +239,8 @@ static void get_spare(struct cc_volume *v)
 	spin_lock_irq(&v->lock);
 	want = l->state == CHUNKCACHE_VOLUME_RUNNING && !l->spare.gen;
 	index = cc_place_index(l->next) + !!l->room;
+	/* The last index: behind it they would start over. */
+	want &= index != U32_MAX;
 	spin_unlock_irq(&v->lock);
 	/* Else freed() brings us here again. */
 	if (!want || cc_slots_alloc_log(v->disk.slots, &slot))
