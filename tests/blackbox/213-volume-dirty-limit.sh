@@ -20,6 +20,25 @@ format 64K "" 8
 pool_up
 volume_up v 8192
 volume_start v 8192
+
+note "two slots for each volume, or it does not start"
+for n in 2 3 4 5; do
+	volume_up v$n 8192
+done
+nl -q <<'END'
+pool /dev/mapper/cache0
+attach
+disks
+start v2 2 1
+start v3 3 1
+start v4 4 1
+expect ENOSPC start v5 5 1
+detach
+END
+for n in 2 3 4 5; do
+	must dmsetup remove v$n
+done
+
 dd if=/dev/urandom of=$WORK/data bs=64K count=48 2>/dev/null
 writes_on
 must_become 10 held

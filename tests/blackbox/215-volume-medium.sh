@@ -8,7 +8,7 @@
 . "${0%/*}/lib.sh"
 
 one_write() { dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 skip="$1" seek="$1" oflag=direct conv=fsync 2>/dev/null; }
-is_there() { must cmp -n 4096 -i $(($1 * 4096)) /dev/mapper/v $WORK/data; }
+is_there() { must cmp -n 4096 /dev/mapper/v $WORK/data $(($1 * 4096)) $(($1 * 4096)); }
 all_well() { must exchange under --table "0 $under_sectors linear $NVME 0"; }
 
 # bad_slots FIRST COUNT
