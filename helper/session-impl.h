@@ -11,6 +11,7 @@
 
 #include "session.h"
 #include "volume/journal-follow.h"
+#include "volume/volumes.h"
 #include "clock.h"
 #include "ratelimit.h"
 
@@ -40,6 +41,7 @@ struct cc_session {
 	struct cc_disks *disks;
 	struct cc_fills *fills;
 	struct cc_journal_follow *follow;
+	struct cc_volumes *volumes;
 	struct cc_watch bell_watch;
 	struct cc_watch ring_watch;
 	struct cc_watch fetch_watch;

@@ -65,6 +65,7 @@ void cc_session_close_parts(struct cc_session *s)
 	unwatch(s, &s->fetch_watch);
 	unwatch(s, &s->disks_watch);
 	unwatch(s, &s->follow_watch);
+	cc_volumes_close(s->volumes);
 	cc_journal_follow_close(s->follow);
 	cc_fills_close(s->fills);
 	cc_disks_close(s->disks);
@@ -76,6 +77,7 @@ void cc_session_close_parts(struct cc_session *s)
 	cc_pooldev_close(s->pooldev);
 	cc_channel_close(s->channel);
 	s->follow = NULL;
+	s->volumes = NULL;
 	s->fills = NULL;
 	s->disks = NULL;
 	s->writer = NULL;
@@ -139,6 +141,21 @@ static unsigned int prefetch_max(const struct cc_session *s)
 	return max ? (unsigned int)max : 1;
 }
 
+static void on_volume_miss(void *arg, const struct chunkcache_miss *m)
+{
+	cc_volumes_take_miss(((struct cc_session *)arg)->volumes, m);
+}
+
+static int open_volumes(struct cc_session *s)
+{
+	struct cc_volumes_config c = {
+		.channel = s->channel, .follow = s->follow, .pooldev = s->pooldev, .sources = s->sources,
+		.disks = s->disks, .loop = s->loop,
+	};
+
+	return cc_volumes_open(&c, &s->volumes);
+}
+
 static int open_fills(struct cc_session *s, uint32_t slot_shift)
 {
 	struct cc_fills_config c = {
@@ -146,7 +163,7 @@ static int open_fills(struct cc_session *s, uint32_t slot_shift)
 		.ramcache = s->ramcache, .table = s->table, .supplies = &s->supplies, .writer = s->writer,
 		.nr_slots = s->attachment.nr_slots, .max_slots = cc_session_max_slots(s), .slot_shift = slot_shift,
 		.nr_buffers = s->nr_buffers, .slot_wait_ms = s->config->slot_wait_ms,
-		.prefetch_max = prefetch_max(s),
+		.prefetch_max = prefetch_max(s), .volume_miss = on_volume_miss, .arg = s,
 	};
 
 	return cc_fills_open(&c, &s->stats, &s->fills);
@@ -188,6 +205,8 @@ int cc_session_open_parts(struct cc_session *s)
 		r = open_fills(s, shift);
 	if (!r)
 		r = open_follow(s);
+	if (!r)
+		r = open_volumes(s);
 	if (!r)
 		r = cc_session_load_slots(s);
 	if (!r)

@@ -34,7 +34,8 @@ static void take_slot(void *arg, const struct chunkcache_slot_info *i)
 	if (l->known && i->slot < cc_session_max_slots(l->s))
 		l->known[i->slot] = (struct known_slot) { i->gen, (uint8_t)i->state, true };
 	if (i->state == CHUNKCACHE_SLOT_FILLING && i->session == l->s->attachment.session &&
-	    !cc_fills_holds(l->s->fills, i->slot, i->gen) && l->nr_unknown < CHUNKCACHE_SLOT_BATCH_MAX)
+	    !cc_fills_holds(l->s->fills, i->slot, i->gen) && !cc_volumes_holds(l->s->volumes, i->slot, i->gen) &&
+	    l->nr_unknown < CHUNKCACHE_SLOT_BATCH_MAX)
 		l->unknown[l->nr_unknown++] = (struct chunkcache_slot) { i->slot, i->gen };
 }
 

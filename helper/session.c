@@ -113,6 +113,7 @@ static void drain(struct cc_session *s, bool lost)
 	s->lost = lost;
 	s->drain_deadline = s->stop ? cc_now_ns() + STOP_MAX : UINT64_MAX;
 	cc_disks_cancel(s->disks);
+	cc_volumes_drain(s->volumes);
 	cc_fills_drain(s->fills, lost);
 }
 
@@ -183,6 +184,7 @@ static bool step_refresh(struct cc_session *s)
 	r = cc_disks_refresh(s->disks);
 	if (r == -ENOBUFS)
 		s->refresh = true;
+	cc_volumes_refresh(s->volumes);
 	return !channel_failed(s, r, "list disks");
 }
 
@@ -225,11 +227,14 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 	due = cc_earlier(due, cc_disks_step(s->disks, now_ns, &loaded, &r));
 	if (channel_failed(s, r, "disks"))
 		return 0;
-	if (loaded)
-		s->pull_all = true;
 	due = cc_earlier(due, cc_fills_step(s->fills, now_ns, &r));
 	if (channel_failed(s, r, "fills"))
 		return 0;
+	due = cc_earlier(due, cc_volumes_step(s->volumes, now_ns, &loaded, &r));
+	if (channel_failed(s, r, "volumes"))
+		return 0;
+	if (loaded)
+		s->pull_all = true;
 	due = cc_earlier(due, cc_journal_follow_step(s->follow, now_ns, &r));
 	if (channel_failed(s, r, "journal"))
 		return 0;
@@ -245,7 +250,7 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 
 static bool quiet(const struct cc_session *s)
 {
-	return !cc_fills_in_flight(s->fills) && !cc_disks_in_flight(s->disks) &&
+	return !cc_fills_in_flight(s->fills) && !cc_volumes_in_flight(s->volumes) && !cc_disks_in_flight(s->disks) &&
 	       !cc_pooldev_in_flight(s->pooldev) && (s->lost || cc_slot_table_clean(s->table));
 }
 

@@ -207,6 +207,10 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 
 	if (!disk)
 		f->unknown_disk = true;
+	if (disk && disk->info.is_volume) {
+		f->c.volume_miss(f->c.arg, m);
+		return;
+	}
 	/* Until the manifest is loaded the kernel keeps it; all are pulled again then. */
 	if (!disk || !disk->manifest)
 		return;

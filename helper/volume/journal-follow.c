@@ -53,6 +53,7 @@ struct cc_journal_follow {
 	uint64_t anew_at;		/* head when records were appended anew: not again before they are read */
 	struct cc_worker *worker;
 	bool reading;
+	uint64_t asked, answered;	/* readings that were begun, the last one that has ended well */
 	struct read_job read;
 };
 
@@ -180,6 +181,17 @@ void cc_journal_follow_wake(struct cc_journal_follow *f)
 	f->news = true;
 }
 
+uint64_t cc_journal_follow_ticket(struct cc_journal_follow *f)
+{
+	f->news = true;
+	return f->asked + 1;
+}
+
+bool cc_journal_follow_has_read(const struct cc_journal_follow *f, uint64_t ticket)
+{
+	return f->answered >= ticket;
+}
+
 int cc_journal_follow_fd(const struct cc_journal_follow *f)
 {
 	return f->worker ? cc_worker_fd(f->worker) : -1;
@@ -265,9 +277,12 @@ static void pages_read(struct cc_job *job)
 		break_off(f, why);
 		return;
 	}
-	if (r->more)
+	if (r->more) {
 		start_reading(f);
-	else if (f->c.changed)
+		return;
+	}
+	f->answered = f->asked;
+	if (f->c.changed)
 		f->c.changed(f->c.arg);
 }
 
@@ -279,9 +294,12 @@ static int ask_and_read(struct cc_journal_follow *f)
 	if (error)
 		return error;
 	f->news = false;
+	f->asked++;
 	/* The first page of this instance is not written yet. */
-	if (info.head < f->page || !info.head)
+	if (info.head < f->page || !info.head) {
+		f->answered = f->asked;
 		return 0;
+	}
 	f->read.head = info.head;
 	f->read.from = f->page > info.tail ? f->page : info.tail;
 	f->read.walked = false;

@@ -50,6 +50,9 @@ uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f);
 
 /* The bell said CHUNKCACHE_PENDING_JOURNAL, or somebody wants to know what is new. */
 void cc_journal_follow_wake(struct cc_journal_follow *f);
+/* Wakes, too: when it has been read, all that is durable in the journal now was taken into state. */
+uint64_t cc_journal_follow_ticket(struct cc_journal_follow *f);
+bool cc_journal_follow_has_read(const struct cc_journal_follow *f, uint64_t ticket);
 /* Reads on if there is news, moves the tail.  To be called at the time it returns, or earlier. */
 uint64_t cc_journal_follow_step(struct cc_journal_follow *f, uint64_t now_ns, int *ret_error);
 /* Readable when pages were read: then reap. */

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is done with the store for a volume, in its thread.  While a task runs, the volume's store and snapshot are
+ * its own; the loop looks at them when it has ended.
+ */
+#include "volumes-impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/image.h"
+#include "volume/place.h"
+
+#define CHECKPOINT_EVERY 128		/* commits */
+
+/* ---- what the journal says ---- */
+
+void cc_volume_free_snapshot(struct cc_volume *v)
+{
+	free(v->snapshot.dirty.records);
+	free(v->snapshot.cuts);
+	free(v->snapshot.logs);
+	v->snapshot = (struct cc_volume_snapshot){ 0 };
+}
+
+struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v)
+{
+	return cc_journal_state_find(cc_journal_follow_volumes(v->all->c.follow), v->uuid);
+}
+
+/* All that there is: one cut more for what an earlier life wrote up to its end, which nobody writes any more. */
+static int take_snapshot(struct cc_volume *v, bool all)
+{
+	struct cc_journal_volume *j = cc_volume_journal(v);
+	struct cc_volume_snapshot *s = &v->snapshot;
+
+	cc_volume_free_snapshot(v);
+	if (!j)
+		return 0;
+	s->dirty.records = calloc(j->nr_writes + 1, sizeof(*s->dirty.records));
+	s->cuts = calloc(j->nr_cuts + 1, sizeof(*s->cuts));
+	s->logs = calloc(j->nr_logs + 1, sizeof(*s->logs));
+	if (!s->dirty.records || !s->cuts || !s->logs) {
+		cc_volume_free_snapshot(v);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < j->nr_writes; i++)
+		s->dirty.records[i] = j->writes[i].r;
+	s->dirty.nr_records = j->nr_writes;
+	s->is_dirty = cc_journal_volume_is_dirty(j);
+	if (!all || s->is_dirty) {
+		memcpy(s->cuts, j->cuts, j->nr_cuts * sizeof(*s->cuts));
+		s->dirty.nr_cuts = j->nr_cuts;
+	}
+	if (all && s->is_dirty)
+		s->cuts[s->dirty.nr_cuts++] = cc_place_term_end(j->term);
+	s->dirty.cuts = s->cuts;
+	memcpy(s->logs, j->logs, j->nr_logs * sizeof(*s->logs));
+	s->nr_logs = j->nr_logs;
+	s->term = j->term;
+	return 0;
+}
+
+static int compare_log(const void *key, const void *log)
+{
+	uint64_t a = *(const uint64_t *)key, b = ((const struct cc_journal_log *)log)->key;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Of a slot that is LOG until this volume says that it is clean. */
+static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
+{
+	struct cc_volume *v = arg;
+	const struct cc_pooldev *pd = v->all->c.pooldev;
+	const struct cc_journal_log *log;
+	size_t len = (size_t)blocks << CC_BLOCK_SHIFT;
+	uint64_t offset;
+
+	log = bsearch(&key, v->snapshot.logs, v->snapshot.nr_logs, sizeof(*log), compare_log);
+	if (!log || log->slot == CC_NO_SLOT)
+		return -ENOENT;
+	offset = cc_pooldev_slot_offset(pd, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT);
+	while (len) {
+		ssize_t n = pread(cc_pooldev_fd(pd), buf, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf = (uint8_t *)buf + n;
+		len -= n;
+		offset += n;
+	}
+	return 0;
+}
+
+/* ---- tasks ---- */
+
+static int commit_once(struct cc_volume *v)
+{
+	v->snapshot.dirty.read = read_log;
+	v->snapshot.dirty.arg = v;
+	return cc_volume_commit(&v->store, &v->snapshot.dirty, &v->counts, &v->stored, v->err, sizeof(v->err));
+}
+
+static int commit_all(struct cc_volume *v)
+{
+	const struct cc_volume_dirty *d = &v->snapshot.dirty;
+	uint64_t last = d->nr_cuts ? d->cuts[d->nr_cuts - 1] & ~CC_PLACE_DATA : 0;
+	int r;
+
+	do {
+		r = __atomic_load_n(&v->all->draining, __ATOMIC_RELAXED) ? -ECANCELED : commit_once(v);
+	} while (!r && v->stored < last);
+	return r;
+}
+
+static int refuse_volume(struct cc_volume *v, int r)
+{
+	v->refused = true;
+	return r;
+}
+
+/* May it be opened here, as the log is now? */
+static int decide(struct cc_volume *v)
+{
+	const struct cc_volume_log *log = &v->store.log;
+	bool carries = !cc_volume_log_foreign(log) && log->last.term >= v->snapshot.term &&
+		       log->run_term <= v->snapshot.term;
+
+	if (cc_volume_log_foreign(log)) {
+		snprintf(v->err, sizeof(v->err), "it is open on %s (term %u): take it over with chunkctl volume up",
+			 *log->last.host ? log->last.host : "another host", log->last.term);
+		return refuse_volume(v, -EPERM);
+	}
+	if (v->snapshot.is_dirty && !carries) {
+		snprintf(v->err, sizeof(v->err), "this pool has writes of term %u, and another host has had it since",
+			 v->snapshot.term);
+		return refuse_volume(v, -EEXIST);
+	}
+	if (log->last.chunk_shift != cc_pooldev_geometry(v->all->c.pooldev)->slot_shift) {
+		snprintf(v->err, sizeof(v->err), "expected log chunks of %u bytes as the pool's slots, it has %u",
+			 1u << cc_pooldev_geometry(v->all->c.pooldev)->slot_shift, 1u << log->last.chunk_shift);
+		return refuse_volume(v, -EINVAL);
+	}
+	if (log->last.size < v->info.sectors * 512) {
+		snprintf(v->err, sizeof(v->err), "the device has %" PRIu64 " sectors, the volume %" PRIu64,
+			 v->info.sectors, log->last.size / 512);
+		return refuse_volume(v, -EINVAL);
+	}
+	return 0;
+}
+
+static int take_base(struct cc_volume *v)
+{
+	static const uint8_t none[CC_ID_SIZE];
+	const struct cc_commit *last = &v->store.log.last;
+	enum cc_store_result res;
+
+	if (v->base.data || !memcmp(last->base, none, sizeof(none)))
+		return 0;
+	res = cc_image_manifest(v->source->store, last->base, &v->base, v->err, sizeof(v->err));
+	if (res)
+		return res == CC_STORE_NOTFOUND || res == CC_STORE_CORRUPT ? refuse_volume(v, -EBADMSG) : -EIO;
+	if (v->base.chunk_shift == last->chunk_shift)
+		return 0;
+	snprintf(v->err, sizeof(v->err), "the image below it has other chunks");
+	return refuse_volume(v, -EBADMSG);
+}
+
+/* Each time that somebody was faster the whole decision is made anew. */
+static int decide_and_take(struct cc_volume *v)
+{
+	int r;
+
+	do {
+		r = cc_volume_log_read(&v->store.log, v->err, sizeof(v->err));
+		if (!r)
+			r = decide(v);
+		if (!r)
+			r = cc_volume_log_take(&v->store.log, v->err, sizeof(v->err));
+	} while (r == -EAGAIN);
+	return r;
+}
+
+static int run_open(struct cc_volume *v)
+{
+	int r;
+
+	cc_volume_state_free(&v->store);
+	cc_volume_state_init(&v->store, v->source->store, v->uuid, cc_pooldev_geometry(v->all->c.pooldev)->uuid,
+			     v->all->host);
+	if (v->info.volume_state == CHUNKCACHE_VOLUME_RUNNING) {
+		r = cc_volume_log_read(&v->store.log, v->err, sizeof(v->err));
+		if (!r)
+			r = cc_volume_log_resume(&v->store.log, v->info.term, v->err, sizeof(v->err));
+	} else {
+		r = decide_and_take(v);
+		/* What the journal has of an earlier term: in the store before the kernel hears of it. */
+		if (!r)
+			r = commit_all(v);
+	}
+	if (!r)
+		r = take_base(v);
+	v->stored = v->store.log.last.upto;
+	return r;
+}
+
+static int run_commit(struct cc_volume *v)
+{
+	int r = commit_once(v);
+
+	if (!r && v->store.since_checkpoint >= CHECKPOINT_EVERY)
+		r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+	return r == -EAGAIN ? 0 : r;	/* then the next checkpoint is it */
+}
+
+static int run_close(struct cc_volume *v)
+{
+	struct cc_commit c = { .type = CC_COMMIT_CLOSE };
+	int r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+
+	return r ? r : cc_volume_log_append(&v->store.log, &c, NULL, 0, v->err, sizeof(v->err));
+}
+
+static void run_task(struct cc_job *job)
+{
+	struct cc_volume *v = cc_list_entry(job, struct cc_volume, job);
+
+	switch (v->task) {
+	case CC_TASK_OPEN:
+		v->result = run_open(v);
+		break;
+	case CC_TASK_COMMIT:
+		v->result = run_commit(v);
+		break;
+	case CC_TASK_CLOSE:
+		v->result = run_close(v);
+		break;
+	default:
+		v->result = cc_volume_log_probe(&v->store.log, v->err, sizeof(v->err));
+		v->result = v->result == -EAGAIN ? 0 : v->result;
+		break;
+	}
+}
+
+static void task_done(struct cc_job *job)
+{
+	struct cc_volume *v = cc_list_entry(job, struct cc_volume, job);
+
+	v->all->nr_tasks--;
+	v->ended(v);
+}
+
+static bool wants_snapshot(enum cc_volume_task task)
+{
+	return task == CC_TASK_OPEN || task == CC_TASK_COMMIT;
+}
+
+void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*ended)(struct cc_volume *v))
+{
+	bool all = task == CC_TASK_OPEN && v->info.volume_state == CHUNKCACHE_VOLUME_NEW;
+
+	if (wants_snapshot(task) && take_snapshot(v, all))
+		return;			/* no memory: at the next step */
+	v->task = task;
+	v->ended = ended;
+	v->refused = false;
+	*v->err = '\0';
+	v->job = (struct cc_job){ .run = run_task, .done = task_done };
+	v->all->nr_tasks++;
+	cc_worker_submit(v->worker, &v->job);
+}

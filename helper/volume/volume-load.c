@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Telling the kernel what a volume is: its log chunks, numbered from 0 in the order of their places, and which
+ * block lies where in them.
+ */
+#include "volumes-impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "volume/place.h"
+
+int cc_volume_number_logs(struct cc_volume *v)
+{
+	const struct cc_pieces *p = &v->store.pieces;
+	uint64_t *keys = calloc(p->nr + 1, sizeof(*keys));
+	uint32_t nr = 0;
+
+	if (!keys)
+		return -ENOMEM;
+	/* Below all that there are, for zeros: nobody writes in term 1. */
+	keys[nr++] = cc_place_log_key(cc_place(cc_log_number(1, 0), 0));
+	for (size_t i = 0; i < p->nr; i++) {
+		uint64_t key = cc_place_log_key(p->all[i].place);
+
+		/* Those of this term are numbered by the kernel. */
+		if (cc_log_term(cc_place_number(key)) < v->term && keys[nr - 1] != key)
+			keys[nr++] = key;
+	}
+	free(v->keys);
+	v->keys = keys;
+	v->nr_keys = nr;
+	return 0;
+}
+
+/* What the journal has now: slots that were cleaned since the task began may be somebody else's. */
+static const struct cc_journal_log *log_with_slot(const struct cc_volume *v, uint64_t key)
+{
+	struct cc_journal_volume *j = cc_volume_journal(v);
+	const struct cc_journal_log *log = j ? cc_journal_volume_log(j, key) : NULL;
+
+	return log && log->slot != CC_NO_SLOT ? log : NULL;
+}
+
+static int load_logs(struct cc_volume *v)
+{
+	static struct chunkcache_log logs[CHUNKCACHE_EXTENT_BATCH_MAX];
+	uint32_t nr = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < v->nr_keys; i++) {
+		const struct cc_journal_log *log = log_with_slot(v, v->keys[i]);
+
+		logs[nr++] = (struct chunkcache_log){
+			.log = v->keys[i], .slot = log ? log->slot : 0, .gen = log ? log->gen : 0,
+		};
+		if (nr == CHUNKCACHE_EXTENT_BATCH_MAX || i + 1 == v->nr_keys) {
+			r = cc_channel_volume_load_logs(v->all->c.channel, v->info.id, logs, nr);
+			nr = 0;
+		}
+	}
+	return r;
+}
+
+/* ---- blocks ---- */
+
+struct load {
+	struct cc_volume *v;
+	struct chunkcache_extent extents[CHUNKCACHE_EXTENT_BATCH_MAX];
+	uint32_t nr;
+};
+
+static int compare_key(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Zeros of a log chunk without data get the index of the last one before it: all that the kernel writes is above. */
+static uint32_t index_of(const struct cc_volume *v, uint64_t key)
+{
+	uint32_t low = 0, high = v->nr_keys;
+	const uint64_t *found = bsearch(&key, v->keys, v->nr_keys, sizeof(key), compare_key);
+
+	if (found)
+		return found - v->keys;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (v->keys[middle] < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low - 1;
+}
+
+static int flush_extents(struct load *l)
+{
+	int r = l->nr ? cc_channel_volume_load_extents(l->v->all->c.channel, l->v->info.id, l->extents, l->nr) : 0;
+
+	l->nr = 0;
+	return r;
+}
+
+/* Zeros keep nothing of their place but that they are below all that comes. */
+static uint64_t index_place(const struct cc_volume *v, uint64_t place)
+{
+	uint64_t index = index_of(v, cc_place_log_key(place));
+	uint64_t rest = place & ~(CC_PLACE_LOG_MASK << CC_PLACE_LOG_SHIFT);
+
+	return rest | index << CC_PLACE_LOG_SHIFT;
+}
+
+static int load_extent(void *arg, const struct cc_vmap_extent *e)
+{
+	struct load *l = arg;
+	uint64_t done = 0;
+	int r = 0;
+
+	while (!r && done < e->count) {
+		uint64_t left = e->count - done;
+
+		l->extents[l->nr++] = (struct chunkcache_extent){
+			.block = e->block + done, .place = index_place(l->v, cc_place_nth(e->place, done)),
+			.count = left < UINT32_MAX ? left : UINT32_MAX,
+		};
+		done += l->extents[l->nr - 1].count;
+		if (l->nr == CHUNKCACHE_EXTENT_BATCH_MAX)
+			r = flush_extents(l);
+	}
+	return r;
+}
+
+int cc_volume_load(struct cc_volume *v)
+{
+	struct load *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->v = v;
+	r = load_logs(v);
+	if (!r)
+		r = cc_vmap_each(v->store.map, load_extent, l);
+	if (!r)
+		r = flush_extents(l);
+	free(l);
+	return r;
+}

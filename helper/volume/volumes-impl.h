@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inside of volumes.h:
+ *
+ *	volumes.c	which there are, and what is due
+ *	volume-jobs.c	what is done with the store, in the volume's thread
+ *	volume-load.c	telling the kernel what a volume is
+ *	volume-miss.c	chunks that are not on the cache device
+ */
+#ifndef CC_VOLUMES_IMPL_H
+#define CC_VOLUMES_IMPL_H
+
+#include "volumes.h"
+#include "list.h"
+#include "log.h"
+#include "manifest.h"
+#include "pool/worker.h"
+#include "ratelimit.h"
+#include "volume/volume-commit.h"
+
+enum cc_volume_life {
+	CC_VOLUME_OPENING,
+	CC_VOLUME_RUNNING,
+	CC_VOLUME_FAILED,
+	CC_VOLUME_GONE,
+};
+
+enum cc_volume_task {
+	CC_TASK_NONE,
+	CC_TASK_OPEN,
+	CC_TASK_COMMIT,
+	CC_TASK_PROBE,
+	CC_TASK_CLOSE,
+};
+
+/* What the journal said when a task began: the task's own. */
+struct cc_volume_snapshot {
+	struct cc_volume_dirty dirty;
+	uint64_t *cuts;
+	struct cc_journal_log *logs;	/* by key */
+	size_t nr_logs;
+	uint32_t term;			/* the highest in the journal; 0: nothing of it is there */
+	bool is_dirty;
+};
+
+struct cc_volume {
+	struct cc_list node;
+	struct cc_volumes *all;
+	uint8_t uuid[16];
+	struct cc_disk_info info;	/* of the device that it has, or had; a task reads it */
+	struct cc_disk_info newest;	/* device: info, when no task runs */
+	bool seen;			/* in the list of disks */
+	uint64_t ticket;		/* of the journal: what a device that went wrote is known */
+	enum cc_volume_life life;
+	struct cc_source *source;
+	uint32_t handle, term;		/* while RUNNING, and GONE */
+	uint64_t *keys;			/* of the log chunks with the indexes 0..nr_keys-1 */
+	uint32_t nr_keys;
+	struct cc_manifest base;	/* data NULL: none */
+	struct cc_pieces pieces;	/* what the loop knows of store.pieces */
+
+	/* the task under way */
+	struct cc_worker *worker;
+	struct cc_watch watch;
+	struct cc_job job;
+	enum cc_volume_task task;
+	void (*ended)(struct cc_volume *v);
+	struct cc_volume_snapshot snapshot;
+	struct cc_volume_state store;	/* the task's, while there is one */
+	uint64_t stored;		/* as upto, by the task */
+	int result;
+	bool refused;			/* not to be tried again */
+	char err[400];
+
+	uint64_t upto;			/* all below is in the store */
+	uint64_t told;			/* and the journal was told so */
+	uint64_t task_due, cut_due, probe_due;
+	struct cc_ratelimit limit;
+	struct cc_commit_counts counts;
+};
+
+struct cc_volumes {
+	struct cc_volumes_config c;
+	char host[CC_VOLUME_HOST_MAX + 1];
+	struct cc_list volumes;
+	struct cc_list misses;		/* struct volume_miss */
+	struct cc_worker *miss_worker;
+	struct cc_watch miss_watch;
+	unsigned int nr_misses, nr_tasks, nr_writes;
+	bool draining;			/* also read by threads */
+	bool started;			/* a volume, since the last step */
+	bool full;			/* misses were left to the kernel */
+	int error;			/* of the channel, since the last step */
+};
+
+/* ---- volume-jobs.c ---- */
+/* Starts a task; ended() comes in the loop, with what it was in task. */
+void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*ended)(struct cc_volume *v));
+void cc_volume_free_snapshot(struct cc_volume *v);
+/* What the journal has of it, or NULL. */
+struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v);
+
+/* ---- volume-load.c ---- */
+/* The log chunks that were there before the term, into keys.  -ENOMEM. */
+int cc_volume_number_logs(struct cc_volume *v);
+/* Log chunks and blocks of a volume that was opened just now.  0 or -errno of the channel. */
+int cc_volume_load(struct cc_volume *v);
+
+/* ---- volume-miss.c ---- */
+int cc_volume_misses_open(struct cc_volumes *all);
+void cc_volume_misses_close(struct cc_volumes *all);
+
+#endif

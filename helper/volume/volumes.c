@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which volumes there are, and what is due for each; see volumes.h. */
+#include "volumes-impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "volume/place.h"
+
+#define COMMIT_INTERVAL	CC_SECOND
+#define PROBE_INTERVAL	(5 * CC_SECOND)	/* a zombie serves what is old at most so long */
+#define RETRY_INTERVAL	(2 * CC_SECOND)
+
+static void volume_channel(struct cc_volumes *all, int r)
+{
+	if (r && r != -ENOENT && r != -ESTALE && r != -EBUSY)
+		all->error = r;
+}
+
+static bool follows(const struct cc_volumes *all)
+{
+	return cc_journal_follow_how(all->c.follow) == CC_FOLLOW_FOLLOWING;
+}
+
+/* ---- life ---- */
+
+static void volume_free(struct cc_volume *v)
+{
+	if (v->watch.fn)
+		cc_loop_remove(v->all->c.loop, &v->watch);
+	if (v->worker)
+		cc_worker_close(v->worker);
+	cc_list_del(&v->node);
+	cc_volume_free_snapshot(v);
+	cc_volume_state_free(&v->store);
+	cc_manifest_free(&v->base);
+	cc_pieces_free(&v->pieces);
+	free(v->keys);
+	free(v);
+}
+
+static void on_volume(struct cc_watch *w, uint32_t events)
+{
+	cc_worker_reap(cc_list_entry(w, struct cc_volume, watch)->worker);
+}
+
+static struct cc_volume *volume_new(struct cc_volumes *all, const struct cc_disk_info *info)
+{
+	struct cc_volume *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->all = all;
+	v->info = v->newest = *info;
+	v->ticket = cc_journal_follow_ticket(all->c.follow);
+	memcpy(v->uuid, info->volume_uuid, sizeof(v->uuid));
+	cc_list_add_tail(&all->volumes, &v->node);
+	if (!cc_worker_open(&v->worker)) {
+		v->watch = (struct cc_watch){ .fd = cc_worker_fd(v->worker), .fn = on_volume };
+		if (!cc_loop_add(all->c.loop, &v->watch, EPOLLIN))
+			return v;
+		v->watch.fn = NULL;
+	}
+	volume_free(v);
+	return NULL;
+}
+
+static void volume_failed(struct cc_volume *v, const char *why)
+{
+	cc_log(LOG_ERR, "volume %s: failed: %s", v->info.name, why);
+	if (v->life != CC_VOLUME_GONE)
+		volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
+	v->life = CC_VOLUME_FAILED;
+}
+
+/* ---- which devices there are ---- */
+
+static struct cc_volume *volume_of_uuid(struct cc_volumes *all, const uint8_t uuid[16])
+{
+	cc_list_each(n, &all->volumes) {
+		struct cc_volume *v = cc_list_entry(n, struct cc_volume, node);
+
+		if (!memcmp(v->uuid, uuid, sizeof(v->uuid)))
+			return v;
+	}
+	return NULL;
+}
+
+/* A device of it again: a reload has the overlay already, a new one has to be told all. */
+static void new_device(struct cc_volume *v)
+{
+	if (v->newest.id <= v->info.id)
+		return;
+	v->info = v->newest;
+	if (v->life != CC_VOLUME_GONE && v->info.volume_state != CHUNKCACHE_VOLUME_NEW)
+		return;
+	v->life = CC_VOLUME_OPENING;
+	v->task_due = 0;
+	/* What the one before wrote is durable; nothing may be opened before it is known. */
+	v->ticket = cc_journal_follow_ticket(v->all->c.follow);
+}
+
+static void see_disk(void *arg, const struct cc_disk *disk)
+{
+	struct cc_volumes *all = arg;
+	struct cc_volume *v;
+
+	if (!disk->info.is_volume)
+		return;
+	v = volume_of_uuid(all, disk->info.volume_uuid);
+	if (!v)
+		v = volume_new(all, &disk->info);
+	if (!v) {
+		all->error = -ENOMEM;
+		return;
+	}
+	v->seen = true;
+	if (disk->info.id > v->newest.id)
+		v->newest = disk->info;
+}
+
+void cc_volumes_refresh(struct cc_volumes *all)
+{
+	cc_list_each(n, &all->volumes)
+		cc_list_entry(n, struct cc_volume, node)->seen = false;
+	cc_disks_each(all->c.disks, see_disk, all);
+}
+
+static void device_gone(struct cc_volume *v)
+{
+	struct cc_journal_volume *j = cc_volume_journal(v);
+
+	if (v->life == CC_VOLUME_RUNNING) {
+		v->life = CC_VOLUME_GONE;
+		v->ticket = cc_journal_follow_ticket(v->all->c.follow);
+		return;
+	}
+	if (j)
+		j->runs = false;
+	volume_free(v);
+}
+
+/* ---- a task has ended ---- */
+
+/* What the task has added, for misses: pieces are only ever added. */
+static int learn_pieces(struct cc_volume *v)
+{
+	int r = 0;
+
+	for (size_t i = v->pieces.nr; !r && i < v->store.pieces.nr; i++)
+		r = cc_pieces_add(&v->pieces, &v->store.pieces.all[i]);
+	return r;
+}
+
+static void start_volume(struct cc_volume *v)
+{
+	struct cc_volumes *all = v->all;
+	bool fresh = v->info.volume_state == CHUNKCACHE_VOLUME_NEW;
+	int r;
+
+	v->term = v->store.log.own_term;
+	v->handle = fresh ? cc_journal_follow_handle(all->c.follow) : v->info.handle;
+	r = v->handle ? cc_volume_number_logs(v) : -ENOSPC;
+	if (!r && fresh)
+		r = cc_volume_load(v);
+	if (!r && fresh)
+		r = cc_channel_volume_start(all->c.channel, v->info.id, v->handle, v->term);
+	if (!r && !fresh && v->nr_keys != v->info.nr_logs)
+		r = -EPROTO;
+	cc_pieces_free(&v->pieces);
+	if (!r)
+		r = learn_pieces(v);
+	if (r) {
+		snprintf(v->err, sizeof(v->err), "telling the kernel: %s", strerror(-r));
+		volume_failed(v, v->err);
+		return;
+	}
+	v->life = CC_VOLUME_RUNNING;
+	all->started = true;
+	v->told = 0;
+	v->upto = v->stored;
+	/* All of the terms before is in the store: so are their log chunks that were not full. */
+	if (fresh && v->snapshot.term && cc_place_term_end(v->snapshot.term) > v->upto)
+		v->upto = cc_place_term_end(v->snapshot.term);
+	cc_log(LOG_INFO, "volume %s: term %u, %u log chunks", v->info.name, v->term, v->nr_keys);
+}
+
+static bool is_over(const struct cc_volume *v)
+{
+	return v->refused || v->result == -ESTALE || v->result == -EBADMSG || v->result == -ENOSPC ||
+	       (v->result == -ENOENT && v->task == CC_TASK_OPEN);
+}
+
+static void task_failed(struct cc_volume *v, enum cc_volume_task task)
+{
+	if (is_over(v)) {
+		volume_failed(v, v->err);
+		return;
+	}
+	v->task_due = cc_now_ns() + RETRY_INTERVAL;
+	if (cc_ratelimit_pass(&v->limit))
+		cc_log(LOG_ERR, "volume %s: %s: %s; trying again", v->info.name,
+		       task == CC_TASK_OPEN ? "open" : task == CC_TASK_CLOSE ? "close" : "commit", v->err);
+}
+
+/* Nothing is left to do, and its handle may be another's. */
+static void volume_closed(struct cc_volume *v)
+{
+	struct chunkcache_record r = { .type = CC_JOURNAL_FORGET, .volume = v->handle };
+
+	cc_log(LOG_INFO, "volume %s: closed", v->info.name);
+	if (v->handle)
+		volume_channel(v->all, cc_channel_journal_add(v->all->c.channel, &r, 1));
+	v->life = CC_VOLUME_FAILED;
+}
+
+static void task_ended(struct cc_volume *v)
+{
+	enum cc_volume_task task = v->task;
+
+	v->task = CC_TASK_NONE;
+	v->probe_due = cc_now_ns() + PROBE_INTERVAL;
+	if (task == CC_TASK_OPEN && !v->result)
+		start_volume(v);
+	else if (task == CC_TASK_CLOSE && !v->result)
+		volume_closed(v);
+	else if (task == CC_TASK_COMMIT && !learn_pieces(v) && v->stored > v->upto)
+		v->upto = v->stored;
+	if (v->result && v->result != -ECANCELED)
+		task_failed(v, task);
+}
+
+/* ---- what is due ---- */
+
+static void tell_committed(struct cc_volume *v)
+{
+	struct chunkcache_record r = { .type = CC_JOURNAL_COMMITTED, .volume = v->handle, .place = v->upto };
+	int error;
+
+	if (v->upto <= v->told || !v->upto)
+		return;
+	error = cc_channel_journal_add(v->all->c.channel, &r, 1);
+	if (!error)
+		v->told = v->upto;
+	else if (error != -ENOSPC)
+		volume_channel(v->all, error);
+}
+
+/* COMMITTED is durable: before that a crash would claim a slot that holds something else by then. */
+static void clean_slots(struct cc_volumes *all, struct cc_journal_volume *j)
+{
+	size_t i = 0;
+
+	while (i < j->nr_logs) {
+		const struct cc_journal_log log = j->logs[i];
+		const struct chunkcache_slot slot = { .slot = log.slot, .gen = log.gen };
+		int r = -EBUSY;
+
+		if (log.committed && log.slot != CC_NO_SLOT)
+			r = cc_channel_slot_clean(all->c.channel, slot, log.key);
+		volume_channel(all, r);
+		if (!r || r == -ESTALE || r == -ENOENT)
+			cc_journal_volume_cleaned(j, log.key);
+		else
+			i++;
+	}
+}
+
+/* Nobody writes any more, and all that was written is in the store: then so is all of its term. */
+static bool all_is_stored(struct cc_volume *v, const struct cc_journal_volume *j)
+{
+	uint64_t end = cc_place_term_end(v->term);
+
+	if (!cc_journal_follow_has_read(v->all->c.follow, v->ticket) || (j && cc_journal_volume_is_dirty(j)))
+		return false;
+	if (end > v->upto)
+		v->upto = end;
+	return v->told == v->upto && (!j || !j->nr_logs);
+}
+
+static void step_running(struct cc_volume *v, uint64_t now_ns)
+{
+	const struct cc_journal_volume *j = cc_volume_journal(v);
+
+	tell_committed(v);
+	if (v->life == CC_VOLUME_RUNNING && now_ns >= v->cut_due) {
+		volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, false));
+		v->cut_due = now_ns + COMMIT_INTERVAL;
+	}
+	if (v->task != CC_TASK_NONE || now_ns < v->task_due)
+		return;
+	if (j && j->nr_cuts && j->cuts[j->nr_cuts - 1] > v->upto)
+		cc_volume_start_task(v, CC_TASK_COMMIT, task_ended);
+	else if (v->life == CC_VOLUME_GONE && all_is_stored(v, j))
+		cc_volume_start_task(v, CC_TASK_CLOSE, task_ended);
+	else if (now_ns >= v->probe_due)
+		cc_volume_start_task(v, CC_TASK_PROBE, task_ended);
+}
+
+static void step_opening(struct cc_volume *v, uint64_t now_ns)
+{
+	if (v->task != CC_TASK_NONE || now_ns < v->task_due ||
+	    !cc_journal_follow_has_read(v->all->c.follow, v->ticket))
+		return;
+	v->source = cc_sources_find(v->all->c.sources, v->info.store);
+	if (v->source)
+		cc_volume_start_task(v, CC_TASK_OPEN, task_ended);
+	else
+		volume_failed(v, "there is no store of that name in the helper's configuration");
+}
+
+static void step_volume(struct cc_volume *v, uint64_t now_ns)
+{
+	if (v->task == CC_TASK_NONE)
+		new_device(v);
+	switch (v->life) {
+	case CC_VOLUME_OPENING:
+		step_opening(v, now_ns);
+		break;
+	case CC_VOLUME_RUNNING:
+	case CC_VOLUME_GONE:
+		step_running(v, now_ns);
+		break;
+	case CC_VOLUME_FAILED:
+		break;
+	}
+	if (!v->seen && v->life != CC_VOLUME_GONE && v->task == CC_TASK_NONE)
+		device_gone(v);
+}
+
+static void step_all(struct cc_volumes *all, uint64_t now_ns)
+{
+	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes)
+		clean_slots(all, cc_list_entry(n, struct cc_journal_volume, node));
+	cc_list_each_safe(n, &all->volumes)
+		step_volume(cc_list_entry(n, struct cc_volume, node), now_ns);
+}
+
+/* Without the journal's word none can be opened; those that run go on to the dirty limit. */
+static void fail_opening(struct cc_volumes *all)
+{
+	cc_list_each(n, &all->volumes) {
+		struct cc_volume *v = cc_list_entry(n, struct cc_volume, node);
+
+		if (v->life == CC_VOLUME_OPENING && v->task == CC_TASK_NONE)
+			volume_failed(v, "the pool's journal can't be read: see the helper's log");
+	}
+}
+
+uint64_t cc_volumes_step(struct cc_volumes *all, uint64_t now_ns, bool *ret_started, int *ret_error)
+{
+	*ret_error = 0;
+	if (cc_list_empty(&all->volumes))
+		return UINT64_MAX;
+	if (!all->draining && follows(all))
+		step_all(all, now_ns);
+	else if (!all->draining)
+		fail_opening(all);
+	*ret_started |= all->started;
+	all->started = false;
+	*ret_error = all->error;
+	all->error = 0;
+	return now_ns + COMMIT_INTERVAL / 4;
+}
+
+void cc_volumes_drain(struct cc_volumes *all)
+{
+	__atomic_store_n(&all->draining, true, __ATOMIC_RELAXED);
+}
+
+unsigned int cc_volumes_in_flight(const struct cc_volumes *all)
+{
+	return all->nr_tasks + all->nr_misses;
+}
+
+/* ---- open and close ---- */
+
+int cc_volumes_open(const struct cc_volumes_config *c, struct cc_volumes **ret_volumes)
+{
+	struct cc_volumes *all = calloc(1, sizeof(*all));
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	all->c = *c;
+	cc_list_init(&all->volumes);
+	if (gethostname(all->host, sizeof(all->host) - 1))
+		all->host[0] = '\0';
+	r = cc_volume_misses_open(all);
+	if (r)
+		cc_volumes_close(all);
+	else
+		*ret_volumes = all;
+	return r;
+}
+
+void cc_volumes_close(struct cc_volumes *all)
+{
+	if (!all)
+		return;
+	while (!cc_list_empty(&all->volumes))
+		volume_free(cc_list_entry(all->volumes.next, struct cc_volume, node));
+	cc_volume_misses_close(all);
+	free(all);
+}

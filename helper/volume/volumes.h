@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The volumes of a pool: from the device that appears to the volume that is owned, loaded and at work; what guests
+ * wrote to the store; and when the device is gone, all of it there and the volume closed.  All functions are the
+ * control loop's; whatever asks the store does so in a thread of the volume's own, one thing after the other.
+ *
+ *	OPENING -> RUNNING [the log is ours, the kernel has the map], FAILED [refused: somebody
+ *		   else's, a fork, damaged], (nothing) [the device went]
+ *	RUNNING -> FAILED [somebody else has opened it], GONE
+ *	FAILED -> (nothing) [the device went]
+ *	GONE -> (nothing) [all is in the store, and closed; or it is not ours any more], OPENING [a device again]
+ *
+ * What is in the journal of a volume without a device, and not GONE here, is left alone until it gets one.
+ */
+#ifndef CC_VOLUMES_H
+#define CC_VOLUMES_H
+
+#include "loop.h"
+#include "pool/disks.h"
+#include "pool/pooldev.h"
+#include "pool/sources.h"
+#include "volume/journal-follow.h"
+
+struct cc_volumes;
+
+struct cc_volumes_config {
+	struct cc_channel *channel;
+	struct cc_journal_follow *follow;
+	struct cc_pooldev *pooldev;
+	struct cc_sources *sources;
+	struct cc_disks *disks;
+	struct cc_loop *loop;
+};
+
+int cc_volumes_open(const struct cc_volumes_config *c, struct cc_volumes **ret_volumes);
+/* Waits for what is under way in threads; no transfer of the pool device may be. */
+void cc_volumes_close(struct cc_volumes *v);
+/* The disks were listed: which devices are there? */
+void cc_volumes_refresh(struct cc_volumes *v);
+/* A miss of a volume's disk. */
+void cc_volumes_take_miss(struct cc_volumes *v, const struct chunkcache_miss *m);
+/*
+ * Start what is due; returns when to be called again.  *ret_started is set if a volume has begun to run: misses that
+ * came before could not be answered.  *ret_error: of the channel.
+ */
+uint64_t cc_volumes_step(struct cc_volumes *v, uint64_t now_ns, bool *ret_started, int *ret_error);
+/* Nothing new is started. */
+void cc_volumes_drain(struct cc_volumes *v);
+/* Is it FILLING for a miss of a volume? */
+bool cc_volumes_holds(const struct cc_volumes *v, uint32_t slot, uint32_t gen);
+/* Threads and transfers at work. */
+unsigned int cc_volumes_in_flight(const struct cc_volumes *v);
+
+#endif
