@@ -12,6 +12,8 @@ static const struct ctl_command *const parts[] = {
 	&ctl_volume_create,
 	&ctl_volume_list,
 	&ctl_volume_show,
+	&ctl_volume_up,
+	&ctl_volume_down,
 	&ctl_volume_resize,
 	&ctl_volume_verify,
 	&ctl_volume_export,
@@ -24,6 +26,8 @@ static const char help[] =
 	"  create NAME          make one, empty or on an image\n"
 	"  list                 those of a store\n"
 	"  show NAME            one of them: who has it, what was committed last\n"
+	"  up NAME              its device, on this host\n"
+	"  down NAME            remove the device, when all is in the store\n"
 	"  resize NAME          make it larger\n"
 	"  verify NAME          fetch and check all that it is made of\n"
 	"  export NAME FILE     its content as of the last commit\n"

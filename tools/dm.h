@@ -14,6 +14,7 @@
 #define CTL_DM_NAME_MAX 127
 #define CTL_TARGET_POOL "chunkcache-pool"
 #define CTL_TARGET_DISK "chunkcache"
+#define CTL_TARGET_VOLUME "chunkcache-vol"
 
 struct ctl_dm_device {
 	char name[CTL_DM_NAME_MAX + 1];

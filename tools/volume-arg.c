@@ -39,6 +39,15 @@ static int volume_option(struct ctl_volume_args *a, int c, char **argv)
 	case 'f':
 		a->force = true;
 		return 0;
+	case 'p':
+		a->pool = optarg;
+		return 0;
+	case 't':
+		a->take_over = true;
+		return 0;
+	case 'n':
+		a->now = true;
+		return 0;
 	}
 	return ctl_store_option(&a->opts, c, optarg) ? 0 : ctl_bad_option(c, argv);
 }
@@ -53,6 +62,9 @@ bool ctl_volume_options(const struct ctl_command *cmd, int argc, char **argv, co
 		{ "chunk-size", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "pool", required_argument, NULL, 'p' },
+		{ "take-over", no_argument, NULL, 't' },
+		{ "now", no_argument, NULL, 'n' },
 		CTL_STORE_OPTIONS,
 		{ 0 }
 	};

@@ -10,19 +10,19 @@
 #include "volume/volume-state.h"
 
 extern const struct ctl_command ctl_volume_create, ctl_volume_list, ctl_volume_show, ctl_volume_rm,
-	ctl_volume_resize, ctl_volume_verify, ctl_volume_export;
+	ctl_volume_resize, ctl_volume_verify, ctl_volume_export, ctl_volume_up, ctl_volume_down;
 
 struct ctl_volume_args {
 	struct ctl_store_opts opts;
-	const char *image;
+	const char *image, *pool;
 	uint64_t size;			/* bytes; 0: not given */
 	uint32_t chunk_shift;		/* 0: not given */
-	bool json, force;
+	bool json, force, take_over, now;
 };
 
 /*
  * accepts: letters of the options that this one has beside --help and the store's: i --image, s --size, c
- * --chunk-size, j --json, f --force.  False: *ret_status is what to exit with.
+ * --chunk-size, j --json, f --force, p --pool, t --take-over, n --now.  False: *ret_status is what to exit with.
  */
 bool ctl_volume_options(const struct ctl_command *cmd, int argc, char **argv, const char *accepts,
 			struct ctl_volume_args *a, int *ret_status);
