@@ -62,9 +62,9 @@ static int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word
 		blocks = min(blocks, v->block_mask + 1 - block);
 		blocks = contiguous(v, word, block, place, blocks);
 		cut_to(bio, (blocks << CC_SECTORS_PER_BLOCK_SHIFT) - in_block);
-		/* May be one of several parts, see cc_disk_may_refuse(). */
-		bio->bi_opf &= ~REQ_NOWAIT;
 	}
+	/* May be one of several parts, the last, too: see cc_disk_may_refuse(). */
+	bio->bi_opf &= ~REQ_NOWAIT;
 	if (!place)
 		return cc_disk_map(disk->ti, bio);
 	if (place & CC_PLACE_DATA) {
