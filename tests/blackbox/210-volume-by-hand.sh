@@ -37,6 +37,10 @@ sh dd if=/dev/mapper/v bs=64K skip=24 iflag=direct 2>/tmp/case/dd | tr -d '\000'
 sh dd if=/tmp/case/data of=/dev/mapper/v bs=4K seek=3 skip=100 count=9 oflag=direct conv=fsync 2>/tmp/case/dd
 sh dd if=/tmp/case/data of=/tmp/case/want bs=4K seek=3 skip=100 count=9 conv=notrunc 2>/tmp/case/dd; dd if=/tmp/case/data of=/tmp/case/want2 bs=64K 2>/tmp/case/dd; dd if=/tmp/case/data of=/tmp/case/want2 bs=4K seek=3 skip=100 count=9 conv=notrunc 2>/tmp/case/dd
 sh dd if=/dev/mapper/v of=/tmp/case/back bs=32K count=48 iflag=direct 2>/tmp/case/dd && cmp /tmp/case/back /tmp/case/want2
+alloc 1
+done $slot0 $gen0
+refused EBUSY map $disk $first_log $slot0 $gen0
+refused EBUSY hole $disk $first_log 1
 cut $disk
 sleep 300
 journal

@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include "dev.h"
 #include "pool.h"
+#include "volume.h"
 
 /* One record of MAP, checked: what the slot lock's section needs. */
 struct map_one {
@@ -51,6 +52,20 @@ static int map_hole(struct cc_disk *disk, u64 chunk, u64 count)
 	return r;
 }
 
+/* Would a log chunk that no store has be lost, or one be a hole, which none ever is? */
+static bool hides_log(const struct cc_disk *disk, const struct chunkcache_map *rec)
+{
+	cc_entry_t e;
+
+	if (!disk->volume || rec->chunk + rec->count <= disk->volume->first_log)
+		return false;
+	if (rec->flags & CHUNKCACHE_MAP_HOLE)
+		return true;
+	e = cc_chunk_map_get(&disk->map, cc_chunk(rec->chunk));
+	return cc_entry_mapped(e) &&
+	       cc_slots_is_log(disk->slots, cc_entry_slot(e), cc_entry_gen(e));
+}
+
 /* Check a record and get its entry's page ready. */
 static int map_prepare(struct cc_pool *pool, const struct chunkcache_map *rec,
 		       struct map_one *ret)
@@ -66,6 +81,8 @@ static int map_prepare(struct cc_pool *pool, const struct chunkcache_map *rec,
 		return -EINVAL;
 	if (rec->chunk >= disk->map.nr_chunks || rec->count > disk->map.nr_chunks - rec->chunk)
 		return -ERANGE;
+	if (hides_log(disk, rec))
+		return -EBUSY;
 	ret->disk = disk;
 	ret->chunk = cc_chunk(rec->chunk);
 	ret->entry = cc_entry(cc_slot(rec->slot), rec->gen, rec->flags & CHUNKCACHE_MAP_MARK);

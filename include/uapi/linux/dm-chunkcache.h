@@ -149,6 +149,7 @@
  *   out: REFUSED: ENOENT no such disk; ERANGE chunk or count outside of the disk;
  *        ESTALE slot not VALID at that generation; EINVAL bad flags or fields;
  *        E2BIG more than CHUNKCACHE_MAP_CHUNKS_MAX chunks with the records before;
+ *        EBUSY a log chunk whose slot is LOG, or a hole for any log chunk;
  *        ENOMEM no page for the entries
  *
  * MISS_DATA: bytes of a chunk for a miss; copied into the bios that wait.
