@@ -35,4 +35,5 @@ for fs in ext4 xfs; do
 	done
 done
 equal "errors" "$(volume_word v 7)" 0
+must dmsetup remove v
 finish
