@@ -17,6 +17,7 @@ for flush in $(short "8 64" "8 64 16 32 4 128"); do
 	# shellcheck disable=SC2086
 	must cc-volcheck write --log $WORK/volcheck.log --run $flush --ops 600 --flush $flush \
 		$volcheck_options /dev/mapper/v
+	# shellcheck disable=SC2046
 	must cc-volcheck check --log $WORK/volcheck.log --promise all \
 		$([ $flush = 8 ] || echo --base $WORK/base) --save $WORK/base.new /dev/mapper/v
 	mv $WORK/base.new $WORK/base

@@ -14,6 +14,7 @@ volume_up v 655360
 volume_start v 655360
 mkdir -p /mnt
 for fs in ext4 xfs; do
+	# shellcheck disable=SC2046
 	must mkfs.$fs -q $([ $fs = ext4 ] && echo -F || echo -f) /dev/mapper/v
 	must mount -t $fs -o discard /dev/mapper/v /mnt
 	must cp -r /lib/modules /mnt/a

@@ -55,10 +55,11 @@ static int check_extent(struct cc_volume *v, const struct chunkcache_extent *e)
 	u64 blocks = v->disk.ti->len >> CC_SECTORS_PER_BLOCK_SHIFT;
 	u64 index = e->place >> CC_PLACE_LOG_SHIFT & CC_PLACE_LOG_MASK;
 	unsigned int in_log = cc_place_block(e->place);
+	bool cleaner = index < v->log.nr_cleaner;
 	u32 most = v->block_mask + 1;
 
 	if (e->reserved || !e->count || !e->place ||
-	    !(e->place & CC_PLACE_GUEST) != (index < v->log.nr_cleaner))
+	    !(e->place & CC_PLACE_GUEST) != cleaner)
 		return -EINVAL;
 	if (e->block >= blocks || e->count > blocks - e->block || index >= v->log.nr_logs ||
 	    in_log >= most || (e->place & CC_PLACE_DATA && e->count > most - in_log))
@@ -142,7 +143,10 @@ static u32 count_started(struct cc_pool *pool, u32 volume, bool *ret_taken)
 	return n;
 }
 
-/* With fewer some volumes would keep others from ever writing: an open log chunk and a spare each. */
+/*
+ * An open log chunk and a spare for each: with fewer some volumes would keep others from ever
+ * writing.
+ */
 static int may_start(struct cc_cmd *c, u32 volume)
 {
 	bool taken;
@@ -172,7 +176,9 @@ static void start_volume(struct cc_volume *v, u32 volume, u32 term)
 	/* Its place is none: before bias is set. */
 	cc_log_add(v, CC_JOURNAL_VOLUME, le64_to_cpu(uuid[0]), le64_to_cpu(uuid[1]), term);
 	l->bias = (((u64)term << CC_LOG_COUNT_BITS) - l->nr_logs) << CC_PLACE_LOG_SHIFT;
-	l->next = l->cut = l->cut_done = cc_place_of_log(l->nr_logs);
+	l->next = cc_place_of_log(l->nr_logs);
+	l->cut = l->next;
+	l->cut_done = l->next;
 	l->closed = l->nr_logs;
 	spin_unlock_irq(&v->lock);
 	cc_journal_hurry(v->journal);

@@ -155,7 +155,8 @@ static void start_cut(struct cc_volume *v)
 	if (seal && l->room && cc_place_block(l->next))
 		close_log(v);
 	if (l->next == l->cut) {
-		l->wish_cut = l->wish_seal = false;
+		l->wish_cut = false;
+		l->wish_seal = false;
 		return;
 	}
 	/* Else room() brings us here again. */
@@ -163,7 +164,8 @@ static void start_cut(struct cc_volume *v)
 		return;
 	if (l->room && cc_place_block(l->next) && ++l->nr_cuts >= CC_PIECES_MAX)
 		close_log(v);
-	l->wish_cut = l->wish_seal = false;
+	l->wish_cut = false;
+	l->wish_seal = false;
 	l->cut = l->next;
 	l->cutting = true;
 	l->parity ^= 1;

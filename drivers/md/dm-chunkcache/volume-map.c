@@ -187,7 +187,8 @@ static int map_write(struct cc_volume *v, struct bio *bio)
 	vb = cc_volume_bio_init(bio);
 	vb->block = sector >> CC_SECTORS_PER_BLOCK_SHIFT;
 	vb->entry = leaf_entry(v, sector, GFP_NOWAIT | __GFP_NOWARN);
-	blocks = taken = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
+	blocks = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
+	taken = blocks;
 
 	spin_lock_irqsave(&v->lock, flags);
 	if (unlikely(v->log.blocked || !vb->entry) || !cc_log_take(v, vb, &taken, false)) {

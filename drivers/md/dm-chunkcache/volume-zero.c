@@ -43,7 +43,8 @@ bool cc_zero_walk(struct cc_volume *v, struct bio *bio)
 	spin_lock_irq(&v->lock);
 	ok = cc_log_reserve(v);
 	if (ok) {
-		vb->place = l->zeroed = l->next;
+		vb->place = l->next;
+		l->zeroed = l->next;
 		vb->parity = l->parity;
 		l->inflight[l->parity]++;
 	}

@@ -193,9 +193,9 @@ static inline struct cc_volume_bio *cc_volume_bio_init(struct bio *bio)
 	return vb;
 }
 
-/* RUNNING: and with it all that was loaded. */
 static inline u32 cc_volume_state(const struct cc_volume *v)
 {
+	/* Who sees RUNNING sees all that was loaded: cc_volume_set_state(). */
 	return smp_load_acquire(&v->log.state);
 }
 
