@@ -189,7 +189,8 @@
  *   in the journal.  COMMITTED wakes flushes of a volume with DURABLE_STORE.
  *   in:  SESSION
  *        CHUNKCACHE_A_RECORDS  array of struct chunkcache_record, 1..CHUNKCACHE_RECORD_BATCH_MAX
- *   errno: EBUSY it is not RUNNING; ENOSPC the ring is full; EINVAL type or reserved field
+ *   errno: EBUSY it is not RUNNING; ENOSPC no room now, in memory or in the ring; EINVAL type or
+ *          reserved field
  *
  * JOURNAL_TRIM: pages below TAIL are needed no more.  Their positions are used again when a page
  *   that says so is durable.
