@@ -149,8 +149,8 @@ static void on_volume_miss(void *arg, const struct chunkcache_miss *m)
 static int open_volumes(struct cc_session *s)
 {
 	struct cc_volumes_config c = {
-		.channel = s->channel, .follow = s->follow, .pooldev = s->pooldev, .sources = s->sources,
-		.disks = s->disks, .loop = s->loop,
+		.channel = s->channel, .follow = s->follow, .pooldev = s->pooldev, .writer = s->writer,
+		.sources = s->sources, .disks = s->disks, .loop = s->loop,
 	};
 
 	return cc_volumes_open(&c, &s->volumes);

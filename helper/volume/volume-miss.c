@@ -21,7 +21,7 @@ struct volume_miss {
 	struct cc_volumes *all;
 	struct chunkcache_miss m;
 	struct cc_job job;
-	struct cc_io io;
+	struct cc_slot_io io;
 	struct chunkcache_slot slot;
 	/* what to fetch: pieces of a log chunk, or a chunk of the image */
 	struct cc_store *store;
@@ -82,7 +82,7 @@ static void answer_bytes(struct volume_miss *x)
 
 /* ---- into a slot ---- */
 
-static void miss_slot_written(struct cc_io *io, int error)
+static void miss_slot_written(struct cc_slot_io *io, int error)
 {
 	struct volume_miss *x = cc_list_entry(io, struct volume_miss, io);
 	struct chunkcache_map map = {
@@ -91,11 +91,10 @@ static void miss_slot_written(struct cc_io *io, int error)
 	struct cc_refusals refused = { 0 };
 	int r = error;
 
-	x->all->nr_writes--;
 	if (!r)
 		r = cc_channel_slot_done(x->all->c.channel, x->slot, x->key, false, &map, 1, &refused);
 	else
-		cc_channel_slot_release(x->all->c.channel, &x->slot, 1, true);
+		cc_channel_slot_release(x->all->c.channel, &x->slot, 1, io->bad);
 	if (r || refused.nr)
 		answer_bytes(x);
 	end_miss(x);
@@ -103,7 +102,6 @@ static void miss_slot_written(struct cc_io *io, int error)
 
 static bool write_slot(struct volume_miss *x)
 {
-	struct cc_pooldev *pd = x->all->c.pooldev;
 	uint32_t nr = 0;
 	int r = cc_channel_slot_alloc(x->all->c.channel, 1, false, &x->slot, &nr);
 
@@ -113,12 +111,8 @@ static bool write_slot(struct volume_miss *x)
 		miss_channel(x->all, r == -EBUSY ? 0 : r);
 		return false;
 	}
-	x->io = (struct cc_io){
-		.write = true, .buf = x->buf, .len = x->size, .offset = cc_pooldev_slot_offset(pd, x->slot.slot),
-		.done = miss_slot_written,
-	};
-	x->all->nr_writes++;
-	cc_pooldev_submit(pd, &x->io);
+	x->io.done = miss_slot_written;
+	cc_writer_write(x->all->c.writer, &x->io, x->slot.slot, x->buf);
 	return true;
 }
 

@@ -86,7 +86,7 @@ struct cc_volumes {
 	struct cc_list misses;		/* struct volume_miss */
 	struct cc_worker *miss_worker;
 	struct cc_watch miss_watch;
-	unsigned int nr_misses, nr_tasks, nr_writes;
+	unsigned int nr_misses, nr_tasks;
 	bool draining;			/* also read by threads */
 	bool started;			/* a volume, since the last step */
 	bool full;			/* misses were left to the kernel */

@@ -19,6 +19,7 @@
 #include "pool/disks.h"
 #include "pool/pooldev.h"
 #include "pool/sources.h"
+#include "pool/writer.h"
 #include "volume/journal-follow.h"
 
 struct cc_volumes;
@@ -27,6 +28,7 @@ struct cc_volumes_config {
 	struct cc_channel *channel;
 	struct cc_journal_follow *follow;
 	struct cc_pooldev *pooldev;
+	struct cc_writer *writer;
 	struct cc_sources *sources;
 	struct cc_disks *disks;
 	struct cc_loop *loop;
