@@ -43,7 +43,7 @@ bool cc_pooldev_flush(struct cc_pooldev *pd);
 int cc_pooldev_event_fd(const struct cc_pooldev *pd);
 void cc_pooldev_reap(struct cc_pooldev *pd);
 unsigned int cc_pooldev_in_flight(const struct cc_pooldev *pd);
-/* Blocking; for start-up only.  0 or -errno. */
+/* Blocking; for start-up and threads.  0 or -errno. */
 int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offset);
 
 /* Byte offset of a slot. */

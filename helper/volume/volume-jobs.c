@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/image.h"
 #include "volume/place.h"
@@ -76,27 +75,14 @@ static int compare_log(const void *key, const void *log)
 static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
 {
 	struct cc_volume *v = arg;
-	const struct cc_pooldev *pd = v->all->c.pooldev;
+	struct cc_pooldev *pd = v->all->c.pooldev;
 	const struct cc_journal_log *log;
-	size_t len = (size_t)blocks << CC_BLOCK_SHIFT;
-	uint64_t offset;
 
 	log = bsearch(&key, v->snapshot.logs, v->snapshot.nr_logs, sizeof(*log), compare_log);
 	if (!log || log->slot == CC_NO_SLOT)
 		return -ENOENT;
-	offset = cc_pooldev_slot_offset(pd, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT);
-	while (len) {
-		ssize_t n = pread(cc_pooldev_fd(pd), buf, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf = (uint8_t *)buf + n;
-		len -= n;
-		offset += n;
-	}
-	return 0;
+	return cc_pooldev_read(pd, buf, (size_t)blocks << CC_BLOCK_SHIFT,
+			       cc_pooldev_slot_offset(pd, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
 }
 
 /* ---- tasks ---- */

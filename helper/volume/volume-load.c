@@ -70,25 +70,18 @@ struct load {
 	uint32_t nr;
 };
 
-static int compare_key(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Zeros of a log chunk without data get the index of the last one before it: all that the kernel writes is above. */
+/*
+ * The last one that is not behind key: zeros of a log chunk without data get the index of the one before it, as
+ * all that the kernel writes is above.
+ */
 static uint32_t index_of(const struct cc_volume *v, uint64_t key)
 {
 	uint32_t low = 0, high = v->nr_keys;
-	const uint64_t *found = bsearch(&key, v->keys, v->nr_keys, sizeof(key), compare_key);
 
-	if (found)
-		return found - v->keys;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (v->keys[middle] < key)
+		if (v->keys[middle] <= key)
 			low = middle + 1;
 		else
 			high = middle;
