@@ -83,7 +83,6 @@ bool cc_journal_begin_write(struct cc_journal *j)
 	fill_page(j, buf);
 	j->busy = true;
 	j->out_seq = buf->last_seq;
-	j->out_from = buf->durable;
 	j->out_tell = j->tell;
 	/* What was asked for is on its way, if the copy has all. */
 	if (j->nr_queue == 1) {
@@ -168,21 +167,10 @@ static void end_waits(struct list_head *waits, blk_status_t status)
 		w->done(w, status);
 }
 
-static bool has_committed(const struct cc_journal *j)
-{
-	unsigned int i;
-
-	for (i = j->out_from; i < le16_to_cpu(j->out->count); i++)
-		if (j->out->record[i].type == CC_JOURNAL_COMMITTED)
-			return true;
-	return false;
-}
-
 /* Is there anything that only a work can do? */
 static bool needs_work(struct cc_journal *j)
 {
-	return j->out_status || is_due(j) || j->tell || j->out_tell || cc_journal_half_full(j) ||
-	       has_committed(j);
+	return j->out_status || is_due(j) || j->tell || j->out_tell || cc_journal_half_full(j);
 }
 
 /* Any context. */
@@ -219,28 +207,11 @@ static void cc_journal_endio(struct bio *bio)
 }
 
 /* The page in flight is this work's until it clears busy. */
-static void tell_committed(struct cc_journal *j)
-{
-	const struct cc_journal_record *r;
-	unsigned int i;
-
-	for (i = j->out_from; i < le16_to_cpu(j->out->count); i++) {
-		r = &j->out->record[i];
-		if (r->type == CC_JOURNAL_COMMITTED && j->ops->committed)
-			j->ops->committed(j->pool, le16_to_cpu(r->volume), le64_to_cpu(r->place));
-	}
-}
-
 static void tell_end(struct cc_journal *j)
 {
-	u64 number = le64_to_cpu(j->out->number);
-
-	if (!j->out_status) {
-		tell_committed(j);
-		return;
-	}
-	DMERR_LIMIT("%s: journal page %llu can't be written (errno %d)", j->name, number,
-		    blk_status_to_errno(j->out_status));
+	if (j->out_status)
+		DMERR_LIMIT("%s: journal page %llu can't be written (errno %d)", j->name,
+			    le64_to_cpu(j->out->number), blk_status_to_errno(j->out_status));
 }
 
 static void tell_failed(struct cc_journal *j, struct list_head *waits)

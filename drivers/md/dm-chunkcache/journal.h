@@ -64,8 +64,6 @@ struct cc_journal_ops {
 	void (*failed)(struct cc_pool *pool);
 	/* There is something to read for the helper, or room is short. */
 	void (*news)(struct cc_pool *pool);
-	/* A COMMITTED of this volume is durable. */
-	void (*committed)(struct cc_pool *pool, u16 volume, u64 place);
 };
 
 struct cc_journal_wait {
@@ -109,7 +107,6 @@ struct cc_journal {
 	struct bio_vec bvec;
 	struct cc_journal_page *out;
 	u64 out_seq;
-	unsigned int out_from;		/* first record that no write before had */
 	bool out_tell;
 	bool out_ended;			/* the work has to tell its end; lock */
 	blk_status_t out_status;

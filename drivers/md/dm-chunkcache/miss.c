@@ -21,13 +21,7 @@ void cc_miss_add(struct cc_disk *disk, struct bio *bio, enum cc_retry retry)
 	/* A device that failed it has consumed it, and may have cut it. */
 	bio->bi_iter = pb->iter;
 	bio->bi_status = BLK_STS_OK;
-	atomic_set(&bio->__bi_remaining, 1);
-	/*
-	 * Its queue's controllers (iolatency, iocost) were told that it ended: they are not to be
-	 * told again, if it ends without being sent once more or is merged with another then.
-	 */
-	bio_clear_flag(bio, BIO_QOS_THROTTLED);
-	bio_clear_flag(bio, BIO_QOS_MERGED);
+	cc_bio_forget_device(bio);
 	/* From another context than the submitter's EAGAIN would reach the user. */
 	bio->bi_opf &= ~REQ_NOWAIT;
 	spin_lock_irqsave(&q->arrival_lock, flags);

@@ -89,6 +89,18 @@ static inline struct cc_bio *cc_bio(struct bio *bio)
 	return bio->bi_private;
 }
 
+/*
+ * It ended on a device, and will be ended or sent again.  The controllers of that device's queue
+ * (iolatency, iocost) were told that it ended: they are not to be told again, if it ends without
+ * being sent once more or is merged with another then.
+ */
+static inline void cc_bio_forget_device(struct bio *bio)
+{
+	atomic_set(&bio->__bi_remaining, 1);
+	bio_clear_flag(bio, BIO_QOS_THROTTLED);
+	bio_clear_flag(bio, BIO_QOS_MERGED);
+}
+
 /* Of a bio that failed on the cache device: it wants MISS_DATA (not LOST), and its slot... */
 enum cc_retry {
 	CC_RETRY_NOT,		/* did not fail */

@@ -14,24 +14,13 @@ void cc_hold_kick(struct cc_volume *v)
 		queue_work(v->disk.slots->wq, &v->work);
 }
 
-/*
- * It may have been to the device, whose controllers (iolatency, iocost) were told that it ended:
- * as cc_miss_add().
- */
-static void forget_device(struct bio *bio)
-{
-	atomic_set(&bio->__bi_remaining, 1);
-	bio_clear_flag(bio, BIO_QOS_THROTTLED);
-	bio_clear_flag(bio, BIO_QOS_MERGED);
-}
-
 void cc_hold_add(struct cc_volume *v, struct bio_list *list, struct bio *bio)
 {
 	lockdep_assert_held(&v->lock);
 	cc_bio(bio)->arrived = ktime_get_ns();
 	bio->bi_opf &= ~REQ_NOWAIT;
 	bio->bi_status = BLK_STS_OK;
-	forget_device(bio);
+	cc_bio_forget_device(bio);
 	bio_list_add(list, bio);
 	v->nr_held++;
 	if (list == &v->held)
@@ -41,7 +30,7 @@ void cc_hold_add(struct cc_volume *v, struct bio_list *list, struct bio *bio)
 
 void cc_hold_end(struct bio *bio, blk_status_t status)
 {
-	forget_device(bio);
+	cc_bio_forget_device(bio);
 	bio->bi_status = status;
 	bio_endio(bio);
 }
