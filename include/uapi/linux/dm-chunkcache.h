@@ -82,7 +82,7 @@
  *        CHUNKCACHE_A_NR_LOGS      u32   log chunks that VOLUME_LOAD brought; those that the kernel
  *                                        opens in TERM have the indexes from there on, in the
  *                                        order of their numbers, which count from 0
- *        CHUNKCACHE_A_DURABLE_STORE flag a flush waits for COMMITTED
+ *        CHUNKCACHE_A_DURABLE_STORE flag a flush waits for COMMITTED; not sent yet
  *
  * DISK_STATE: the manifest of a disk is loaded, or refused and why.
  *   While REFUSED, reads of unmapped chunks fail at once with EIO; LOADED
@@ -186,7 +186,7 @@
  *   errno: EBUSY it is not RECOVERING; ERANGE not TAIL <= PREV < HEAD, or more pages than positions
  *
  * JOURNAL_ADD: append records of the helper's and write them; what was added counts when it is read
- *   in the journal.  COMMITTED wakes flushes of a volume with DURABLE_STORE.
+ *   in the journal.
  *   in:  SESSION
  *        CHUNKCACHE_A_RECORDS  array of struct chunkcache_record, 1..CHUNKCACHE_RECORD_BATCH_MAX
  *   errno: EBUSY it is not RUNNING; ENOSPC no room now, in memory or in the ring; EINVAL type or
