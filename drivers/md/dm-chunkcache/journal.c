@@ -33,7 +33,8 @@ struct workqueue_struct *cc_journal_wq;
 int cc_journal_module_init(void)
 {
 	/* Flushes wait for it, and reclaim may wait for flushes. */
-	cc_journal_wq = alloc_workqueue("dm-chunkcache-journal", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	cc_journal_wq = alloc_workqueue("dm-chunkcache-journal",
+					WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_HIGHPRI, 0);
 	return cc_journal_wq ? 0 : -ENOMEM;
 }
 
