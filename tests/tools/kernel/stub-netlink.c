@@ -431,6 +431,19 @@ static int do_stats_get(struct request *q)
 	return 0;
 }
 
+/* A pool without a journal, whatever its device has: there are no volumes here. */
+static int do_journal_get(struct request *q)
+{
+	struct nlmsghdr *nlh = begin_reply(q);
+
+	mnl_attr_put_u32(nlh, CHUNKCACHE_A_JOURNAL_STATE, CHUNKCACHE_JOURNAL_NONE);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_JOURNAL_HEAD, 0);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_JOURNAL_TAIL, 0);
+	mnl_attr_put_u64(nlh, CHUNKCACHE_A_DIRTY_MAX, 0);
+	send_message(q->conn, nlh);
+	return 0;
+}
+
 static int do_map(struct request *q)
 {
 	const struct chunkcache_map *maps;
@@ -515,6 +528,7 @@ static int (*const commands[CHUNKCACHE_CMD_MAX + 1])(struct request *q) = {
 	[CHUNKCACHE_CMD_MISS_DATA] = do_miss_data,
 	[CHUNKCACHE_CMD_MISS_FAIL] = do_miss_fail,
 	[CHUNKCACHE_CMD_STATS_GET] = do_stats_get,
+	[CHUNKCACHE_CMD_JOURNAL_GET] = do_journal_get,
 };
 
 /* Who may send it: as in the kernel, but that everybody is privileged here. */
