@@ -100,6 +100,8 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return cc_report_fetch(d->session);
 	if (!strcmp(cmd, "disks"))
 		return cc_report_disks(d->session);
+	if (!strcmp(cmd, "volumes"))
+		return cc_report_volumes(d->session);
 	if (!strcmp(cmd, "costs"))
 		return cc_report_costs(d->session);
 	if (!strcmp(cmd, "prefetch"))
@@ -108,7 +110,7 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return cc_report_record(d->session, request, err, errlen);
 	if (!strcmp(cmd, "map"))
 		return cc_report_map(d->session, request, err, errlen);
-	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, costs, prefetch, record or map");
+	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, volumes, costs, prefetch, record or map");
 	return NULL;
 }
 

@@ -18,6 +18,7 @@
 void cc_metrics_module(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 void cc_metrics_session(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 void cc_metrics_disks(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
+void cc_metrics_volumes(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 void cc_metrics_fetch(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t);
 
 #endif

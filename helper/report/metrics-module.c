@@ -14,6 +14,7 @@ struct dump {
 	struct cc_channel_stats pool;
 	struct cc_channel_stats *disks;
 	struct cc_labels *labels;	/* of each disk */
+	struct cc_labels *volumes;	/* the same, of those that are volumes; empty: it is none */
 	size_t nr, room;
 	bool failed;
 };
@@ -40,7 +41,8 @@ static const struct family pool_families[] = {
 		{ CHUNKCACHE_STAT_SLOTS_FILLING, "state=\"filling\"" },
 		{ CHUNKCACHE_STAT_SLOTS_VALID, "state=\"valid\"" },
 		{ CHUNKCACHE_STAT_SLOTS_DYING, "state=\"dying\"" },
-		{ CHUNKCACHE_STAT_SLOTS_BAD, "state=\"bad\"" } }, 5, 1, 0 },
+		{ CHUNKCACHE_STAT_SLOTS_BAD, "state=\"bad\"" },
+		{ CHUNKCACHE_STAT_SLOTS_LOG, "state=\"log\"" } }, 6, 1, 0 },
 	{ COUNTER("pool_fills", "Slots that became valid."), ALONE(FILLS) },
 	{ COUNTER("pool_evictions", "Valid slots that the replacement policy gave up."), ALONE(EVICTIONS) },
 	{ COUNTER("pool_epochs", "Epoch switches, each of which frees a batch of slots."), ALONE(EPOCHS) },
@@ -50,6 +52,12 @@ static const struct family pool_families[] = {
 	{ COUNTER("pool_messages", "Netlink messages from the helper."), ALONE(MESSAGES) },
 	{ COUNTER("pool_messages_refused", "Messages, and records of messages, that were refused."),
 	  ALONE(REFUSED) },
+	{ COUNTER("pool_journal_pages", "Pages of the journal that were written, of 4096 bytes each."),
+	  ALONE(JOURNAL_PAGES) },
+	{ GAUGE("pool_journal_used_pages", "Positions of the journal's ring that are needed still."),
+	  ALONE(JOURNAL_USED) },
+	{ GAUGE("pool_journal_size_pages", "Positions of the journal's ring, 0 if the pool has none."),
+	  ALONE(JOURNAL_SIZE) },
 };
 
 static const struct family disk_families[] = {
@@ -73,6 +81,22 @@ static const struct family disk_families[] = {
 		{ CHUNKCACHE_STAT_OLDEST_MS, NULL } }, 1, 1, 3 },
 	{ GAUGE("disk_mapped_chunks", "Chunks of the disk that have a slot, as far as is known."),
 	  ALONE(MAPPED) },
+};
+
+/* Of those disks that are volumes. */
+static const struct family volume_families[] = {
+	{ COUNTER("volume_writes", "Writes of the guest that ended well."), ALONE(WRITES) },
+	{ COUNTER("volume_written_bytes", "Bytes of all these."), {
+		{ CHUNKCACHE_STAT_WRITTEN_SECTORS, NULL } }, 1, 512, 0 },
+	{ COUNTER("volume_flushes", "Flushes of the guest that ended well."), ALONE(FLUSHES) },
+	{ COUNTER("volume_discarded_bytes", "Bytes that the guest discarded, or had made zeros."), {
+		{ CHUNKCACHE_STAT_DISCARDED_SECTORS, NULL } }, 1, 512, 0 },
+	{ COUNTER("volume_write_errors", "Writes, flushes and discards that ended with an error."),
+	  ALONE(WRITE_ERRORS) },
+	{ GAUGE("volume_held_writes", "Writes that wait for room now: for a slot, or in the journal."),
+	  ALONE(HELD_WRITES) },
+	{ COUNTER("volume_throttled_seconds", "What writes have waited for room, all together."), {
+		{ CHUNKCACHE_STAT_THROTTLED_US, NULL } }, 1, 1, 6 },
 };
 
 static const struct cc_metric module_up =
@@ -124,14 +148,27 @@ static void drop_twins(struct dump *d)
 	d->nr = n;
 }
 
-static int make_labels(struct dump *d, const struct cc_labels *pool)
+/* The kernel counts alike for both; which is which is known in a session. */
+static bool is_volume(struct cc_session *s, const char *name)
+{
+	const struct cc_disk *disk = s->disks ? cc_disks_find_name(s->disks, name) : NULL;
+
+	return disk && disk->info.is_volume;
+}
+
+static int make_labels(struct cc_session *s, struct dump *d, const struct cc_labels *pool)
 {
 	d->labels = malloc((d->nr + 1) * sizeof(*d->labels));
-	if (!d->labels)
+	d->volumes = calloc(d->nr + 1, sizeof(*d->volumes));
+	if (!d->labels || !d->volumes)
 		return -1;
 	for (size_t i = 0; i < d->nr; i++) {
 		d->labels[i] = *pool;
 		cc_labels_add(&d->labels[i], "disk", d->disks[i].disk);
+		if (!is_volume(s, d->disks[i].disk))
+			continue;
+		d->volumes[i] = *pool;
+		cc_labels_add(&d->volumes[i], "volume", d->disks[i].disk);
 	}
 	return 0;
 }
@@ -152,7 +189,7 @@ static bool take_dump(struct cc_session *s, const struct cc_labels *pool, struct
 	if (d->nr)
 		qsort(d->disks, d->nr, sizeof(*d->disks), by_pool_and_disk);
 	drop_twins(d);
-	return !make_labels(d, pool);
+	return !make_labels(s, d, pool);
 }
 
 /* ---- the text ---- */
@@ -191,6 +228,16 @@ static void put_waits(struct cc_text *t, const struct dump *d)
 	}
 }
 
+static void put_volumes(struct cc_text *t, const struct dump *d)
+{
+	for (size_t f = 0; f < NR(volume_families); f++) {
+		cc_text_family(t, &volume_families[f].m);
+		for (size_t i = 0; i < d->nr; i++)
+			if (d->volumes[i].len)
+				put_row(t, &volume_families[f], &d->volumes[i], d->disks[i].n);
+	}
+}
+
 void cc_metrics_module(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
 	struct dump d = { .nr = 0 };
@@ -208,8 +255,11 @@ void cc_metrics_module(struct cc_session *s, const struct cc_labels *pool, struc
 		for (size_t i = 0; i < d.nr; i++)
 			put_row(t, &disk_families[f], &d.labels[i], d.disks[i].n);
 	}
-	if (up)
+	if (up) {
 		put_waits(t, &d);
+		put_volumes(t, &d);
+	}
 	free(d.labels);
+	free(d.volumes);
 	free(d.disks);
 }

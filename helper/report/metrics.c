@@ -12,5 +12,6 @@ void cc_metrics_write(void *arg, struct cc_text *t)
 	cc_metrics_module(s, &pool, t);
 	cc_metrics_session(s, &pool, t);
 	cc_metrics_disks(s, &pool, t);
+	cc_metrics_volumes(s, &pool, t);
 	cc_metrics_fetch(s, &pool, t);
 }

@@ -10,6 +10,7 @@
 
 #include "json-text.h"
 #include "request.h"
+#include "volume/volume-name.h"
 
 /* 64-bit numbers that mean nothing but themselves do not fit JSON's signed ones. */
 static json_t *hex(uint64_t v)
@@ -22,12 +23,9 @@ static json_t *hex(uint64_t v)
 
 static json_t *uuid(const uint8_t u[16])
 {
-	char text[40];
-	int n = 0;
+	char text[CC_UUID_TEXT];
 
-	for (int i = 0; i < 16; i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%02x",
-			      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+	cc_uuid_text(u, text);
 	return json_string(text);
 }
 

@@ -254,6 +254,7 @@ void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*
 
 	if (wants_snapshot(task) && take_snapshot(v, all))
 		return;			/* no memory: at the next step */
+	cc_volume_age_commit_begun(&v->age);
 	v->task = task;
 	v->ended = ended;
 	v->refused = false;

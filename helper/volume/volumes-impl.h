@@ -6,6 +6,7 @@
  *	volume-jobs.c	what is done with the store, in the volume's thread
  *	volume-load.c	telling the kernel what a volume is
  *	volume-miss.c	chunks that are not on the cache device
+ *	volume-figures.c	what is told of it
  */
 #ifndef CC_VOLUMES_IMPL_H
 #define CC_VOLUMES_IMPL_H
@@ -16,6 +17,7 @@
 #include "manifest.h"
 #include "pool/worker.h"
 #include "ratelimit.h"
+#include "volume/volume-age.h"
 #include "volume/volume-commit.h"
 
 enum cc_volume_life {
@@ -76,7 +78,13 @@ struct cc_volume {
 	uint64_t told;			/* and the journal was told so */
 	uint64_t task_due, cut_due, probe_due;
 	struct cc_ratelimit limit;
-	struct cc_commit_counts counts;
+	struct cc_commit_counts counts;	/* the task's, while there is one */
+
+	/* ---- for volume-figures.c; all of it the loop's ---- */
+	char why[400];			/* err, as of the last task that failed; "" when one has not */
+	struct cc_commit_counts counted;
+	uint64_t commit_ns;		/* of the last commit */
+	struct cc_volume_age age;
 };
 
 struct cc_volumes {

@@ -74,6 +74,7 @@ static struct cc_volume *volume_new(struct cc_volumes *all, const struct cc_disk
 static void volume_failed(struct cc_volume *v, const char *why)
 {
 	cc_log(LOG_ERR, "volume %s: failed: %s", v->info.name, why);
+	snprintf(v->why, sizeof(v->why), "%s", why);
 	if (v->life != CC_VOLUME_GONE)
 		volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
 	v->life = CC_VOLUME_FAILED;
@@ -204,6 +205,7 @@ static void task_failed(struct cc_volume *v, enum cc_volume_task task)
 		return;
 	}
 	v->task_due = cc_now_ns() + RETRY_INTERVAL;
+	snprintf(v->why, sizeof(v->why), "%s", v->err);
 	if (cc_ratelimit_pass(&v->limit))
 		cc_log(LOG_ERR, "volume %s: %s: %s; trying again", v->info.name,
 		       task == CC_TASK_OPEN ? "open" : task == CC_TASK_CLOSE ? "close" : "commit", v->err);
@@ -220,12 +222,23 @@ static void volume_closed(struct cc_volume *v)
 	v->life = CC_VOLUME_FAILED;
 }
 
+static void note_commit(struct cc_volume *v)
+{
+	if (v->counts.commits != v->counted.commits)
+		v->commit_ns = cc_now_ns();
+	v->counted = v->counts;
+	cc_volume_age_committed(&v->age, v->stored);
+}
+
 static void task_ended(struct cc_volume *v)
 {
 	enum cc_volume_task task = v->task;
 
 	v->task = CC_TASK_NONE;
 	v->probe_due = cc_now_ns() + PROBE_INTERVAL;
+	note_commit(v);
+	if (!v->result)
+		*v->why = '\0';
 	if (task == CC_TASK_OPEN && !v->result)
 		start_volume(v);
 	else if (task == CC_TASK_CLOSE && !v->result)
@@ -289,9 +302,11 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 	const struct cc_journal_volume *j = cc_volume_journal(v);
 
 	tell_committed(v);
+	cc_volume_age_read(&v->age, j ? j->cut : 0, j && j->nr_writes, now_ns);
 	if (v->life == CC_VOLUME_RUNNING && now_ns >= v->cut_due) {
 		volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, false));
 		v->cut_due = now_ns + COMMIT_INTERVAL;
+		cc_volume_age_asked(&v->age, now_ns);
 	}
 	if (v->task != CC_TASK_NONE || now_ns < v->task_due)
 		return;

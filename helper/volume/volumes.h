@@ -53,4 +53,26 @@ bool cc_volumes_holds(const struct cc_volumes *v, uint32_t slot, uint32_t gen);
 /* Threads and transfers at work. */
 unsigned int cc_volumes_in_flight(const struct cc_volumes *v);
 
+/* ---- volume-figures.c: what would be lost with this host, since when, and what became of the rest ---- */
+
+struct cc_volume_figures {
+	uint8_t uuid[16];
+	const char *name;		/* of its device; "": it has none, only what is in the journal is known */
+	const char *store;
+	const char *state;		/* "opening", "running", "closing", "failed", "left" */
+	const char *why;		/* of failed, and of what is tried again; else "" */
+	uint32_t term;
+	bool dirty;			/* something, be it zeros, is in no commit yet */
+	uint64_t dirty_bytes;		/* data that is in none */
+	uint64_t oldest_ns;		/* since then at most has some of it waited; 0: nothing is dirty */
+	uint64_t commit_ns;		/* when the last commit was confirmed; 0: none since the helper started */
+	uint64_t commits, packs;	/* objects made since the helper started */
+	uint64_t stored_bytes;		/* of all these */
+};
+
+typedef void cc_volume_figures_fn(void *arg, const struct cc_volume_figures *f);
+
+/* Of all volumes that have a device or something in the journal. */
+void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, void *arg);
+
 #endif

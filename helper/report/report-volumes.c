@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the control socket tells of volumes. */
+#include "report-impl.h"
+
+#include "clock.h"
+#include "json-text.h"
+#include "volume/volume-name.h"
+
+static const char *journal_name(enum cc_follow_state how)
+{
+	return how == CC_FOLLOW_FOLLOWING ? "following" : how == CC_FOLLOW_BROKEN ? "broken" : "off";
+}
+
+static void add_ages(const struct cc_volume_figures *f, json_t *o)
+{
+	uint64_t now = cc_now_ns();
+
+	if (f->dirty)
+		json_object_set_new(o, "oldest_ms", cc_json_number(f->oldest_ns ? (now - f->oldest_ns) / CC_MS : 0));
+	if (f->commit_ns)
+		json_object_set_new(o, "commit_age_ms", cc_json_number((now - f->commit_ns) / CC_MS));
+}
+
+static void add_volume(void *arg, const struct cc_volume_figures *f)
+{
+	char uuid[CC_UUID_TEXT];
+	json_t *o;
+
+	cc_uuid_text(f->uuid, uuid);
+	o = json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o, s:o}", "uuid", uuid, "state", f->state,
+		      "term", cc_json_number(f->term), "dirty", (int)f->dirty,
+		      "dirty_bytes", cc_json_number(f->dirty_bytes), "commits", cc_json_number(f->commits),
+		      "packs", cc_json_number(f->packs), "stored_bytes", cc_json_number(f->stored_bytes));
+	if (*f->name) {
+		json_object_set_new(o, "name", cc_json_text(f->name));
+		json_object_set_new(o, "store", cc_json_text(f->store));
+	}
+	if (*f->why)
+		json_object_set_new(o, "why", cc_json_text(f->why));
+	add_ages(f, o);
+	json_array_append_new(arg, o);
+}
+
+json_t *cc_report_volumes(struct cc_session *s)
+{
+	json_t *array = json_array();
+	enum cc_follow_state how = s->follow ? cc_journal_follow_how(s->follow) : CC_FOLLOW_OFF;
+	json_t *o = json_pack("{s:s, s:s, s:o}", "pool", s->config->pool, "journal", journal_name(how),
+			      "volumes", array);
+
+	if (how == CC_FOLLOW_BROKEN)
+		json_object_set_new(o, "reason", cc_json_text(cc_journal_follow_why(s->follow)));
+	if (s->volumes)
+		cc_volumes_each(s->volumes, add_volume, array);
+	return o;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What an operator wants to know of each volume; see volumes.h.  Only reads. */
+#include "volumes-impl.h"
+
+#include <string.h>
+
+static const char *life_name(enum cc_volume_life life)
+{
+	static const char *const names[] = {
+		[CC_VOLUME_OPENING] = "opening", [CC_VOLUME_RUNNING] = "running",
+		[CC_VOLUME_FAILED] = "failed", [CC_VOLUME_GONE] = "closing",
+	};
+
+	return names[life];
+}
+
+static bool is_followed(const struct cc_volumes *all)
+{
+	return cc_journal_follow_how(all->c.follow) == CC_FOLLOW_FOLLOWING;
+}
+
+static void take_journal(const struct cc_journal_volume *j, struct cc_volume_figures *f)
+{
+	f->dirty = j->nr_writes;
+	f->dirty_bytes = j->dirty_blocks << CC_BLOCK_SHIFT;
+	if (!f->term)
+		f->term = j->term;
+}
+
+static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, void *arg)
+{
+	struct cc_volume_figures f = {
+		.name = v->info.name, .store = v->info.store, .state = life_name(v->life), .why = v->why,
+		.term = v->term, .commit_ns = v->commit_ns, .commits = v->counted.commits,
+		.packs = v->counted.packs, .stored_bytes = v->counted.bytes,
+	};
+	const struct cc_journal_volume *j = is_followed(v->all) ? cc_volume_journal(v) : NULL;
+
+	memcpy(f.uuid, v->uuid, sizeof(f.uuid));
+	if (j)
+		take_journal(j, &f);
+	if (f.dirty)
+		f.oldest_ns = v->age.dirty_ns;
+	fn(arg, &f);
+}
+
+/* It is nobody's business here but to be kept: its device has not come, or was refused. */
+static void tell_left(const struct cc_journal_volume *j, cc_volume_figures_fn *fn, void *arg)
+{
+	struct cc_volume_figures f = { .name = "", .store = "", .state = "left", .why = "" };
+
+	memcpy(f.uuid, j->uuid, sizeof(f.uuid));
+	take_journal(j, &f);
+	if (f.dirty)
+		fn(arg, &f);
+}
+
+static bool has_volume(const struct cc_volumes *all, const uint8_t uuid[16])
+{
+	cc_list_each(n, &all->volumes)
+		if (!memcmp(cc_list_entry(n, struct cc_volume, node)->uuid, uuid, 16))
+			return true;
+	return false;
+}
+
+void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, void *arg)
+{
+	cc_list_each(n, &all->volumes)
+		tell_volume(cc_list_entry(n, struct cc_volume, node), fn, arg);
+	if (!is_followed(all))
+		return;
+	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes) {
+		const struct cc_journal_volume *j = cc_list_entry(n, struct cc_journal_volume, node);
+
+		if (!has_volume(all, j->uuid))
+			tell_left(j, fn, arg);
+	}
+}
