@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Time of reads, for the benchmark: nothing is checked but that they succeed, nothing but the
- * reads is in the timed window.  Under `qemu -icount shift=0,sleep=off` a nanosecond is an
+ * Time of reads or writes, for the benchmark: nothing is checked but that they succeed, nothing
+ * else is in the timed window.  Under `qemu -icount shift=0,sleep=off` a nanosecond is an
  * instruction.  Prints a line for each device; the usage says what is in it.
  */
 #include <errno.h>
@@ -27,13 +27,17 @@ static const char usage[] =
 "            aio      the same through io_submit()\n"
 "            seq      128 KiB by pread(), ascending\n"
 "            latency  as pread, with a real-time priority; each read is timed\n"
-"  -d DEPTH    reads in flight (1); uring and aio only\n"
-"  -n READS    of a repeat (4000)\n"
+"            pwrite   4 KiB, random places\n"
+"            uwrite   the same through io_uring\n"
+"            fsync    pwrite, and fdatasync() after each\n"
+"            seqwrite 128 KiB by pwrite(), ascending\n"
+"  -d DEPTH    in flight (1); uring, uwrite and aio only\n"
+"  -n READS    of a repeat (4000); or writes\n"
 "  -r REPEATS  (5)\n"
-"  -s MIB      read only the first ones of a device (all)\n"
+"  -s MIB      only the first ones of a device (all)\n"
 "  -m          tell a plugin of the emulator where the timed part begins and ends\n"
-"Reads are O_DIRECT.  Devices take turns, so that a drift hits all alike.\n"
-"Prints `DEVICE ns ns ...`, the mean time of a read in each repeat; of latency, three lines,\n"
+"All is O_DIRECT.  Devices take turns, so that a drift hits all alike.\n"
+"Prints `DEVICE ns ns ...`, the mean time of a read or write in each repeat; of latency, three lines,\n"
 "`DEVICE p50 ns ns ...`, and so p99 and max.\n";
 
 #define MAX_DEPTH	256
@@ -51,7 +55,7 @@ struct target {
 
 static unsigned int depth = 1, reads = 4000, repeats = 5, bs = 4096;
 static uint64_t span = UINT64_MAX;
-static bool marks;
+static bool marks, writes;
 static void *buffers[MAX_DEPTH];
 static uint64_t *times;				/* of each read of a repeat */
 
@@ -98,6 +102,37 @@ static uint64_t run_seq(const struct target *t, uint64_t state)
 	return now_ns() - begin;
 }
 
+static uint64_t run_pwrite(const struct target *t, uint64_t state)
+{
+	uint64_t begin = now_ns();
+
+	for (unsigned int i = 0; i < reads; i++)
+		if (pwrite(t->fd, buffers[0], bs, next_offset(t, &state)) != (int)bs)
+			die(t->path);
+	return now_ns() - begin;
+}
+
+static uint64_t run_fsync(const struct target *t, uint64_t state)
+{
+	uint64_t begin = now_ns();
+
+	for (unsigned int i = 0; i < reads; i++)
+		if (pwrite(t->fd, buffers[0], bs, next_offset(t, &state)) != (int)bs ||
+		    fdatasync(t->fd))
+			die(t->path);
+	return now_ns() - begin;
+}
+
+static uint64_t run_seqwrite(const struct target *t, uint64_t state)
+{
+	uint64_t begin = now_ns();
+
+	for (unsigned int i = 0; i < reads; i++)
+		if (pwrite(t->fd, buffers[0], bs, i % t->blocks * bs) != (int)bs)
+			die(t->path);
+	return now_ns() - begin;
+}
+
 static uint64_t run_latency(const struct target *t, uint64_t state)
 {
 	uint64_t begin = now_ns(), start = begin, end = begin;
@@ -115,7 +150,10 @@ static void uring_queue(struct io_uring *ring, const struct target *t, uint64_t 
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-	io_uring_prep_read(sqe, t->fd, buf, bs, next_offset(t, state));
+	if (writes)
+		io_uring_prep_write(sqe, t->fd, buf, bs, next_offset(t, state));
+	else
+		io_uring_prep_read(sqe, t->fd, buf, bs, next_offset(t, state));
 	io_uring_sqe_set_data(sqe, buf);
 }
 
@@ -205,14 +243,19 @@ struct engine {
 	const char *name;
 	uint64_t (*run)(const struct target *t, uint64_t state);
 	unsigned int bs;
+	bool writes;
 };
 
 static const struct engine engines[] = {
-	{ "pread", run_pread, 4096 },
-	{ "uring", run_uring, 4096 },
-	{ "aio", run_aio, 4096 },
-	{ "seq", run_seq, 128 << 10 },
-	{ "latency", run_latency, 4096 },
+	{ "pread", run_pread, 4096, false },
+	{ "uring", run_uring, 4096, false },
+	{ "aio", run_aio, 4096, false },
+	{ "seq", run_seq, 128 << 10, false },
+	{ "latency", run_latency, 4096, false },
+	{ "pwrite", run_pwrite, 4096, true },
+	{ "uwrite", run_uring, 4096, true },
+	{ "fsync", run_fsync, 4096, true },
+	{ "seqwrite", run_seqwrite, 128 << 10, true },
 };
 
 static void open_target(struct target *t, const char *path)
@@ -220,7 +263,7 @@ static void open_target(struct target *t, const char *path)
 	uint64_t bytes;
 
 	t->path = path;
-	t->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	t->fd = open(path, (writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
 	if (t->fd < 0 || ioctl(t->fd, BLKGETSIZE64, &bytes))
 		die(path);
 	t->blocks = (bytes < span ? bytes : span) / bs;
@@ -367,6 +410,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	bs = e->bs;
+	writes = e->writes;
 	get_buffers(e->run == run_latency);
 	if (times)
 		real_time();

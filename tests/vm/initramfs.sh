@@ -17,7 +17,7 @@ BASE_LINKS="modprobe:kmod insmod:kmod rmmod:kmod lsmod:kmod depmod:kmod modinfo:
 MODULES="dm-mod dm-snapshot dm-thin-pool dm-flakey dm-delay dm-cache dm-cache-smq
 	dm-writecache dm-clone dm-multipath dm-round-robin dm-integrity dm-dust dm-log-writes dm-verity dm-zero bcache
 	nvme virtio_pci virtio_blk virtio_net null_blk brd loop nbd configfs
-	scsi_debug sd_mod ext4 xfs erofs overlay btrfs crc32c libcrc32c sha256 zram"
+	scsi_debug sd_mod ext4 xfs erofs overlay btrfs crc32c libcrc32c crc32c-intel sha256 zram"
 
 base_tree() {
 	local root=$1 applet program path pair
