@@ -6,7 +6,7 @@
 # project has built, and the test.  Sourced by vm after lib.sh and kernel.
 
 # Real programs that go to /sbin and are found before busybox's of that name.
-BASE_PROGRAMS="dmsetup losetup mke2fs e2fsck tune2fs debugfs blockdev blkid wipefs
+BASE_PROGRAMS="dmsetup losetup blkdiscard mke2fs e2fsck tune2fs debugfs blockdev blkid wipefs
 	kmod ip setpriv unshare nsenter mount umount findmnt prlimit mkfs.xfs
 	mkfs.erofs fsck.erofs thin_dump openssl"
 # dm tools and loop need these names beside the program's own.
