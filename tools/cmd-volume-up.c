@@ -95,7 +95,7 @@ static int make_volume_device(struct volume_up *u)
 	int r;
 
 	cc_uuid_text(u->v.uuid, uuid);
-	snprintf(params, sizeof(params), "/dev/mapper/%s %s %s 2 logical_block_size 4096", u->args.pool, u->v.store.name, uuid);
+	snprintf(params, sizeof(params), "/dev/mapper/%s %s %s", u->args.pool, u->v.store.name, uuid);
 	r = ctl_dm_create(u->name, "VOLUME", u->v.uuid, false, u->v.state.log.last.size / 512, CTL_TARGET_VOLUME, params);
 	if (!r)
 		return CTL_OK;

@@ -448,7 +448,7 @@ UUID=5eed5eed-0210-4210-8210-0123456789ab
 
 # volume_table SECTORS [FEATURES] | volume_up NAME SECTORS [FEATURES] : features counted already
 volume_table() {
-	echo "0 $1 chunkcache-vol /dev/mapper/$POOL $STORE $UUID ${2:-2 logical_block_size 4096}"
+	echo "0 $1 chunkcache-vol /dev/mapper/$POOL $STORE $UUID ${2:-0}"
 }
 
 volume_up() {

@@ -5,8 +5,10 @@
 #include <linux/device-mapper.h>
 #include <linux/hex.h>
 #include <linux/string.h>
+#include <chunkcache/journal.h>
 
 #define DIGEST_PREFIX	"sha256:"
+#define LOGICAL_BLOCK_SIZES	"logical_block_size must be 512 or 4096"
 
 static int parse_store(struct dm_target *ti, const char *s, char *ret)
 {
@@ -63,7 +65,7 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 		/* without a value */
 		{ "pin", { 1, 0, NULL }, offsetof(struct cc_disk_args, pin) },
 		/* of a volume only */
-		{ "logical_block_size", { 4096, 4096, "logical_block_size must be 4096" },
+		{ "logical_block_size", { 512, 4096, LOGICAL_BLOCK_SIZES },
 		  offsetof(struct cc_disk_args, logical_block_size) },
 	};
 	unsigned int nr = volume ? ARRAY_SIZE(features) : ARRAY_SIZE(features) - 1;
@@ -154,6 +156,7 @@ int cc_table_parse_volume(struct dm_target *ti, unsigned int argc, char **argv,
 	struct cc_disk_args a = default_args;
 	const char *uuid;
 
+	a.logical_block_size = SECTOR_SIZE;
 	if (argc < 3) {
 		ti->error = "Expected <pool device> <store name> <volume UUID>";
 		return -EINVAL;
@@ -169,8 +172,8 @@ int cc_table_parse_volume(struct dm_target *ti, unsigned int argc, char **argv,
 	}
 	if (parse_features(ti, &as, true, &a))
 		return -EINVAL;
-	if (!a.logical_block_size) {
-		ti->error = "A volume needs logical_block_size 4096: it takes no smaller writes";
+	if (a.logical_block_size != SECTOR_SIZE && a.logical_block_size != CC_BLOCK_SIZE) {
+		ti->error = LOGICAL_BLOCK_SIZES;
 		return -EINVAL;
 	}
 	*ret = a;
@@ -220,10 +223,11 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 {
 	bool suspend = a->suspend_timeout_ms != CC_SUSPEND_TIMEOUT_MS;
 	bool max = a->max_misses != CC_MAX_MISSES;
+	bool block = a->logical_block_size > SECTOR_SIZE;
 	unsigned int sz = 0;
 
-	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots +
-			   !!a->logical_block_size) + a->pin);
+	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots + block) +
+	       a->pin);
 	if (a->miss_timeout_ms)
 		DMEMIT(" miss_timeout_ms %u", a->miss_timeout_ms);
 	if (suspend)
@@ -234,7 +238,7 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 		DMEMIT(" min_slots %u", a->min_slots);
 	if (a->pin)
 		DMEMIT(" pin");
-	if (a->logical_block_size)
+	if (block)
 		DMEMIT(" logical_block_size %u", a->logical_block_size);
 	return sz;
 }

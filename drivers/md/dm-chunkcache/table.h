@@ -7,8 +7,8 @@
  *   chunkcache-vol <pool device> <store name> <UUID> [<#features> <feature>...]
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
- * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a volume besides, and it needs
- * it: logical_block_size 4096.  Of a pool: discard.  #features counts words.
+ * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a volume besides:
+ * logical_block_size <512|4096>.  Of a pool: discard.  #features counts words.
  */
 #ifndef CC_TABLE_H
 #define CC_TABLE_H
@@ -26,7 +26,7 @@ struct cc_disk_args {
 	u32 max_misses;
 	u32 min_slots;			/* 0: none */
 	u32 pin;			/* 1: yes */
-	u32 logical_block_size;		/* of a volume; a disk has 0 */
+	u32 logical_block_size;		/* of a volume, SECTOR_SIZE if not given; a disk has 0 */
 };
 
 struct cc_pool_args {

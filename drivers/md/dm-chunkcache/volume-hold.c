@@ -48,8 +48,12 @@ static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_statu
 	*ret_status = v->requeueing ? BLK_STS_DM_REQUEUE : late ? BLK_STS_TIMEOUT : BLK_STS_IOERR;
 	*ret = v->held;
 	bio_list_merge(ret, &v->zeros);
+	bio_list_merge(ret, &v->parts);
+	bio_list_merge(ret, &v->merged);
 	bio_list_init(&v->held);
 	bio_list_init(&v->zeros);
+	bio_list_init(&v->parts);
+	bio_list_init(&v->merged);
 	v->nr_held = 0;
 	v->starved = false;
 	l->blocked &= ~CC_BLOCKED_HELD;
@@ -78,7 +82,7 @@ static bool serve_held(struct cc_volume *v, struct bio *bio)
 		cc_volume_read_again(v, bio);
 		return true;
 	}
-	if (!cc_volume_write_again(v, bio))
+	if (!(cc_partial_carries(bio) ? cc_partial_write : cc_volume_write_again)(v, bio))
 		return false;
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_THROTTLED_US,
 			    div_u64(ktime_get_ns() - arrived, NSEC_PER_USEC));
@@ -137,11 +141,14 @@ static void ask_for_room(struct cc_volume *v)
 void cc_hold_work(struct work_struct *work)
 {
 	struct cc_volume *v = container_of(work, struct cc_volume, work);
-	bool all;
+	bool all, merged;
 
 	end_unservable(v);
+	cc_partial_take(v);
 	cc_log_work(v);
-	all = serve_list(v, &v->zeros, cc_zero_walk);
+	cc_partial_read(v);
+	merged = serve_list(v, &v->merged, serve_held);
+	all = serve_list(v, &v->zeros, cc_zero_walk) & merged;
 	all &= serve_list(v, &v->held, serve_held);
 	if (all) {
 		spin_lock_irq(&v->lock);
@@ -149,7 +156,9 @@ void cc_hold_work(struct work_struct *work)
 		spin_unlock_irq(&v->lock);
 		return;
 	}
-	ask_for_room(v);
+	/* Part of a block that is under way may be all that the others wait for. */
+	if (!merged || !READ_ONCE(v->nr_partials))
+		ask_for_room(v);
 	/* A write that opened the spare above has asked for another run. */
 	queue_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(HOLD_TICK_MS));
 }

@@ -113,12 +113,24 @@ static void end_cut(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
 
+	l->cutting = false;
 	cc_log_add(v, CC_JOURNAL_CUT, 0, l->cut, 0);
 	l->cut_reserved = false;
-	l->cutting = false;
 	l->cut_done = l->cut;
 	cc_journal_hurry(v->journal);
-	/* Slots may be closed now, and another may be wished for. */
+}
+
+static void end_flip(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	l->flipped = false;
+	if (l->cutting)
+		end_cut(v);
+	if (l->settling)
+		cc_partial_drained(v);
+	l->settling = false;
+	/* Slots may be closed now, blocks be read, and another flip may be wished for. */
 	cc_hold_kick(v);
 }
 
@@ -127,8 +139,8 @@ void cc_log_put(struct cc_volume *v, unsigned int parity)
 	struct cc_volume_log *l = &v->log;
 
 	lockdep_assert_held(&v->lock);
-	if (!--l->inflight[parity] && unlikely(l->cutting) && parity != l->parity)
-		end_cut(v);
+	if (!--l->inflight[parity] && unlikely(l->flipped) && parity != l->parity)
+		end_flip(v);
 }
 
 /*
@@ -143,35 +155,52 @@ static void pass_zeros(struct cc_volume *v)
 		advance(v, 1);
 }
 
-static void start_cut(struct cc_volume *v)
+/* Is there to be one, and where? */
+static bool place_cut(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
 	bool seal = l->wish_seal;
 
-	lockdep_assert_held(&v->lock);
-	if (!(l->wish_cut || seal) || l->cutting || l->state != CHUNKCACHE_VOLUME_RUNNING)
-		return;
+	if (!(l->wish_cut || seal) || l->state != CHUNKCACHE_VOLUME_RUNNING)
+		return false;
 	pass_zeros(v);
 	if (seal && l->room && cc_place_block(l->next))
 		close_log(v);
 	if (l->next == l->cut) {
 		l->wish_cut = false;
 		l->wish_seal = false;
-		return;
+		return false;
 	}
 	/* Else room() brings us here again. */
 	if (!reserve_cut(v))
-		return;
+		return false;
 	if (l->room && cc_place_block(l->next) && ++l->nr_cuts >= CC_PIECES_MAX)
 		close_log(v);
 	l->wish_cut = false;
 	l->wish_seal = false;
 	l->cut = l->next;
-	l->cutting = true;
+	return true;
+}
+
+static void start_flip(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (l->flipped)
+		return;
+	l->cutting = place_cut(v);
+	l->settling = l->wish_drain;
+	if (!l->cutting && !l->settling)
+		return;
+	if (l->settling)
+		cc_partial_drain(v);
+	l->wish_drain = false;
+	l->flipped = true;
 	l->parity ^= 1;
-	/* The other one is 0 since the cut before was done. */
+	/* The other one is 0 since the flip before has ended. */
 	if (!l->inflight[l->parity ^ 1])
-		end_cut(v);
+		end_flip(v);
 }
 
 void cc_log_wish_cut(struct cc_volume *v, bool seal)
@@ -179,6 +208,13 @@ void cc_log_wish_cut(struct cc_volume *v, bool seal)
 	lockdep_assert_held(&v->lock);
 	v->log.wish_cut = true;
 	v->log.wish_seal |= seal;
+	cc_hold_kick(v);
+}
+
+void cc_log_wish_drain(struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	v->log.wish_drain = true;
 	cc_hold_kick(v);
 }
 
@@ -282,7 +318,7 @@ void cc_log_work(struct cc_volume *v)
 {
 	get_spare(v);
 	spin_lock_irq(&v->lock);
-	start_cut(v);
+	start_flip(v);
 	spin_unlock_irq(&v->lock);
 	close_slots(v);
 }
@@ -296,7 +332,7 @@ void cc_log_finish(struct cc_volume *v)
 	if (l->room)
 		close_log(v);
 	l->wish_cut = true;
-	start_cut(v);
+	start_flip(v);
 	/* Also without room for a record: nothing is in flight. */
 	l->cut_done = l->next;
 	spare = l->spare;

@@ -160,6 +160,12 @@ static noinline bool write_held(struct cc_volume *v, struct bio *bio)
 	return true;
 }
 
+/* Not now, or not to these blocks. */
+static noinline bool write_blocked(const struct cc_volume *v, u64 block, u32 blocks)
+{
+	return v->log.blocked & ~CC_BLOCKED_PARTIAL || cc_partial_overlaps(v, block, blocks);
+}
+
 static u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
 {
 	cc_chunk_t chunk = cc_disk_chunk(&v->disk, sector);
@@ -172,6 +178,8 @@ static u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
 	return leaf + (sector >> CC_SECTORS_PER_BLOCK_SHIFT & v->block_mask);
 }
 
+static noinline int map_unaligned(struct cc_volume *v, struct bio *bio);
+
 static int map_write(struct cc_volume *v, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
@@ -181,7 +189,7 @@ static int map_write(struct cc_volume *v, struct bio *bio)
 	u32 blocks, taken;
 
 	if (unlikely((in_chunk | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1)))
-		return DM_MAPIO_KILL;
+		return map_unaligned(v, bio);
 	make_unpolled(bio);
 	cut_to(bio, v->disk.chunk_mask + 1 - in_chunk);
 	vb = cc_volume_bio_init(bio);
@@ -191,7 +199,8 @@ static int map_write(struct cc_volume *v, struct bio *bio)
 	taken = blocks;
 
 	spin_lock_irqsave(&v->lock, flags);
-	if (unlikely(v->log.blocked || !vb->entry) || !cc_log_take(v, vb, &taken, false)) {
+	if ((unlikely(v->log.blocked) && write_blocked(v, vb->block, blocks)) ||
+	    unlikely(!vb->entry) || !cc_log_take(v, vb, &taken, false)) {
 		bool held = write_held(v, bio);
 
 		spin_unlock_irqrestore(&v->lock, flags);
@@ -219,7 +228,7 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio)
 {
 	struct cc_volume_bio *vb = cc_volume_bio(bio);
 	u32 blocks = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
-	bool taken;
+	bool taken = false;
 
 	if (vb->tries)
 		mark_failed_slot(v, vb);
@@ -228,7 +237,9 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio)
 	if (!vb->entry)
 		return false;
 	spin_lock_irq(&v->lock);
-	taken = !(v->log.blocked & CC_BLOCKED_STATE) && cc_log_take(v, vb, &blocks, true);
+	if (!(v->log.blocked & CC_BLOCKED_STATE) &&
+	    (cc_partial_carries(bio) || !cc_partial_overlaps(v, vb->block, blocks)))
+		taken = cc_log_take(v, vb, &blocks, true);
 	spin_unlock_irq(&v->lock);
 	if (!taken)
 		return false;
@@ -274,7 +285,7 @@ static noinline int end_failed_write(struct cc_volume *v, struct bio *bio, blk_s
 	cc_log_put(v, vb->parity);
 	again = ++vb->tries < CC_WRITE_TRIES && !write_refused(v);
 	if (again)
-		cc_hold_add(v, &v->held, bio);
+		cc_hold_add(v, cc_partial_carries(bio) ? &v->merged : &v->held, bio);
 	spin_unlock_irqrestore(&v->lock, flags);
 	if (again)
 		return DM_ENDIO_INCOMPLETE;
@@ -325,20 +336,43 @@ static int map_flush(struct cc_volume *v, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-static int map_zeros(struct cc_volume *v, struct bio *bio)
+static int hold_for_work(struct cc_volume *v, struct bio_list *list, struct bio *bio)
 {
 	unsigned long flags;
 	bool refused;
 
-	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1))
-		return DM_MAPIO_KILL;
 	cc_volume_bio_init(bio);
 	spin_lock_irqsave(&v->lock, flags);
 	refused = write_refused(v);
 	if (!refused)
-		cc_hold_add(v, &v->zeros, bio);
+		cc_hold_add(v, list, bio);
 	spin_unlock_irqrestore(&v->lock, flags);
 	return refused ? DM_MAPIO_KILL : DM_MAPIO_SUBMITTED;
+}
+
+/* A discard may be of parts, too: it leaves those. */
+static int map_zeros(struct cc_volume *v, struct bio *bio)
+{
+	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1) &&
+	    bio_op(bio) != REQ_OP_DISCARD)
+		return map_unaligned(v, bio);
+	return hold_for_work(v, &v->zeros, bio);
+}
+
+/* It begins or ends within a block: what comes first of it, whole blocks or a part of one. */
+static noinline int map_unaligned(struct cc_volume *v, struct bio *bio)
+{
+	unsigned int in_block = bio->bi_iter.bi_sector & (CC_SECTORS_PER_BLOCK - 1);
+
+	if (!v->partials)
+		return DM_MAPIO_KILL;
+	make_unpolled(bio);
+	if (in_block || bio_sectors(bio) < CC_SECTORS_PER_BLOCK) {
+		cut_to(bio, CC_SECTORS_PER_BLOCK - in_block);
+		return hold_for_work(v, &v->parts, bio);
+	}
+	cut_to(bio, round_down(bio_sectors(bio), CC_SECTORS_PER_BLOCK));
+	return bio_op(bio) == REQ_OP_WRITE ? map_write(v, bio) : map_zeros(v, bio);
 }
 
 static noinline int map_other(struct cc_volume *v, struct bio *bio)

@@ -34,6 +34,11 @@ static int check_table(struct dm_target *ti)
 	return 0;
 }
 
+static unsigned int logical_block_size(const struct cc_volume *v)
+{
+	return max(bdev_logical_block_size(v->disk.bdev), v->disk.args.logical_block_size);
+}
+
 /* What belongs to a volume beside its disk, which is set up. */
 static int volume_setup(struct cc_volume *v, struct dm_target *ti)
 {
@@ -55,6 +60,11 @@ static int volume_setup(struct cc_volume *v, struct dm_target *ti)
 	v->first_log = round_up(disk->map.nr_chunks, CC_MAP_PAGE_ENTRIES);
 	if (cc_overlay_init(&v->overlay, disk->map.nr_chunks, v->blocks_shift)) {
 		ti->error = "No memory for overlay";
+		return -ENOMEM;
+	}
+	if (logical_block_size(v) < CC_BLOCK_SIZE && cc_partial_init(v)) {
+		ti->error = "No memory for parts of blocks";
+		cc_overlay_exit(&v->overlay);
 		return -ENOMEM;
 	}
 	return 0;
@@ -107,6 +117,7 @@ static void cc_volume_dtr(struct dm_target *ti)
 	cc_log_finish(v);
 	cc_disk_teardown(&v->disk);
 	cc_overlay_exit(&v->overlay);
+	cc_partial_exit(v);
 	kfree(v);
 }
 

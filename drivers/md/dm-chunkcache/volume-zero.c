@@ -33,15 +33,20 @@ bool cc_volume_set_blocks(struct cc_volume *v, u64 block, unsigned int n, u64 pl
 
 bool cc_zero_walk(struct cc_volume *v, struct bio *bio)
 {
-	u64 first = bio->bi_iter.bi_sector >> CC_SECTORS_PER_BLOCK_SHIFT;
-	u64 end = first + (bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT);
+	/* What a discard has of further blocks is left as it is. */
+	u64 first = DIV_ROUND_UP_ULL(bio->bi_iter.bi_sector, CC_SECTORS_PER_BLOCK);
+	u64 end = max(first, bio_end_sector(bio) >> CC_SECTORS_PER_BLOCK_SHIFT);
 	struct cc_volume_bio *vb = cc_volume_bio(bio);
 	struct cc_volume_log *l = &v->log;
 	u64 block, n;
 	bool ok;
 
+	if (first == end) {
+		cc_hold_end(bio, BLK_STS_OK);
+		return true;
+	}
 	spin_lock_irq(&v->lock);
-	ok = cc_log_reserve(v);
+	ok = !cc_partial_overlaps(v, first, end - first) && cc_log_reserve(v);
 	if (ok) {
 		vb->place = l->next;
 		l->zeroed = l->next;

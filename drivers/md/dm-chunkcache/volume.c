@@ -46,6 +46,8 @@ void cc_volume_init(struct cc_volume *v)
 	v->log.blocked = CC_BLOCKED_STATE;
 	bio_list_init(&v->held);
 	bio_list_init(&v->zeros);
+	bio_list_init(&v->parts);
+	bio_list_init(&v->merged);
 	INIT_WORK(&v->work, cc_hold_work);
 	INIT_DELAYED_WORK(&v->tick, cc_hold_tick);
 	INIT_LIST_HEAD(&v->waiter.node);

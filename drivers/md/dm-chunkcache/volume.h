@@ -45,6 +45,18 @@
  * no further than that: an EAGAIN from below would leave a block of the log chunk unused each
  * time.
  *
+ * The way of a part of a block (a write or write-zeroes of less; volume-partial.c):
+ *
+ *   map()      cut at the end of its block, and of whole blocks before it; waits in parts
+ *   work       its block comes into a table of few: full writes and zeros to it are held from
+ *              then on, before they take a place.  The counters flip without a cut; when the
+ *              first is 0, none of those that had a place before is in flight.  The block is
+ *              read as any other.  What came for it by then is merged in, and it is written
+ *              as one that was held
+ *   end        of that write: the block leaves the table
+ *
+ * Compare-and-map alone would lose a full write that took its place before and ends behind.
+ *
  * The way of a flush: cc_journal_wait() for the last record of the volume.  REQ_FUA is not
  * handed to the device: the page that has the write's record is written with PREFLUSH, which
  * makes its data durable before it.
@@ -68,7 +80,8 @@
  *
  * A cut: with the lock, P = next is noted and further writes count in the other one of two
  * counters; when the first is 0, all places below P have ended, and CUT (P) goes into the
- * journal.  One at a time; a wish that comes meanwhile waits.
+ * journal.  One flip at a time, for a cut, for parts of blocks or for both; a wish that comes
+ * meanwhile waits.
  *
  * Each write and cut keeps a record for the next cut (cut_reserved): it is writes that wait for
  * room which need one.
@@ -118,6 +131,7 @@ static_assert(offsetofend(struct cc_volume_bio, pb) == sizeof(struct cc_volume_b
 /* Why map() may not take a place. */
 #define CC_BLOCKED_STATE	1	/* not RUNNING */
 #define CC_BLOCKED_HELD		2	/* others wait: behind them */
+#define CC_BLOCKED_PARTIAL	4	/* only to blocks that cc_partial_overlaps() knows */
 
 /* What goes over to the next table of the same volume.  cc_volume.lock covers all of it. */
 struct cc_volume_log {
@@ -127,9 +141,11 @@ struct cc_volume_log {
 	cc_slot_t slot;			/* of the open log chunk */
 	u32 parity;			/* which inflight new writes count in */
 	u32 inflight[2];
-	bool cutting;			/* waits for inflight[!parity] */
+	bool flipped;			/* waits for inflight[!parity]... */
+	bool cutting;			/* for a cut */
+	bool settling;			/* for parts of blocks */
 	bool cut_reserved;		/* a record of the journal is kept for the next cut */
-	bool wish_cut, wish_seal;
+	bool wish_cut, wish_seal, wish_drain;
 	u8 nr_cuts;			/* in the open log chunk */
 	u64 cut;			/* of the last cut, done or under way */
 	u64 cut_done;			/* of the last that is in the journal */
@@ -162,7 +178,11 @@ struct cc_volume {
 	struct cc_volume_log log;
 	struct bio_list held;		/* NEW: all; else writes, in the order they came */
 	struct bio_list zeros;		/* for the work */
-	u32 nr_held;			/* in both */
+	struct bio_list parts;		/* of blocks that are not in partials yet */
+	struct bio_list merged;		/* carriers that wait for a place */
+	u32 nr_held;			/* in all of these */
+	u32 nr_partials;		/* that are not free */
+	struct cc_partial *partials;	/* NULL: no writes smaller than a block */
 	bool starved;			/* they wait for room, and the helper was told */
 	bool requeueing;		/* from presuspend to its undo or postsuspend */
 	bool retired;			/* another table took over, or dtr: no work is queued */
@@ -254,6 +274,8 @@ void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count);
 void cc_log_abandon(struct cc_volume *v, u64 place);
 /* As VOLUME_CUT says. */
 void cc_log_wish_cut(struct cc_volume *v, bool seal);
+/* cc_partial_drained() is called when all that has a place now has ended. */
+void cc_log_wish_drain(struct cc_volume *v);
 /*
  * Log chunk index exists, and is in slot if that has a generation; else it is a miss.  pool->cmd
  * is held, not the lock.  -ENOMEM, -ESTALE.
@@ -276,6 +298,23 @@ void cc_hold_presuspend(struct cc_volume *v);
 void cc_hold_end_suspend(struct cc_volume *v);
 void cc_hold_work(struct work_struct *work);
 void cc_hold_tick(struct work_struct *work);
+
+/* ---- volume-partial.c ---- */
+
+/* ctr, dtr.  -ENOMEM. */
+int cc_partial_init(struct cc_volume *v);
+void cc_partial_exit(struct cc_volume *v);
+/* Is part of one of these blocks being written?  Lock held. */
+bool cc_partial_overlaps(const struct cc_volume *v, u64 block, u64 n);
+/* A drain starts; it has ended.  Lock held. */
+void cc_partial_drain(struct cc_volume *v);
+void cc_partial_drained(struct cc_volume *v);
+/* Is it one that carries the read and the write of a block? */
+bool cc_partial_carries(const struct bio *bio);
+/* By the work: take what waits; read what is drained; write what is read.  False: no place now. */
+void cc_partial_take(struct cc_volume *v);
+void cc_partial_read(struct cc_volume *v);
+bool cc_partial_write(struct cc_volume *v, struct bio *carrier);
 
 /* ---- volume-zero.c ---- */
 

@@ -133,12 +133,12 @@ static struct op choose(struct thread *t)
 
 	if (op.kind == KIND_FLUSH)
 		return op;
-	if (op.kind == KIND_DISCARD || op.kind == KIND_ZEROES) {
+	if (op.kind == KIND_DISCARD || op.kind == KIND_ZEROES)
 		choose_range(t, &op, MAX_ZEROED);
-		return op;
-	}
-	choose_range(t, &op, MAX_BLOCKS);
-	if (t->w->o->parts && !rnd(t, 3))
+	else
+		choose_range(t, &op, MAX_BLOCKS);
+	/* What a discard does with parts of blocks is the disk's affair. */
+	if (op.kind != KIND_DISCARD && t->w->o->parts && !rnd(t, 3))
 		choose_part(t, &op);
 	return op;
 }
