@@ -515,13 +515,29 @@ static void send_answer(struct conn *c, struct body *b, size_t total)
 	}
 }
 
+static const char *find_header(const struct conn *c, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = c->in; p && p < c->in + c->head_size; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!strncasecmp(p, name, n) && p[n] == ':')
+			return p + n + 1 + strspn(p + n + 1, " ");
+	}
+	return NULL;
+}
+
 static int store_file(struct conn *c)
 {
 	char name[PATH_MAX], tmp[PATH_MAX + 8], *slash;
+	const char *condition;
 	int fd;
 
 	if (strstr(c->file, "/../") || snprintf(name, sizeof(name), "%s%s", root, c->file) >= PATH_MAX)
 		return 400;
+	condition = find_header(c, "If-None-Match");
+	if (condition && *condition == '*' && !c->rule.blind && !access(name, F_OK))
+		return 412;
 	for (slash = strchr(name + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		mkdir(name, 0755);
@@ -652,18 +668,6 @@ static void decode_path(const char *from, size_t len, char *to, size_t size)
 	to[n] = '\0';
 }
 
-static const char *find_header(const struct conn *c, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *p = c->in; p && p < c->in + c->head_size; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (!strncasecmp(p, name, n) && p[n] == ':')
-			return p + n + 1 + strspn(p + n + 1, " ");
-	}
-	return NULL;
-}
-
 /* Takes a whole request out of c->in.  Returns 0: more is needed, 1: there it is, -1: nonsense. */
 static int parse_request(struct conn *c)
 {
@@ -733,6 +737,8 @@ static bool begin(struct conn *c, bool *ret_reset)
 		c->rule = rules_match(c->method, c->path, c->in, c->address, now_ms());
 		stats.gets += !strcmp(c->method, "GET");
 	}
+	if (c->rule.done && strcmp(c->method, "GET") && strcmp(c->method, "HEAD"))
+		change(c);
 	c->close_after = c->reset_after = c->stall_after = false;
 	c->in_request = true;
 	c->status = c->log_bytes = 0;

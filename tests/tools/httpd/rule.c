@@ -24,6 +24,8 @@ const char rule_usage[] =
 "                  whose first is not answered is of the same kind with probability P\n"
 "  status=N        answer so                           code=S3CODE, region=R  in an XML body (with\n"
 "                  status=200, too)\n"
+"  done=1          a PUT or DELETE is done, whatever is answered\n"
+"  blind=1         as a store that does not know If-None-Match\n"
 "  retry-after=S   location=URL                        header=NAME:VALUE\n"
 "  date=S          the clock is so many seconds off    file=PATH  body of the answer\n"
 "  fault=          reset (before an answer), reset-body, stall (no answer), stall-headers (answer\n"
@@ -93,6 +95,7 @@ static const struct word {
 	WORD("rps", WORD_LONG, rps), WORD("latency", WORD_LONG, latency_ms),
 	WORD("rate", WORD_LONG, rate), WORD("status", WORD_LONG, status),
 	WORD("retry-after", WORD_LONG, retry_after), WORD("date", WORD_LONG, date),
+	WORD("done", WORD_LONG, done), WORD("blind", WORD_LONG, blind),
 	WORD("at", WORD_LONG, at), WORD("prob", WORD_DOUBLE, prob),
 	WORD("factor", WORD_DOUBLE, model.factor),
 	WORD("correlation", WORD_DOUBLE, model.correlation),

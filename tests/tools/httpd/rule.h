@@ -28,6 +28,8 @@ struct rule {
 	double tokens;			/* of rps */
 	uint64_t tokens_ms;		/* when they were counted */
 	long latency_ms, rate, status, retry_after, date;
+	long done;			/* a change is made, whatever is answered */
+	long blind;			/* to If-None-Match */
 	long at;			/* bytes before a fault in the body, -1: half of it */
 	enum fault fault;
 	struct model model;		/* .kind MODEL_NONE: latency_ms and rate rule */
