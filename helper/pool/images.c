@@ -383,7 +383,7 @@ int cc_images_open(const struct cc_images_config *c, struct cc_images **ret_imag
 
 	if (!all)
 		return -ENOMEM;
-	r = cc_worker_open(&all->worker);
+	r = cc_worker_open(1, &all->worker);
 	if (r) {
 		free(all);
 		return r;

@@ -12,7 +12,8 @@
 #include "thread.h"
 
 struct cc_worker {
-	pthread_t thread;
+	pthread_t *threads;
+	unsigned int nr_threads;
 	int eventfd;			/* constant */
 	pthread_mutex_t lock;		/* covers what follows */
 	pthread_cond_t work;
@@ -58,23 +59,51 @@ static void *run_jobs(void *arg)
 	return NULL;
 }
 
-int cc_worker_open(struct cc_worker **ret_worker)
+static void end_threads(struct cc_worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned int i = 0; i < w->nr_threads; i++)
+		pthread_join(w->threads[i], NULL);
+}
+
+static int start_threads(struct cc_worker *w, unsigned int threads)
+{
+	int r = 0;
+
+	while (!r && w->nr_threads < threads) {
+		r = cc_thread_start(run_jobs, w, false, &w->threads[w->nr_threads]);
+		w->nr_threads += !r;
+	}
+	if (r)
+		end_threads(w);
+	return r;
+}
+
+int cc_worker_open(unsigned int threads, struct cc_worker **ret_worker)
 {
 	struct cc_worker *w = calloc(1, sizeof(*w));
 	int r;
 
 	if (!w)
 		return -ENOMEM;
+	w->threads = calloc(threads, sizeof(*w->threads));
+	if (!w->threads) {
+		r = -ENOMEM;
+		goto free_worker;
+	}
 	w->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->eventfd < 0) {
 		r = -errno;
-		goto free_worker;
+		goto free_threads;
 	}
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	cc_list_init(&w->waiting);
 	cc_list_init(&w->ended);
-	r = cc_thread_start(run_jobs, w, false, &w->thread);
+	r = start_threads(w, threads);
 	if (r)
 		goto close_eventfd;
 	*ret_worker = w;
@@ -84,6 +113,8 @@ close_eventfd:
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	close(w->eventfd);
+free_threads:
+	free(w->threads);
 free_worker:
 	free(w);
 	return r;
@@ -91,14 +122,11 @@ free_worker:
 
 void cc_worker_close(struct cc_worker *w)
 {
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_signal(&w->work);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	end_threads(w);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	close(w->eventfd);
+	free(w->threads);
 	free(w);
 }
 

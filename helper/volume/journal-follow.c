@@ -115,7 +115,7 @@ static int open_parts(struct cc_journal_follow *f)
 		r = -ENOMEM;
 	if (!r)
 		r = cc_journal_ring_open(g->uuid, g->journal_size, read_area, f->c.pooldev, &f->ring);
-	return r ? r : cc_worker_open(&f->worker);
+	return r ? r : cc_worker_open(1, &f->worker);
 }
 
 int cc_journal_follow_open(const struct cc_journal_follow_config *c, struct cc_journal_follow **ret_follow)

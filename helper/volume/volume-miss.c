@@ -276,7 +276,7 @@ int cc_volume_misses_open(struct cc_volumes *all)
 	int r;
 
 	cc_list_init(&all->misses);
-	r = cc_worker_open(&all->miss_worker);
+	r = cc_worker_open(1, &all->miss_worker);
 	if (r)
 		return r;
 	all->miss_watch = (struct cc_watch){ .fd = cc_worker_fd(all->miss_worker), .fn = on_volume_misses };

@@ -61,7 +61,7 @@ static struct cc_volume *volume_new(struct cc_volumes *all, const struct cc_disk
 	v->ticket = cc_journal_follow_ticket(all->c.follow);
 	memcpy(v->uuid, info->volume_uuid, sizeof(v->uuid));
 	cc_list_add_tail(&all->volumes, &v->node);
-	if (!cc_worker_open(&v->worker)) {
+	if (!cc_worker_open(1, &v->worker)) {
 		v->watch = (struct cc_watch){ .fd = cc_worker_fd(v->worker), .fn = on_volume };
 		if (!cc_loop_add(all->c.loop, &v->watch, EPOLLIN))
 			return v;

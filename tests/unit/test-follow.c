@@ -42,7 +42,7 @@ struct cc_worker {
 
 static struct cc_worker worker;
 
-int cc_worker_open(struct cc_worker **ret_worker)
+int cc_worker_open(unsigned int threads, struct cc_worker **ret_worker)
 {
 	worker.job = NULL;
 	*ret_worker = &worker;
