@@ -230,6 +230,7 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 	due = cc_earlier(due, cc_fills_step(s->fills, now_ns, &r));
 	if (channel_failed(s, r, "fills"))
 		return 0;
+	cc_volumes_give_way(s->volumes, cc_fills_waiting(s->fills));
 	due = cc_earlier(due, cc_volumes_step(s->volumes, now_ns, &loaded, &r));
 	if (channel_failed(s, r, "volumes"))
 		return 0;

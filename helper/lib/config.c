@@ -95,6 +95,8 @@ static const struct cc_key store_keys[] = {
 	STORE_KEY("backoff", CC_KEY_MS, backoff_ms, 1, 3600000, A_TIME),
 	STORE_KEY("backoff_max", CC_KEY_MS, backoff_max_ms, 1, 3600000, A_TIME),
 	STORE_KEY("patience", CC_KEY_MS, patience_ms, 0, 3600000, A_TIME_OR_0),
+	STORE_KEY("commit_interval", CC_KEY_MS, commit_interval_ms, 100, 3600000, "a time, 100ms to 3600s"),
+	STORE_KEY("upload_rate", CC_KEY_BYTES, upload_rate, 0, 1ULL << 40, "bytes a second, 0 to 1T", "no limit"),
 	STORE_KEY("negative_ttl", CC_KEY_MS, negative_ttl_ms, 0, 3600000, A_TIME_OR_0),
 	STORE_KEY("hedge_quantile", CC_KEY_PERCENT, hedge_quantile, 500, 999, "50 to 99.9 (%), or off"),
 	STORE_KEY("hedge_budget", CC_KEY_PERCENT, hedge_budget, 0, 1000, "0 to 100 (%)"),

@@ -18,6 +18,7 @@ void cc_store_config_init(struct cc_store_config *c)
 		.backoff_ms = 50,
 		.backoff_max_ms = 20000,
 		.patience_ms = 900000,
+		.commit_interval_ms = 1000,
 		.negative_ttl_ms = 3000,
 		.hedge_quantile = 980,
 		.hedge_budget = 20,

@@ -7,6 +7,7 @@
 #define CC_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* ---- stores ---- */
 
@@ -49,6 +50,9 @@ struct cc_store_config {
 	unsigned int backoff_ms;	/* longest wait before the first retry; default 50 */
 	unsigned int backoff_max_ms;	/* before any; default 20000 */
 	unsigned int patience_ms;	/* of a long job with a store that is away; default 900000; 0: none */
+	/* of what volumes write */
+	unsigned int commit_interval_ms; /* default 1000 */
+	uint64_t upload_rate;		/* bytes a second; 0: as they come */
 	unsigned int negative_ttl_ms;	/* how long a missing object is remembered; default 3000; 0: not */
 	/* Second requests for what is late; shares are in tenths of a percent. */
 	unsigned int hedge_quantile;	/* of times to the first byte; default 980; 0: none */

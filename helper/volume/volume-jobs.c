@@ -91,6 +91,7 @@ static int commit_once(struct cc_volume *v)
 {
 	v->snapshot.dirty.read = read_log;
 	v->snapshot.dirty.arg = v;
+	v->snapshot.dirty.uploads = v->at->uploads;
 	return cc_volume_commit(&v->store, &v->snapshot.dirty, &v->counts, &v->stored, v->err, sizeof(v->err));
 }
 
@@ -150,7 +151,7 @@ static int take_base(struct cc_volume *v)
 
 	if (v->base.data || !memcmp(last->base, none, sizeof(none)))
 		return 0;
-	res = cc_image_manifest(v->source->store, last->base, &v->base, v->err, sizeof(v->err));
+	res = cc_image_manifest(v->at->store, last->base, &v->base, v->err, sizeof(v->err));
 	if (res)
 		return res == CC_STORE_NOTFOUND || res == CC_STORE_CORRUPT ? refuse_volume(v, -EBADMSG) : -EIO;
 	if (v->base.chunk_shift == last->chunk_shift)
@@ -179,7 +180,7 @@ static int run_open(struct cc_volume *v)
 	int r;
 
 	cc_volume_state_free(&v->store);
-	cc_volume_state_init(&v->store, v->source->store, v->uuid, cc_pooldev_geometry(v->all->c.pooldev)->uuid,
+	cc_volume_state_init(&v->store, v->at->store, v->uuid, cc_pooldev_geometry(v->all->c.pooldev)->uuid,
 			     v->all->host);
 	if (v->info.volume_state == CHUNKCACHE_VOLUME_RUNNING) {
 		r = cc_volume_log_read(&v->store.log, v->err, sizeof(v->err));

@@ -9,22 +9,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "store/chunk-object.h"
 #include "volume/place.h"
 
-#define MISSES_MAX 64			/* buffers of a chunk each; the kernel keeps the others, and is asked again */
+#define MISSES_MAX 32			/* of a store, a chunk in memory each; the kernel keeps the others */
 
 struct volume_miss {
 	struct cc_list node;
 	struct cc_volumes *all;
+	struct cc_volume_store *at;
 	struct chunkcache_miss m;
 	struct cc_job job;
 	struct cc_slot_io io;
 	struct chunkcache_slot slot;
 	/* what to fetch: pieces of a log chunk, or a chunk of the image */
-	struct cc_store *store;
 	uint8_t volume[16];
 	struct cc_piece pieces[CC_PIECES_MAX];
 	size_t nr_pieces;
@@ -56,9 +55,10 @@ static void end_miss(struct volume_miss *x)
 {
 	cc_list_del(&x->node);
 	x->all->nr_misses--;
+	x->at->nr_misses--;
 	/* The kernel has others for us. */
-	x->all->started |= x->all->full;
-	x->all->full = false;
+	x->all->started |= x->at->full;
+	x->at->full = false;
 	free(x->buf);
 	free(x);
 }
@@ -121,14 +121,15 @@ static bool write_slot(struct volume_miss *x)
 static void run_miss(struct cc_job *job)
 {
 	struct volume_miss *x = cc_list_entry(job, struct volume_miss, job);
+	struct cc_store *store = x->at->source->store;
 	enum cc_store_result res;
 
 	if (x->nr_pieces) {
-		x->result = cc_pieces_read(x->store, x->volume, x->pieces, x->nr_pieces, x->buf, x->size, x->err,
+		x->result = cc_pieces_read(store, x->volume, x->pieces, x->nr_pieces, x->buf, x->size, x->err,
 					   sizeof(x->err));
 		return;
 	}
-	res = cc_chunk_get(x->store, x->id, x->encoding, x->buf, x->size, x->err, sizeof(x->err));
+	res = cc_chunk_get(store, x->id, x->encoding, x->buf, x->size, x->err, sizeof(x->err));
 	x->result = !res ? 0 : res == CC_STORE_CORRUPT ? -EBADMSG : res == CC_STORE_NOTFOUND ? -ENODATA : -EIO;
 }
 
@@ -215,13 +216,14 @@ static void start_miss(struct cc_volume *v, const struct chunkcache_miss *m)
 	}
 	x->all = all;
 	x->m = *m;
-	x->store = v->source->store;
+	x->at = v->at;
 	memcpy(x->volume, v->uuid, sizeof(x->volume));
 	cc_list_add_tail(&all->misses, &x->node);
 	all->nr_misses++;
+	x->at->nr_misses++;
 	if (describe_miss(v, x, &zeros)) {
 		x->job = (struct cc_job){ .run = run_miss, .done = miss_done };
-		cc_worker_submit(all->miss_worker, &x->job);
+		cc_worker_submit(x->at->misses, &x->job);
 		return;
 	}
 	if (zeros)
@@ -250,8 +252,8 @@ void cc_volumes_take_miss(struct cc_volumes *all, const struct chunkcache_miss *
 	if (!v || v->life != CC_VOLUME_RUNNING || all->draining || m->flags & CHUNKCACHE_MISS_HINT ||
 	    is_under_way(all, m))
 		return;
-	all->full |= all->nr_misses >= MISSES_MAX;
-	if (!all->full)
+	v->at->full |= v->at->nr_misses >= MISSES_MAX;
+	if (!v->at->full)
 		start_miss(v, m);
 }
 
@@ -266,32 +268,8 @@ bool cc_volumes_holds(const struct cc_volumes *all, uint32_t slot, uint32_t gen)
 	return false;
 }
 
-static void on_volume_misses(struct cc_watch *w, uint32_t events)
+void cc_volume_misses_forget(struct cc_volumes *all)
 {
-	cc_worker_reap(cc_list_entry(w, struct cc_volumes, miss_watch)->miss_worker);
-}
-
-int cc_volume_misses_open(struct cc_volumes *all)
-{
-	int r;
-
-	cc_list_init(&all->misses);
-	r = cc_worker_open(1, &all->miss_worker);
-	if (r)
-		return r;
-	all->miss_watch = (struct cc_watch){ .fd = cc_worker_fd(all->miss_worker), .fn = on_volume_misses };
-	r = cc_loop_add(all->c.loop, &all->miss_watch, EPOLLIN);
-	if (r)
-		all->miss_watch.fn = NULL;
-	return r;
-}
-
-void cc_volume_misses_close(struct cc_volumes *all)
-{
-	if (all->miss_watch.fn)
-		cc_loop_remove(all->c.loop, &all->miss_watch);
-	if (all->miss_worker)
-		cc_worker_close(all->miss_worker);
 	while (!cc_list_empty(&all->misses))
 		end_miss(cc_list_entry(all->misses.next, struct volume_miss, node));
 }

@@ -7,6 +7,7 @@
  *	volume-load.c	telling the kernel what a volume is
  *	volume-miss.c	chunks that are not on the cache device
  *	volume-figures.c	what is told of it
+ *	volume-store.c	what the volumes of a store share
  */
 #ifndef CC_VOLUMES_IMPL_H
 #define CC_VOLUMES_IMPL_H
@@ -17,6 +18,7 @@
 #include "manifest.h"
 #include "pool/worker.h"
 #include "ratelimit.h"
+#include "volume-store.h"
 #include "volume/volume-age.h"
 #include "volume/volume-commit.h"
 
@@ -54,7 +56,7 @@ struct cc_volume {
 	bool seen;			/* in the list of disks */
 	uint64_t ticket;		/* of the journal: what a device that went wrote is known */
 	enum cc_volume_life life;
-	struct cc_source *source;
+	struct cc_volume_store *at;	/* NULL: not known yet */
 	uint32_t handle, term;		/* while RUNNING, and GONE */
 	uint64_t *keys;			/* of the log chunks with the indexes 0..nr_keys-1 */
 	uint32_t nr_keys;
@@ -76,7 +78,8 @@ struct cc_volume {
 
 	uint64_t upto;			/* all below is in the store */
 	uint64_t told;			/* and the journal was told so */
-	uint64_t task_due, cut_due, probe_due;
+	uint64_t task_due, cut_due, probe_due, look_due;
+	uint64_t last_cut, changed_ns;	/* the highest cut that was seen, and when it came */
 	struct cc_ratelimit limit;
 	struct cc_commit_counts counts;	/* the task's, while there is one */
 
@@ -92,12 +95,10 @@ struct cc_volumes {
 	char host[CC_VOLUME_HOST_MAX + 1];
 	struct cc_list volumes;
 	struct cc_list misses;		/* struct volume_miss */
-	struct cc_worker *miss_worker;
-	struct cc_watch miss_watch;
+	struct cc_list stores;		/* struct cc_volume_store */
 	unsigned int nr_misses, nr_tasks;
 	bool draining;			/* also read by threads */
 	bool started;			/* a volume, since the last step */
-	bool full;			/* misses were left to the kernel */
 	int error;			/* of the channel, since the last step */
 };
 
@@ -115,7 +116,7 @@ int cc_volume_number_logs(struct cc_volume *v);
 int cc_volume_load(struct cc_volume *v);
 
 /* ---- volume-miss.c ---- */
-int cc_volume_misses_open(struct cc_volumes *all);
-void cc_volume_misses_close(struct cc_volumes *all);
+/* Of those whose threads have ended. */
+void cc_volume_misses_forget(struct cc_volumes *all);
 
 #endif

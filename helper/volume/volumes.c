@@ -13,7 +13,10 @@
 #include "clock.h"
 #include "volume/place.h"
 
-#define COMMIT_INTERVAL	CC_SECOND
+#define STEP_MAX	(250 * CC_MS)	/* what nobody rings for is seen so late */
+#define LOOK_INTERVAL	CC_SECOND	/* at what was written and not cut */
+#define READY_BYTES	(8u << 20)	/* are committed before the interval ends */
+#define IDLE_MAX	(60 * CC_SECOND) /* a log chunk stays open without a write */
 #define PROBE_INTERVAL	(5 * CC_SECOND)	/* a zombie serves what is old at most so long */
 #define RETRY_INTERVAL	(2 * CC_SECOND)
 
@@ -297,17 +300,63 @@ static bool all_is_stored(struct cc_volume *v, const struct cc_journal_volume *j
 	return v->told == v->upto && (!j || !j->nr_logs);
 }
 
+static bool has_open_log(const struct cc_journal_volume *j)
+{
+	for (size_t i = 0; i < j->nr_logs; i++)
+		if (!j->logs[i].committed)
+			return true;
+	return false;
+}
+
+/* Of what was written since the last cut. */
+static bool much_is_ready(const struct cc_journal_volume *j)
+{
+	uint64_t blocks = 0;
+
+	if (j->dirty_blocks < READY_BYTES >> CC_BLOCK_SHIFT)
+		return false;
+	for (size_t i = 0; i < j->nr_writes; i++)
+		if (cc_place_is_data(j->writes[i].r.place) && j->writes[i].r.place > j->cut)
+			blocks += j->writes[i].r.count;
+	return blocks >= READY_BYTES >> CC_BLOCK_SHIFT;
+}
+
+/*
+ * Each commit takes what is below a cut: one at the end of the interval, when much is ready before, and one that
+ * closes the log chunk of a volume that does not write any more, or its slot would stay dirty for ever.
+ */
+static void step_cut(struct cc_volume *v, const struct cc_journal_volume *j, uint64_t now_ns)
+{
+	uint64_t interval_ns = v->at->source->config->commit_interval_ms * CC_MS;
+	bool seal = false;
+
+	if (j && j->cut != v->last_cut) {
+		v->last_cut = j->cut;
+		v->changed_ns = now_ns;
+	}
+	if (j && now_ns >= v->changed_ns + IDLE_MAX && has_open_log(j)) {
+		seal = true;
+		v->changed_ns = now_ns;
+	}
+	if (interval_ns > LOOK_INTERVAL && now_ns >= v->look_due) {
+		cc_journal_follow_wake(v->all->c.follow);
+		v->look_due = now_ns + LOOK_INTERVAL;
+	}
+	if (!seal && now_ns < v->cut_due && !(j && interval_ns > LOOK_INTERVAL && much_is_ready(j)))
+		return;
+	volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, seal));
+	cc_volume_age_asked(&v->age, now_ns);
+	v->cut_due = now_ns + interval_ns;
+}
+
 static void step_running(struct cc_volume *v, uint64_t now_ns)
 {
 	const struct cc_journal_volume *j = cc_volume_journal(v);
 
 	tell_committed(v);
 	cc_volume_age_read(&v->age, j ? j->cut : 0, j && j->nr_writes, now_ns);
-	if (v->life == CC_VOLUME_RUNNING && now_ns >= v->cut_due) {
-		volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, false));
-		v->cut_due = now_ns + COMMIT_INTERVAL;
-		cc_volume_age_asked(&v->age, now_ns);
-	}
+	if (v->life == CC_VOLUME_RUNNING)
+		step_cut(v, j, now_ns);
 	if (v->task != CC_TASK_NONE || now_ns < v->task_due)
 		return;
 	if (j && j->nr_cuts && j->cuts[j->nr_cuts - 1] > v->upto)
@@ -318,16 +367,37 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 		cc_volume_start_task(v, CC_TASK_PROBE, task_ended);
 }
 
+/* NULL with a line in err: there is none, or it can't be opened. */
+static struct cc_volume_store *store_of_volume(struct cc_volume *v)
+{
+	struct cc_source *source = cc_sources_find(v->all->c.sources, v->info.store);
+	struct cc_volume_store *s;
+
+	if (!source) {
+		snprintf(v->err, sizeof(v->err), "there is no store of that name in the helper's configuration");
+		return NULL;
+	}
+	cc_list_each(n, &v->all->stores) {
+		s = cc_list_entry(n, struct cc_volume_store, node);
+		if (s->source == source)
+			return s;
+	}
+	if (cc_volume_store_open(source, v->all->c.loop, &s, v->err, sizeof(v->err)))
+		return NULL;
+	cc_list_add_tail(&v->all->stores, &s->node);
+	return s;
+}
+
 static void step_opening(struct cc_volume *v, uint64_t now_ns)
 {
 	if (v->task != CC_TASK_NONE || now_ns < v->task_due ||
 	    !cc_journal_follow_has_read(v->all->c.follow, v->ticket))
 		return;
-	v->source = cc_sources_find(v->all->c.sources, v->info.store);
-	if (v->source)
+	v->at = store_of_volume(v);
+	if (v->at)
 		cc_volume_start_task(v, CC_TASK_OPEN, task_ended);
 	else
-		volume_failed(v, "there is no store of that name in the helper's configuration");
+		volume_failed(v, v->err);
 }
 
 static void step_volume(struct cc_volume *v, uint64_t now_ns)
@@ -381,12 +451,21 @@ uint64_t cc_volumes_step(struct cc_volumes *all, uint64_t now_ns, bool *ret_star
 	all->started = false;
 	*ret_error = all->error;
 	all->error = 0;
-	return now_ns + COMMIT_INTERVAL / 4;
+	return now_ns + STEP_MAX;
 }
 
 void cc_volumes_drain(struct cc_volumes *all)
 {
 	__atomic_store_n(&all->draining, true, __ATOMIC_RELAXED);
+	cc_list_each(n, &all->stores)
+		cc_volume_store_stop(cc_list_entry(n, struct cc_volume_store, node));
+}
+
+void cc_volumes_give_way(struct cc_volumes *all, bool readers_wait)
+{
+	cc_list_each(n, &all->stores)
+		cc_uploads_give_way(cc_list_entry(n, struct cc_volume_store, node)->uploads,
+				    readers_wait || all->nr_misses);
 }
 
 unsigned int cc_volumes_in_flight(const struct cc_volumes *all)
@@ -399,20 +478,17 @@ unsigned int cc_volumes_in_flight(const struct cc_volumes *all)
 int cc_volumes_open(const struct cc_volumes_config *c, struct cc_volumes **ret_volumes)
 {
 	struct cc_volumes *all = calloc(1, sizeof(*all));
-	int r;
 
 	if (!all)
 		return -ENOMEM;
 	all->c = *c;
 	cc_list_init(&all->volumes);
+	cc_list_init(&all->misses);
+	cc_list_init(&all->stores);
 	if (gethostname(all->host, sizeof(all->host) - 1))
 		all->host[0] = '\0';
-	r = cc_volume_misses_open(all);
-	if (r)
-		cc_volumes_close(all);
-	else
-		*ret_volumes = all;
-	return r;
+	*ret_volumes = all;
+	return 0;
 }
 
 void cc_volumes_close(struct cc_volumes *all)
@@ -421,6 +497,8 @@ void cc_volumes_close(struct cc_volumes *all)
 		return;
 	while (!cc_list_empty(&all->volumes))
 		volume_free(cc_list_entry(all->volumes.next, struct cc_volume, node));
-	cc_volume_misses_close(all);
+	while (!cc_list_empty(&all->stores))
+		cc_volume_store_close(cc_list_entry(all->stores.next, struct cc_volume_store, node));
+	cc_volume_misses_forget(all);
 	free(all);
 }

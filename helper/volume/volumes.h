@@ -46,6 +46,8 @@ void cc_volumes_take_miss(struct cc_volumes *v, const struct chunkcache_miss *m)
  * came before could not be answered.  *ret_error: of the channel.
  */
 uint64_t cc_volumes_step(struct cc_volumes *v, uint64_t now_ns, bool *ret_started, int *ret_error);
+/* Does a reader of the pool wait for a store?  Then what volumes put there gives way. */
+void cc_volumes_give_way(struct cc_volumes *v, bool readers_wait);
 /* Nothing new is started. */
 void cc_volumes_drain(struct cc_volumes *v);
 /* Is it FILLING for a miss of a volume? */

@@ -26,7 +26,7 @@
 #define CC_COMMIT_VERSION	1
 #define CC_COMMIT_HEAD_MAX	(64u << 20)	/* bytes of all but the data */
 #define CC_COMMIT_DATA_MAX	(8u << 20)	/* bytes of pieces in the commit itself */
-#define CC_PACK_SIZE		(8u << 20)	/* from there on a pack is closed */
+#define CC_PACK_SIZE		(8u << 20)	/* a pack has that at least, where it can */
 #define CC_PACK_SIZE_MAX	(CC_PACK_SIZE + (16u << 20))
 #define CC_PIECES_MAX		16		/* of one log chunk */
 #define CC_VOLUME_HOST_MAX	63		/* bytes of a host's name, without the NUL */

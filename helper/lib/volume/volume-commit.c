@@ -12,7 +12,6 @@
 
 #include "manifest.h"
 #include "place.h"
-#include "volume-name.h"
 
 #define ALIGN	4096
 
@@ -26,9 +25,10 @@ struct build {
 	struct cc_piece *pieces;
 	uint32_t nr_pieces;
 	uint64_t bytes;			/* of all pieces */
-	uint8_t *buf;			/* of a pack, or what is to be in the commit */
-	size_t size, room;
-	uint32_t first;			/* piece in buf */
+	uint64_t pack_size;		/* a pack is full then; 0: all goes into the commit */
+	struct cc_pack *pack;		/* that is being filled, also with what goes into the commit; NULL: none */
+	uint32_t first;			/* piece in it */
+	struct cc_pack_batch batch;
 };
 
 static int by_place(const void *a, const void *b)
@@ -137,83 +137,98 @@ static void clean_piece(const struct build *b, const struct cc_piece *p, uint8_t
 	zero_blocks(data, done, p->count);
 }
 
-static int make_buf_room(struct build *b, size_t more)
+static uint64_t chunk_bytes(const struct build *b)
 {
-	size_t room = b->room ? b->room : 64 << 10;
-	uint8_t *buf;
+	return 1ULL << b->state->log.last.chunk_shift;
+}
 
-	if (b->size + more <= b->room)
-		return 0;
-	while (room < b->size + more)
-		room *= 2;
-	buf = aligned_alloc(ALIGN, room);
-	if (!buf)
-		return -ENOMEM;
-	if (b->size)
-		memcpy(buf, b->buf, b->size);
-	free(b->buf);
-	b->buf = buf;
-	b->room = room;
-	return 0;
+/* Of all that is left, or of what a pack has at most: the last piece of it may be a whole log chunk. */
+static int begin_pack(struct build *b, uint64_t left)
+{
+	uint64_t room = b->pack_size ? b->pack_size + chunk_bytes(b) : left;
+
+	b->pack = cc_pack_get(b->dirty->uploads, &b->batch);
+	if (!b->pack)
+		return -ECANCELED;
+	b->pack->buf = aligned_alloc(ALIGN, room < left ? room : left);
+	return b->pack->buf ? 0 : -ENOMEM;
 }
 
 static int add_piece(struct build *b, struct cc_piece *p)
 {
 	size_t bytes = (size_t)p->count << CC_BLOCK_SHIFT;
-	uint8_t *data;
-	int r = make_buf_room(b, bytes);
+	struct cc_pack *pack = b->pack;
+	uint8_t *data = pack->buf + pack->size;
+	int r = b->dirty->read(b->dirty->arg, cc_place_log_key(p->place), cc_place_block(p->place), p->count, data);
 
-	if (r)
-		return r;
-	data = b->buf + b->size;
-	r = b->dirty->read(b->dirty->arg, cc_place_log_key(p->place), cc_place_block(p->place), p->count, data);
 	if (r)
 		return r;
 	clean_piece(b, p, data);
 	cc_sha256(data, bytes, p->sha256);
-	p->offset = b->size;
-	b->size += bytes;
+	p->offset = pack->size;
+	pack->size += bytes;
 	return 0;
 }
 
-/* What is in buf, as a pack of the pieces from first up to end. */
-static int put_pack(struct build *b, uint32_t end, char *err, size_t errlen)
+/* What is in pack goes, with the pieces from first up to end. */
+static void send_pack(struct build *b, uint32_t end)
 {
-	char name[CC_OBJECT_NAME_MAX];
-	uint8_t sha256[CC_ID_SIZE];
-
-	if (!b->size)
-		return 0;
-	cc_sha256(b->buf, b->size, sha256);
-	for (uint32_t i = b->first; i < end; i++) {
-		b->pieces[i].pack_term = b->state->log.own_term;
-		memcpy(b->pieces[i].pack, sha256, sizeof(sha256));
-	}
-	cc_pack_name(b->state->log.volume, b->state->log.own_term, sha256, name);
-	if (cc_store_put(b->state->log.store, name, b->buf, b->size, err, errlen))
-		return -EIO;
 	b->counts->packs++;
-	b->counts->bytes += b->size;
+	b->counts->bytes += b->pack->size;
+	cc_pack_put(b->dirty->uploads, b->pack, &b->batch, &b->pieces[b->first], end - b->first);
+	b->pack = NULL;
 	b->first = end;
-	b->size = 0;
-	return 0;
+}
+
+/*
+ * As few objects as can be: all in the commit, or as many packs as there are CC_PACK_SIZE in it, of equal size, as
+ * the rest would be one more.
+ */
+static void choose_pack_size(struct build *b)
+{
+	uint64_t max = CC_PACK_SIZE_MAX - chunk_bytes(b);
+
+	if (b->bytes <= CC_COMMIT_DATA_MAX)
+		return;
+	b->pack_size = (b->bytes - 1) / (b->bytes / CC_PACK_SIZE) + 1;
+	if (b->pack_size > max)
+		b->pack_size = max;
+}
+
+static int fill_packs(struct build *b, char *err, size_t errlen)
+{
+	uint64_t left = b->bytes;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < b->nr_pieces; i++) {
+		if (!b->pack)
+			r = begin_pack(b, left);
+		if (r)
+			break;
+		left -= (uint64_t)b->pieces[i].count << CC_BLOCK_SHIFT;
+		r = add_piece(b, &b->pieces[i]);
+		if (r)
+			snprintf(err, errlen, "reading what was written: %s", strerror(-r));
+		else if (b->pack_size && (b->pack->size >= b->pack_size || !left))
+			send_pack(b, i + 1);
+	}
+	return r;
 }
 
 static int add_pieces(struct build *b, char *err, size_t errlen)
 {
-	bool packs = b->bytes > CC_COMMIT_DATA_MAX;
-	int r = 0;
+	int r, packs;
 
-	for (uint32_t i = 0; !r && i < b->nr_pieces; i++) {
-		r = add_piece(b, &b->pieces[i]);
-		if (r)
-			snprintf(err, errlen, "reading what was written: %s", strerror(-r));
-		else if (packs && b->size >= CC_PACK_SIZE)
-			r = put_pack(b, i + 1, err, errlen);
-	}
-	if (!r && packs)
-		r = put_pack(b, b->nr_pieces, err, errlen);
-	return r;
+	b->batch.volume = b->state->log.volume;
+	b->batch.term = b->state->log.own_term;
+	choose_pack_size(b);
+	r = fill_packs(b, err, errlen);
+	/* The threads use the pieces, whatever has happened. */
+	packs = cc_pack_batch_wait(b->dirty->uploads, &b->batch);
+	if (!packs || (r && r != -ECANCELED))
+		return r;
+	snprintf(err, errlen, "%s", b->batch.err);
+	return packs;
 }
 
 static int append_commit(struct build *b, uint64_t upto, char *err, size_t errlen)
@@ -223,14 +238,17 @@ static int append_commit(struct build *b, uint64_t upto, char *err, size_t errle
 		.type = CC_COMMIT_DATA, .upto = upto, .pieces = b->pieces, .nr_pieces = b->nr_pieces,
 		.records = (struct chunkcache_record *)b->records, .nr_records = b->nr_records,
 	};
+	size_t size = b->pack ? b->pack->size : 0;
 	int r;
 
 	for (uint32_t i = b->first; i < b->nr_pieces; i++)
 		b->pieces[i].offset += offset;
-	r = cc_volume_log_append(&b->state->log, &c, b->buf, b->size, err, errlen);
+	r = cc_uploads_wait_turn(b->dirty->uploads, offset + size);
+	if (!r)
+		r = cc_volume_log_append(&b->state->log, &c, size ? b->pack->buf : NULL, size, err, errlen);
 	if (!r) {
 		b->counts->commits++;
-		b->counts->bytes += offset + b->size;
+		b->counts->bytes += offset + size;
 	}
 	return r;
 }
@@ -270,7 +288,8 @@ int cc_volume_commit(struct cc_volume_state *s, struct cc_volume_dirty *d, struc
 		if (!r)
 			r = append_commit(&b, upto, err, errlen);
 		free(b.pieces);
-		free(b.buf);
+		if (b.pack)
+			cc_pack_release(d->uploads, b.pack);
 	} while (r == -EAGAIN);		/* an own commit of an earlier life came first: what is behind it */
 	*ret_upto = s->log.last.upto;
 	return r;

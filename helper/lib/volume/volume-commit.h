@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One step of bringing to the store what only the NVMe has: takes what the journal says of a volume below a cut,
- * reads the log chunks, puts packs, appends a commit.  Blocks; used by one thread at a time.
+ * reads the log chunks, puts packs side by side, and when all are there appends the commit that names them.  Blocks;
+ * used by one thread at a time.
  */
 #ifndef CC_VOLUME_COMMIT_H
 #define CC_VOLUME_COMMIT_H
 
+#include "uploads.h"
 #include "volume-state.h"
 
-#define CC_COMMIT_BYTES (64u << 20)	/* of log chunks in one commit, unless one cut has more */
+#define CC_COMMIT_BYTES (128u << 20)	/* of log chunks in one commit, unless one cut has more */
 
 /*
  * blocks of the log chunk of key (cc_place_log_key()) from block on, as the cache device has them; buf is aligned to a
@@ -24,6 +26,7 @@ struct cc_volume_dirty {
 	size_t nr_cuts;
 	cc_log_read_fn *read;
 	void *arg;
+	struct cc_uploads *uploads;	/* of the volume's store */
 };
 
 struct cc_commit_counts {
