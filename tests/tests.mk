@@ -4,7 +4,7 @@
 # .ci/run adds them up.
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-vm-newest check-uml check-debug \
-	check-kcsan check-mutants check-model check-s3 check-install lint demo bench bench-fetch \
+	check-kcsan check-crash check-mutants check-model check-s3 check-install lint demo bench bench-fetch \
 	bench-boot
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
@@ -87,6 +87,11 @@ run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \
 check-mutants:
 	$(call run-part,build vm debug,tests/mutants/run)
 
+## make check-crash     >= 500 images of power cuts, >= 200 of the loss of a host, recovered and judged (hours)
+check-crash:
+	@tests/setup.sh build vm debug
+	@tests/vm/run-cases -j 1 --long -k uml 231
+
 ## make check-install   packages in a Debian system that boots: an operator's day
 check-install: user
 	$(call run-part,build vm demo deb,tests/install/run)
@@ -127,14 +132,19 @@ $(BUILD)/cc-nl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/nl/*.c))
 
 # The judge of what a disk holds after a crash.
 VOLCHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/tools/volcheck/*.c))
-$(BUILD)/cc-volcheck: $(VOLCHECK_OBJ)
+MARK_OBJ     := $(BUILD)/tests/tools/crash/mark.o
+$(BUILD)/cc-volcheck: $(VOLCHECK_OBJ) $(MARK_OBJ)
+
+# What a power cut may leave.
+$(BUILD)/cc-crash: $(patsubst %,$(BUILD)/tests/tools/crash/%.o,record image scene)
 
 # What is preloaded into programs under test.
-SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so $(BUILD)/cc-kill.so
+SHIMS := $(BUILD)/cc-shim.so $(BUILD)/cc-clock.so $(BUILD)/cc-kill.so $(BUILD)/cc-mark.so
 $(BUILD)/cc-shim.so: tests/tools/kernel/shim.c tests/tools/kernel/stub.h
 $(BUILD)/cc-clock.so: tests/tools/clock/shim.c tests/tools/clock/clock.h
 $(BUILD)/cc-kill.so: tests/tools/kill/shim.c include/uapi/linux/dm-chunkcache.h
-user: $(BUILD)/cc-kill.so
+$(BUILD)/cc-mark.so: tests/tools/mark/shim.c tests/tools/crash/mark.c tests/tools/crash/mark.h
+user: $(BUILD)/cc-kill.so $(BUILD)/cc-mark.so
 $(SHIMS):
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(ALL_CFLAGS)) -shared -fPIC -o $@ $< -ldl
+	$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(ALL_CFLAGS)) -shared -fPIC -o $@ $(filter %.c,$^) -ldl $(if $(findstring mark,$@),-ldevmapper)

@@ -28,6 +28,7 @@ static const char usage[] =
 "  --parts             a third of what is written or zeroed begins or ends within a block\n"
 "  --fua --discard     one operation in 16 is a write with FUA; a discard or write-zeroes\n"
 "  --seed N            (1)\n"
+"  --mark NAME         a dm-log-writes device, in whose log each acknowledgement is marked: cc-crash\n"
 "\n"
 "       cc-volcheck check --log FILE --promise WHAT [OPTIONS] DEVICE\n"
 "  --promise all       all that was acknowledged is there\n"
@@ -45,7 +46,7 @@ static const char usage[] =
 #define PUT_MAX		256u
 
 enum { OPT_LOG = 1, OPT_RUN, OPT_THREADS, OPT_OPS, OPT_SECONDS, OPT_SECTORS, OPT_FLUSH, OPT_PARTS, OPT_FUA, OPT_DISCARD,
-       OPT_SEED, OPT_PROMISE, OPT_BASE, OPT_SAVE, OPT_WINDOW, OPT_REPORTS };
+       OPT_SEED, OPT_MARK, OPT_PROMISE, OPT_BASE, OPT_SAVE, OPT_WINDOW, OPT_REPORTS };
 
 void vc_die(const char *format, ...)
 {
@@ -95,7 +96,8 @@ static int cmd_write(int argc, char **argv)
 		{ "log", 1, NULL, OPT_LOG }, { "run", 1, NULL, OPT_RUN }, { "threads", 1, NULL, OPT_THREADS },
 		{ "ops", 1, NULL, OPT_OPS }, { "seconds", 1, NULL, OPT_SECONDS }, { "sectors", 1, NULL, OPT_SECTORS },
 		{ "flush", 1, NULL, OPT_FLUSH }, { "parts", 0, NULL, OPT_PARTS }, { "fua", 0, NULL, OPT_FUA },
-		{ "discard", 0, NULL, OPT_DISCARD }, { "seed", 1, NULL, OPT_SEED }, { 0 }
+		{ "discard", 0, NULL, OPT_DISCARD }, { "seed", 1, NULL, OPT_SEED },
+		{ "mark", 1, NULL, OPT_MARK }, { 0 }
 	};
 	struct write_options o = { .run = 1, .threads = 4, .flush_every = 32, .seed = 1 };
 	int c;
@@ -113,6 +115,7 @@ static int cmd_write(int argc, char **argv)
 		case OPT_FUA:		o.fua = true; break;
 		case OPT_DISCARD:	o.discard = true; break;
 		case OPT_SEED:		o.seed = number("--seed", optarg, 0, UINT32_MAX); break;
+		case OPT_MARK:		o.mark = optarg; break;
 		default:		return 2;
 		}
 	}

@@ -56,7 +56,7 @@ struct history {
 };
 
 struct write_options {
-	const char *device, *log;
+	const char *device, *log, *mark;
 	uint32_t run;
 	unsigned int threads, flush_every, seed;
 	uint64_t sectors, ops;		/* 0: all of the device; no limit */

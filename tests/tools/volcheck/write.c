@@ -5,6 +5,7 @@
  * when it has returned.
  */
 #include "volcheck.h"
+#include "../crash/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ struct writer {
 	uint64_t sectors;
 	struct timespec start;
 	pthread_mutex_t log_lock;
+	uint64_t log_size;
 	atomic_uint_fast64_t next;	/* operation */
 	atomic_bool stop;
 	atomic_uint_fast64_t errors;
@@ -66,6 +68,19 @@ static void log_line(struct writer *w, const char *line)
 
 	if (write(w->log, line, n) != (ssize_t)n)
 		vc_die("%s: cannot be written", w->o->log);
+	w->log_size += n;
+}
+
+/* All that is in the log by now happened before what the device records next. */
+static void mark_device(const struct writer *w)
+{
+	char text[32];
+
+	if (!w->o->mark)
+		return;
+	snprintf(text, sizeof(text), "v:%" PRIu64, w->log_size);
+	if (!cc_mark(w->o->mark, text))
+		vc_die("%s: takes no mark", w->o->mark);
 }
 
 static void log_issue(struct writer *w, uint64_t n, const struct op *op)
@@ -86,6 +101,7 @@ static void log_ack(struct writer *w, uint64_t n, int error)
 	pthread_mutex_lock(&w->log_lock);
 	snprintf(line, sizeof(line), "a %" PRIu64 " %d %" PRIu64 "\n", n, error, now_ms(w));
 	log_line(w, line);
+	mark_device(w);
 	pthread_mutex_unlock(&w->log_lock);
 }
 
