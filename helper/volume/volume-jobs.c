@@ -14,7 +14,10 @@
 #include "store/image.h"
 #include "volume/place.h"
 
-#define CHECKPOINT_EVERY 128		/* commits */
+#define CHECKPOINT_MIN	128		/* commits: who opens the volume reads so many heads at once */
+#define CHECKPOINT_MAX	1024		/* and so many in a second or two */
+#define CHECKPOINT_SHARE 64		/* in between a map may cost this part of what was put since the last */
+#define OPEN_PARALLEL	32		/* requests, while the log is read */
 
 /* ---- what the journal says ---- */
 
@@ -182,6 +185,8 @@ static int run_open(struct cc_volume *v)
 	cc_volume_state_free(&v->store);
 	cc_volume_state_init(&v->store, v->at->store, v->uuid, cc_pooldev_geometry(v->all->c.pooldev)->uuid,
 			     v->all->host);
+	v->store.log.parallel = v->at->source->config->connections < OPEN_PARALLEL ?
+				v->at->source->config->connections : OPEN_PARALLEL;
 	if (v->info.volume_state == CHUNKCACHE_VOLUME_RUNNING) {
 		r = cc_volume_log_read(&v->store.log, v->err, sizeof(v->err));
 		if (!r)
@@ -198,12 +203,23 @@ static int run_open(struct cc_volume *v)
 	return r;
 }
 
+/* The whole map is put each time, which is much for a volume that is written slowly. */
+static bool wants_checkpoint(const struct cc_volume *v)
+{
+	uint64_t bytes = v->counts.bytes - v->checkpoint_bytes;
+
+	return v->store.since_checkpoint >= CHECKPOINT_MAX ||
+	       (v->store.since_checkpoint >= CHECKPOINT_MIN && bytes / CHECKPOINT_SHARE >= v->store.map_bytes);
+}
+
 static int run_commit(struct cc_volume *v)
 {
 	int r = commit_once(v);
 
-	if (!r && v->store.since_checkpoint >= CHECKPOINT_EVERY)
-		r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+	if (r || !wants_checkpoint(v))
+		return r;
+	r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+	v->checkpoint_bytes = v->counts.bytes;
 	return r == -EAGAIN ? 0 : r;	/* then the next checkpoint is it */
 }
 

@@ -72,6 +72,7 @@ struct cc_volume {
 	struct cc_volume_snapshot snapshot;
 	struct cc_volume_state store;	/* the task's, while there is one */
 	uint64_t stored;		/* as upto, by the task */
+	uint64_t checkpoint_bytes;	/* counts.bytes at the last checkpoint; the task's */
 	int result;
 	bool refused;			/* not to be tried again */
 	char err[400];

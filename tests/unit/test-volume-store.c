@@ -231,6 +231,44 @@ static void test_readers(void)
 	ok(commit_logs(16, &counts) == -ECANCELED && commit_logs(1, &counts) == -ECANCELED, "stopped");
 }
 
+/* ---- opening ---- */
+
+static double seconds_to_read(unsigned int parallel)
+{
+	uint64_t start = cc_now_ns();
+	struct cc_volume_state s;
+	bool same;
+
+	cc_volume_state_init(&s, store, vol, pool_b, "b");
+	s.log.parallel = parallel;
+	*err = '\0';
+	same = !cc_volume_log_read(&s.log, err, sizeof(err)) && s.log.next == state.log.next &&
+	       s.pieces.nr == state.pieces.nr;
+	cc_volume_state_free(&s);
+	return same ? (double)(cc_now_ns() - start) / CC_SECOND : 1e9;
+}
+
+static void test_opening(void)
+{
+	double one, many;
+
+	httpd_script(&h, "");
+	for (int i = 0; i < 70; i++) {
+		struct cc_commit c = { .type = CC_COMMIT_DATA, .upto = state.log.last.upto };
+
+		if (cc_volume_log_append(&state.log, &c, NULL, 0, err, sizeof(err)))
+			httpd_fatal(err);
+	}
+	httpd_script(&h, "latency=50");
+	one = seconds_to_read(1);
+	many = seconds_to_read(32);
+	ok(one >= 4 && many < one / 2, "a log of %u objects, 50 ms each: %.1f s one by one, %.1f s with 32 at a time",
+	   (unsigned int)state.log.next - 1, one, many);
+	httpd_script(&h, "path=/log/0000000000000020 status=404");
+	ok(seconds_to_read(32) == 1e9 && strstr(err, "number 32 of the log is missing"), "a hole in it is no end: %s", err);
+	httpd_script(&h, "");
+}
+
 int main(void)
 {
 	static const char keys[] = "[default]\naws_access_key_id = AK\naws_secret_access_key = SK\n";
@@ -254,6 +292,7 @@ int main(void)
 	test_blind();
 	test_parallel();
 	test_rate();
+	test_opening();
 	test_readers();
 	cc_uploads_close(uploads);
 	cc_volume_state_free(&state);

@@ -10,15 +10,17 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "parallel.h"
 #include "place.h"
 #include "volume-name.h"
 
-#define HEAD_GUESS (64 << 10)	/* the head of most objects */
+#define HEAD_GUESS	(64u << 10)	/* the head of most objects */
+#define WINDOW_HEAD_MAX	(2u << 20)	/* of those that are got before their turn */
 
 void cc_volume_log_init(struct cc_volume_log *l, struct cc_store *s, const uint8_t volume[16],
 			const uint8_t self[16], const char *host, cc_volume_log_fn *fn, void *arg)
 {
-	*l = (struct cc_volume_log){ .store = s, .fn = fn, .arg = arg };
+	*l = (struct cc_volume_log){ .store = s, .fn = fn, .arg = arg, .parallel = 1 };
 	memcpy(l->volume, volume, sizeof(l->volume));
 	memcpy(l->self, self, sizeof(l->self));
 	/* Names of hosts are ASCII; what isn't would be refused by who reads it. */
@@ -55,9 +57,9 @@ static int of_result(enum cc_store_result r)
 	}
 }
 
-/* The head of an object, malloc()ed, and its size in all. */
-static int get_head(struct cc_volume_log *l, const char *name, void **ret_head, size_t *ret_have, uint64_t *ret_size,
-		    char *err, size_t errlen)
+/* The head of an object, malloc()ed, and its size in all.  -EFBIG: the head is larger than max. */
+static int get_head(struct cc_volume_log *l, const char *name, size_t max, void **ret_head, size_t *ret_have,
+		    uint64_t *ret_size, char *err, size_t errlen)
 {
 	size_t have = 0, want, more = 0;
 	uint8_t *head = malloc(HEAD_GUESS), *whole;
@@ -67,7 +69,9 @@ static int get_head(struct cc_volume_log *l, const char *name, void **ret_head, 
 		return -ENOMEM;
 	r = of_result(cc_store_get_range(l->store, name, 0, head, HEAD_GUESS, &have, ret_size, err, errlen));
 	want = r ? 0 : cc_commit_head_size(head, have);
-	if (want > have && want <= *ret_size) {
+	if (want > max)
+		r = -EFBIG;
+	if (!r && want > have && want <= *ret_size) {
 		whole = realloc(head, want);
 		if (!whole) {
 			free(head);
@@ -86,7 +90,8 @@ static int get_head(struct cc_volume_log *l, const char *name, void **ret_head, 
 	return 0;
 }
 
-int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit *ret, char *err, size_t errlen)
+static int get_object(struct cc_volume_log *l, uint64_t number, size_t head_max, struct cc_commit *ret, char *err,
+		      size_t errlen)
 {
 	char name[CC_OBJECT_NAME_MAX], reason[160] = "";
 	void *head;
@@ -96,7 +101,7 @@ int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit
 	int r;
 
 	cc_commit_name(l->volume, number, name);
-	r = get_head(l, name, &head, &have, &size, err, errlen);
+	r = get_head(l, name, head_max, &head, &have, &size, err, errlen);
 	if (r)
 		return r;
 	r = cc_commit_decode(head, have, size, &c, reason, sizeof(reason));
@@ -112,6 +117,11 @@ int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit
 	}
 	*ret = c;
 	return 0;
+}
+
+int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit *ret, char *err, size_t errlen)
+{
+	return get_object(l, number, CC_COMMIT_HEAD_MAX, ret, err, errlen);
 }
 
 static bool counts(const struct cc_volume_log *l, const struct cc_commit *c)
@@ -182,20 +192,82 @@ static int judge_object(struct cc_volume_log *l, const struct cc_commit *c, bool
 	return 0;
 }
 
+/* ---- several at once ---- */
+
+/* Heads of objects on their way, and what came; large ones are left for their turn, or they could fill the memory. */
+struct window {
+	struct cc_volume_log *log;
+	unsigned int nr;
+	struct window_entry {
+		struct cc_commit c;
+		int r;
+		char err[300];
+	} all[CC_PARALLEL_MAX];
+};
+
+static void get_window_entry(void *arg, unsigned int i)
+{
+	struct window *w = arg;
+	struct window_entry *e = &w->all[i];
+	size_t max = w->nr > 1 ? WINDOW_HEAD_MAX : CC_COMMIT_HEAD_MAX;
+
+	e->r = get_object(w->log, w->log->next + i, max, &e->c, e->err, sizeof(e->err));
+}
+
+static int take_window_entry(struct cc_volume_log *l, struct window_entry *e, char *err, size_t errlen)
+{
+	bool counted;
+	int r = e->r;
+
+	if (r == -EFBIG)
+		r = cc_volume_log_get(l, l->next, &e->c, e->err, sizeof(e->err));
+	if (r) {
+		snprintf(err, errlen, "%s", e->err);
+		return r;
+	}
+	r = judge_object(l, &e->c, &counted, err, errlen);
+	cc_commit_free(&e->c);
+	return r;
+}
+
+/* Up to the end that is known all are there; behind it each is asked for by itself. */
+static unsigned int window_size(const struct cc_volume_log *l)
+{
+	uint64_t known = l->end > l->next ? l->end - l->next + 1 : 1;
+
+	return known < l->parallel ? known : l->parallel;
+}
+
+static int roll_window(struct cc_volume_log *l, struct window *w, char *err, size_t errlen)
+{
+	unsigned int i;
+	int r = 0;
+
+	w->log = l;
+	w->nr = window_size(l);
+	cc_parallel(w->nr, w->nr, get_window_entry, w);
+	for (i = 0; !r && i < w->nr; i++)
+		r = take_window_entry(l, &w->all[i], err, errlen);
+	for (; i < w->nr; i++)
+		if (!w->all[i].r)
+			cc_commit_free(&w->all[i].c);
+	return r;
+}
+
 static int roll_on(struct cc_volume_log *l, char *err, size_t errlen)
 {
-	for (;;) {
-		struct cc_commit c;
-		bool counted;
-		int r = cc_volume_log_get(l, l->next, &c, err, errlen);
+	struct window *w = malloc(sizeof(*w));
+	int r = w ? 0 : -ENOMEM;
 
-		if (r)
-			return r == -ENOENT ? 0 : r;
-		r = judge_object(l, &c, &counted, err, errlen);
-		cc_commit_free(&c);
-		if (r)
-			return r;
-	}
+	while (!r)
+		r = roll_window(l, w, err, errlen);
+	free(w);
+	if (r != -ENOENT)
+		return r;
+	if (l->next > l->end)
+		return 0;
+	snprintf(err, errlen, "number %" PRIu64 " of the log is missing, number %" PRIu64 " was there", l->next, l->end);
+	return -EIO;
 }
 
 static int object_is_there(struct cc_volume_log *l, uint64_t number, bool *ret_there, char *err, size_t errlen)
@@ -210,29 +282,73 @@ static int object_is_there(struct cc_volume_log *l, uint64_t number, bool *ret_t
 	return r == -ENOENT ? 0 : r;
 }
 
+struct question {
+	struct cc_volume_log *log;
+	uint64_t numbers[CC_PARALLEL_MAX]; /* ascending */
+	bool there[CC_PARALLEL_MAX];
+	int r[CC_PARALLEL_MAX];
+	char err[CC_PARALLEL_MAX][300];
+};
+
+static void ask_number(void *arg, unsigned int i)
+{
+	struct question *q = arg;
+
+	q->r[i] = object_is_there(q->log, q->numbers[i], &q->there[i], q->err[i], sizeof(q->err[i]));
+}
+
+/* Moves low up to the last one that is there, high (0: not known) down to the first that is not. */
+static int ask_numbers(struct question *q, unsigned int nr, uint64_t *low, uint64_t *high, char *err, size_t errlen)
+{
+	cc_parallel(nr, nr, ask_number, q);
+	for (unsigned int i = 0; i < nr; i++) {
+		if (q->r[i]) {
+			snprintf(err, errlen, "%s", q->err[i]);
+			return q->r[i];
+		}
+		if (!q->there[i]) {
+			*high = q->numbers[i];
+			break;
+		}
+		*low = q->numbers[i];
+	}
+	return 0;
+}
+
+/* Between low and high, or upwards in ever larger steps; at least one number that is not known. */
+static unsigned int choose_numbers(struct question *q, uint64_t low, uint64_t high)
+{
+	unsigned int max = q->log->parallel, nr = 0;
+
+	if (!high) {
+		for (uint64_t n = low ? low * 2 : 1; nr < max && n < 1ULL << 62; n *= max > 1 ? 4 : 2)
+			q->numbers[nr++] = n;
+		return nr;
+	}
+	if (max > high - low - 1)
+		max = high - low - 1;
+	for (; nr < max; nr++)
+		q->numbers[nr] = low + (high - low) * (nr + 1) / (max + 1);
+	return nr;
+}
+
 /* A number that is there; none behind it was, when it was asked for.  All below it are there: none is ever deleted. */
 static int find_end(struct cc_volume_log *l, uint64_t *ret_number, char *err, size_t errlen)
 {
-	uint64_t low = 0, high = 1;
-	bool there = true;
-	int r = 0;
+	struct question *q = malloc(sizeof(*q));
+	uint64_t low = 0, high = 0;
+	int r = q ? 0 : -ENOMEM;
 
-	while (!r && there && high < 1ULL << 62) {
-		r = object_is_there(l, high, &there, err, errlen);
-		if (there) {
-			low = high;
-			high *= 2;
-		}
-	}
-	while (!r && high - low > 1) {
-		uint64_t middle = low + (high - low) / 2;
+	if (q)
+		q->log = l;
+	while (!r && high != low + 1) {
+		unsigned int nr = choose_numbers(q, low, high);
 
-		r = object_is_there(l, middle, &there, err, errlen);
-		if (there)
-			low = middle;
-		else
-			high = middle;
+		if (!nr)
+			break;
+		r = ask_numbers(q, nr, &low, &high, err, errlen);
 	}
+	free(q);
 	*ret_number = low;
 	return r;
 }
@@ -251,6 +367,7 @@ static int find_start(struct cc_volume_log *l, struct cc_commit *ret, char *err,
 		r = cc_volume_log_get(l, end, ret, err, errlen);
 	if (r)
 		return r;
+	l->end = end;
 	map_number = ret->map_number;
 	cc_commit_free(ret);
 	r = cc_volume_log_get(l, map_number ? map_number : 1, ret, err, errlen);

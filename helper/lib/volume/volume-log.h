@@ -35,6 +35,8 @@ struct cc_volume_log {
 	char host[CC_VOLUME_HOST_MAX + 1];
 	cc_volume_log_fn *fn;
 	void *arg;
+	unsigned int parallel;		/* requests at a time while the log is read; 1..CC_PARALLEL_MAX, default 1 */
+	uint64_t end;			/* all up to it were there when it was looked for */
 	struct cc_commit last;		/* that counts; without pieces and records */
 	uint64_t next;			/* number of the object that is not there yet; 0: not read */
 	uint64_t since;			/* time of the OPEN of last's term, as far as was read */

@@ -55,6 +55,7 @@ static int load_map(struct cc_volume_state *s, const struct cc_commit *c, char *
 		return res == CC_STORE_NOTFOUND || res == CC_STORE_TOOBIG ? -EBADMSG : -EIO;
 	r = cc_checkpoint_decode(object, size, c->map, c->size >> CC_BLOCK_SHIFT, c->term, &p, reason, sizeof(reason));
 	free(object);
+	s->map_bytes = size;
 	if (!r && (memcmp(p.volume, c->volume, sizeof(p.volume)) || p.chunk_shift != c->chunk_shift ||
 		   p.number >= c->number || p.upto != c->upto)) {
 		snprintf(reason, sizeof(reason), "is not the map of number %" PRIu64 " of the log", c->number);
@@ -164,6 +165,7 @@ static int put_map(struct cc_volume_state *s, const struct extents *x, uint8_t r
 	cc_map_name(s->log.volume, s->log.own_term, ret_sha256, name);
 	res = cc_store_put(s->log.store, name, object, size, err, errlen);
 	free(object);
+	s->map_bytes = size;
 	return res ? -EIO : 0;
 }
 

@@ -15,6 +15,7 @@ struct cc_volume_state {
 	struct cc_vmap *map;		/* NULL until the log was read */
 	struct cc_pieces pieces;
 	unsigned int since_checkpoint;	/* commits */
+	uint64_t map_bytes;		/* of the last checkpoint's map; 0: not known, or none */
 };
 
 /* Reads nothing yet: cc_volume_log_read() and all that follows go to log. */
