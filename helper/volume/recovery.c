@@ -225,6 +225,7 @@ static void take_generations(struct cc_recovery *r, struct cc_journal_volume *v,
 		v->logs[kept++] = *log;
 	}
 	v->nr_logs = kept;
+	v->tail = 0;
 }
 
 static void take_all_generations(struct cc_recovery *r, struct log_slots *held, bool resumed)

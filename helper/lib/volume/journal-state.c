@@ -105,6 +105,8 @@ static int bind_name(struct cc_journal_state *s, const struct cc_journal_head *h
 	/* Only when no page that counts has its former use a handle is free. */
 	if (h->volume && h->volume != v && h->page >= head->tail)
 		return reject(s, -EBADMSG, "page %" PRIu64 ": handle %u is that of two volumes", head->number, r->volume);
+	if (h->volume && h->volume != v)
+		h->committed = 0;
 	h->volume = v;
 	h->page = head->number;
 	v->handle = r->volume;
@@ -133,6 +135,8 @@ int cc_journal_state_bind(struct cc_journal_state *s, const struct cc_journal_he
 		error = get_record(s, head, page, i, &r);
 		if (!error && r.type == CC_JOURNAL_VOLUME)
 			error = bind_name(s, head, &r);
+		if (!error && r.type == CC_JOURNAL_COMMITTED && r.place > s->handles[r.volume].committed)
+			s->handles[r.volume].committed = r.place;
 	}
 	return error;
 }
@@ -181,6 +185,7 @@ static struct cc_journal_log *get_log(struct cc_journal_volume *v, uint64_t key)
 	if (!logs)
 		return NULL;
 	v->logs = logs;
+	v->tail = 0;
 	memmove(&logs[i + 1], &logs[i], (v->nr_logs - i) * sizeof(*logs));
 	logs[i] = (struct cc_journal_log) { .key = key, .slot = CC_NO_SLOT, .page = CC_NO_PAGE };
 	v->nr_logs++;
@@ -204,7 +209,13 @@ static int take_open(struct cc_journal_state *s, struct cc_journal_volume *v, co
 	log->gen = r->count;
 	log->instance = head->instance;
 	log->page = head->number;
+	v->tail = 0;
 	return 0;
+}
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* ---- writes ---- */
@@ -230,7 +241,7 @@ static int take_write(struct cc_journal_state *s, struct cc_journal_volume *v, c
 {
 	struct cc_journal_write *writes;
 
-	if (last_place(r) < v->committed)
+	if (last_place(r) < v->committed || last_place(r) < s->handles[r->volume].committed)
 		return 0;
 	if (cc_place_is_data(r->place) && !get_log(v, cc_place_log_key(r->place)))
 		return no_memory(s);
@@ -239,6 +250,8 @@ static int take_write(struct cc_journal_state *s, struct cc_journal_volume *v, c
 		return no_memory(s);
 	v->writes = writes;
 	writes[v->nr_writes++] = (struct cc_journal_write) { *r, head->number };
+	v->lowest = v->nr_writes == 1 ? last_place(r) : lower(v->lowest, last_place(r));
+	v->tail = lower(v->tail, head->number);
 	count_blocks(v, r, 1);
 	return 0;
 }
@@ -248,13 +261,19 @@ static void drop_writes(struct cc_journal_volume *v, uint64_t page, uint64_t pla
 {
 	size_t kept = 0;
 
+	v->lowest = UINT64_MAX;
 	for (size_t i = 0; i < v->nr_writes; i++) {
-		if (v->writes[i].page == page || last_place(&v->writes[i].r) < place)
+		uint64_t last = last_place(&v->writes[i].r);
+
+		if (v->writes[i].page == page || last < place) {
 			count_blocks(v, &v->writes[i].r, -1);
-		else
+		} else {
 			v->writes[kept++] = v->writes[i];
+			v->lowest = lower(v->lowest, last);
+		}
 	}
 	v->nr_writes = kept;
+	v->tail = 0;
 }
 
 void cc_journal_state_take_back(struct cc_journal_state *s, uint64_t page)
@@ -295,7 +314,9 @@ void cc_journal_volume_committed(struct cc_journal_volume *v, uint64_t place)
 	if (place <= v->committed)
 		return;
 	v->committed = place;
-	drop_writes(v, CC_NO_PAGE, place);
+	if (v->nr_writes && v->lowest < place)
+		drop_writes(v, CC_NO_PAGE, place);
+	v->tail = 0;
 	logs = log_position(v, cc_place_log_key(place));
 	for (size_t i = 0; i < logs; i++)
 		v->logs[i].committed = true;
@@ -313,6 +334,7 @@ void cc_journal_volume_cleaned(struct cc_journal_volume *v, uint64_t key)
 	if (!log)
 		return;
 	v->nr_logs--;
+	v->tail = 0;
 	memmove(log, log + 1, (size_t)(&v->logs[v->nr_logs] - log) * sizeof(*log));
 }
 
@@ -322,6 +344,7 @@ static void forget_volume(struct cc_journal_volume *v)
 	v->nr_logs = 0;
 	v->nr_cuts = 0;
 	v->dirty_blocks = 0;
+	v->tail = 0;
 }
 
 /* ---- records ---- */
@@ -436,28 +459,27 @@ int cc_journal_state_check(struct cc_journal_state *s)
 	return error;
 }
 
-static uint64_t lower(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t volume_tail(const struct cc_journal_volume *v)
+/* Asked for at each step of who follows, while there may be a million writes. */
+static uint64_t volume_tail(struct cc_journal_volume *v)
 {
 	uint64_t tail = CC_NO_PAGE;
 
+	if (v->tail)
+		return v->tail;
 	for (size_t i = 0; i < v->nr_writes; i++)
 		tail = lower(tail, v->writes[i].page);
 	for (size_t i = 0; i < v->nr_logs; i++)
 		tail = lower(tail, v->logs[i].page);
+	v->tail = tail;
 	return tail;
 }
 
-uint64_t cc_journal_state_tail(const struct cc_journal_state *s, bool with_names)
+uint64_t cc_journal_state_tail(struct cc_journal_state *s, bool with_names)
 {
 	uint64_t tail = CC_NO_PAGE;
 
 	cc_list_each(node, &s->volumes) {
-		const struct cc_journal_volume *v = cc_list_entry(node, struct cc_journal_volume, node);
+		struct cc_journal_volume *v = cc_list_entry(node, struct cc_journal_volume, node);
 		uint64_t own = volume_tail(v);
 
 		tail = lower(tail, own);

@@ -53,14 +53,17 @@ struct cc_journal_volume {
 	size_t nr_cuts, max_cuts;
 	struct cc_journal_write *writes; /* in the order of the journal */
 	size_t nr_writes, max_writes;
+	uint64_t lowest;		/* last place of any write, if there are some */
 	struct cc_journal_log *logs;	/* by key, ascending */
 	size_t nr_logs, max_logs;
 	uint64_t dirty_blocks;		/* of data in writes */
+	uint64_t tail;			/* the oldest page that writes and logs need; 0: not known */
 };
 
 struct cc_journal_handle {
 	struct cc_journal_volume *volume; /* NULL: never seen */
 	uint64_t page;			/* the newest with a record of it */
+	uint64_t committed;		/* the highest COMMITTED that was bound: writes below need not be kept at all */
 };
 
 struct cc_journal_state {
@@ -86,7 +89,7 @@ struct cc_journal_volume *cc_journal_state_find(struct cc_journal_state *s, cons
 /* A handle that no page from tail on has; 0: none. */
 uint16_t cc_journal_state_free_handle(const struct cc_journal_state *s, uint64_t tail);
 /* The oldest page that is needed, with VOLUME records or, as they can be appended anew, without.  CC_NO_PAGE: none. */
-uint64_t cc_journal_state_tail(const struct cc_journal_state *s, bool with_names);
+uint64_t cc_journal_state_tail(struct cc_journal_state *s, bool with_names);
 /* Does the journal have something of v that counts? */
 bool cc_journal_volume_is_dirty(const struct cc_journal_volume *v);
 /* NULL: v has no such log chunk. */
