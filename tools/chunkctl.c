@@ -34,6 +34,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_warm,
 	&ctl_cmd_record,
 	&ctl_cmd_volume,
+	&ctl_cmd_version,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -17,6 +17,7 @@ struct cc_channel {
 	struct mnl_socket *cmd;
 	struct mnl_socket *bell;
 	uint16_t family;
+	uint32_t protocol;
 	uint32_t seq;
 	uint64_t session;
 	uint64_t messages;

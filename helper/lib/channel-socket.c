@@ -295,17 +295,17 @@ int cc_channel_request(struct cc_channel *c, const struct nlmsghdr *nlh, cc_chan
 
 /* ---- sockets ---- */
 
-_Static_assert(CTRL_ATTR_FAMILY_ID <= CHUNKCACHE_A_MAX, "the controller's attribute is collected, too");
+_Static_assert(CTRL_ATTR_VERSION <= CHUNKCACHE_A_MAX, "the controller's attributes are collected, too");
 
 static int on_family(void *arg, const struct nlattr **tb)
 {
 	const struct nlattr *attr = tb[CTRL_ATTR_FAMILY_ID];
-	uint16_t *ret_id = arg;
+	struct cc_channel *c = arg;
 
-	if (!attr || mnl_attr_get_payload_len(attr) != sizeof(*ret_id) || mnl_attr_get_u16(attr) < NLMSG_MIN_TYPE)
+	if (!attr || mnl_attr_get_payload_len(attr) != sizeof(c->family) || mnl_attr_get_u16(attr) < NLMSG_MIN_TYPE)
 		return -EPROTO;
-	*ret_id = mnl_attr_get_u16(attr);
-	return 0;
+	c->family = mnl_attr_get_u16(attr);
+	return cc_attr_u32(tb, CTRL_ATTR_VERSION, &c->protocol);
 }
 
 static int resolve_family(struct cc_channel *c)
@@ -313,7 +313,7 @@ static int resolve_family(struct cc_channel *c)
 	struct nlmsghdr *nlh = begin_message(c, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, 0);
 
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, CHUNKCACHE_GENL_NAME);
-	return cc_channel_request(c, nlh, on_family, &c->family);
+	return cc_channel_request(c, nlh, on_family, c);
 }
 
 static int open_socket(struct mnl_socket **ret, int flags)
@@ -371,6 +371,11 @@ void cc_channel_close(struct cc_channel *c)
 	mnl_socket_close(c->bell);
 	mnl_socket_close(c->cmd);
 	free(c);
+}
+
+uint32_t cc_channel_protocol(const struct cc_channel *c)
+{
+	return c->protocol;
 }
 
 const char *cc_channel_error(const struct cc_channel *c)

@@ -50,6 +50,8 @@ struct cc_refusals {
 /* -ENOENT: the kernel does not know the family, the module is not loaded. */
 int cc_channel_open(struct cc_channel **ret_channel);
 void cc_channel_close(struct cc_channel *c);
+/* CHUNKCACHE_GENL_VERSION of the module that is loaded. */
+uint32_t cc_channel_protocol(const struct cc_channel *c);
 const char *cc_channel_error(const struct cc_channel *c);
 /* Requests sent since open. */
 uint64_t cc_channel_messages(const struct cc_channel *c);

@@ -16,9 +16,18 @@ loaded || fail "the pool's target did not load the module"
 [ "$(cat /sys/module/dm_chunkcache/version)" = "$(chunkctl --version | sed 's/.* //')" ] ||
 	fail "the module's version is not that of the tools"
 [ "$(modinfo -F author dm-chunkcache)" = "dm-chunkcache developers" ] || fail "no author"
+must chunkctl version
+# A file in place of sysfs's: a module of another version.
+echo 9.9.9 >$WORK/version
+must mount --bind $WORK/version /sys/module/dm_chunkcache/version
+chunkctl version 2>$WORK/version.err
+equal "status with another module" $? 3
+grep -q "module that is loaded is 9.9.9: " $WORK/version.err || fail "no word of the other module"
+must umount /sys/module/dm_chunkcache/version
 must_fail rmmod dm_chunkcache 2>/dev/null
 pool_down
 must_become 10 module_unloads
+chunkctl version | grep -q "^module    not loaded" || fail "chunkctl version loads the module or does not see that"
 must_fail dmsetup create -r vm1 --table "$(disk_table a)" 2>/dev/null
 loaded || fail "the disk's target did not load the module"
 must rmmod dm_chunkcache

@@ -11,7 +11,7 @@
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
 for command in format journal import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad pool-down up down stat top \
-	map explain cost prefetch cached warm record; do
+	map explain cost prefetch cached warm record version; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
 	check "fits into 80 columns" [ -z "$(awk 'length > 80' out)" ]

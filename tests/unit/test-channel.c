@@ -521,6 +521,7 @@ static void family(void)
 	struct nlmsghdr *nlh = reply_to(GENL_ID_CTRL, asked.nlmsg_seq);
 
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, family_id);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION, 7);
 	said(nlh);
 	ack(0);
 }
@@ -571,6 +572,7 @@ int main(void)
 		printf("no netlink sockets here: %s\n", strerror(-r));
 		return 77;
 	}
+	ok(cc_channel_protocol(c) == 7, "the protocol of the module");
 	test_answers();
 	test_error_texts();
 	test_claims();

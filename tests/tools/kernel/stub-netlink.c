@@ -578,6 +578,7 @@ static void serve_family(struct request *q)
 
 	nlh->nlmsg_type = GENL_ID_CTRL;
 	mnl_attr_put_u16(nlh, CTRL_ATTR_FAMILY_ID, STUB_FAMILY);
+	mnl_attr_put_u32(nlh, CTRL_ATTR_VERSION, CHUNKCACHE_GENL_VERSION);
 	send_message(q->conn, nlh);
 	if (q->nlh->nlmsg_flags & NLM_F_ACK)
 		send_ack(q, 0);
