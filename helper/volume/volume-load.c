@@ -42,13 +42,17 @@ static const struct cc_journal_log *log_with_slot(const struct cc_volume *v, uin
 	return log && log->slot != CC_NO_SLOT ? log : NULL;
 }
 
+/*
+ * A helper that died before VOLUME_START has told some: the same, as log chunks are only added, with higher numbers.
+ * Blocks are told again: the higher place wins.
+ */
 static int load_logs(struct cc_volume *v)
 {
 	static struct chunkcache_log logs[CHUNKCACHE_EXTENT_BATCH_MAX];
 	uint32_t nr = 0;
-	int r = 0;
+	int r = v->info.nr_logs > v->nr_keys ? -EPROTO : 0;
 
-	for (uint32_t i = 0; !r && i < v->nr_keys; i++) {
+	for (uint32_t i = v->info.nr_logs; !r && i < v->nr_keys; i++) {
 		const struct cc_journal_log *log = log_with_slot(v, v->keys[i]);
 
 		logs[nr++] = (struct chunkcache_log){

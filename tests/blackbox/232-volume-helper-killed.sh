@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The helper is killed at each step of what it does for a volume: reading of the journal, claims, resumption, opening,
+# cuts, commits, COMMITTED, cleaning, trimming (tests/tools/kill/). At work, then the next one goes on; and in recovery,
+# after the pool has gone with what no store has, then the next one recovers. Each time all that was acknowledged is
+# there; in the end it is in the store.
+# catches: a step that can't be repeated, or that is taken for done when it was only begun.
+# vm: -n 128M -t 400
+# vm-long: -t 7200
+# kernels: uml
+. "${0%/*}/lib.sh"
+
+load_module
+pool_sectors=49152
+conf=$WORK/p.conf
+store=file://$WORK/store
+killed=0 missed=0 run=0
+
+must dmsetup create a --table "0 $pool_sectors linear $NVME 0"
+cat >$conf <<-END
+[pool]
+name = p
+control_socket = $WORK/p.sock
+buffers = 2M
+prefetch = no
+[store $STORE]
+url = $store
+END
+
+# helper [VARIABLE=VALUE...]
+helper() {
+	env "$@" chunkcached -c $conf >$WORK/helper.log 2>&1 &
+	helper_pid=$!
+}
+
+has_helper() {
+	read -r attached <$SYSFS/p/helper_pid
+	[ "$attached" != 0 ]
+}
+
+# load OPERATIONS : in the background
+load() {
+	run=$((run + 1))
+	cc-volcheck write --log $WORK/history --run $run --seed $run --ops "$1" --threads 2 --flush 8 --parts --fua --discard \
+		/dev/mapper/v >$WORK/load.log 2>&1 &
+	load=$!
+}
+
+judged() {
+	cc-volcheck check --log $WORK/history --promise all --base $WORK/base --save $WORK/base.new /dev/mapper/v \
+		>$WORK/judge.log 2>&1 || {
+		cat $WORK/judge.log $WORK/helper.log
+		fail "something that was acknowledged is missing, killed $1"
+	}
+	mv $WORK/base.new $WORK/base
+}
+
+# dies POINT : within 12 s, or it never comes there
+dies() {
+	if wait_until 12 gone $helper_pid; then
+		killed=$((killed + 1))
+	else
+		missed=$((missed + 1))
+		kill -KILL $helper_pid
+		note "not reached: $1"
+	fi
+	wait $helper_pid 2>/dev/null
+}
+
+is_running() { [ "$(volume_state v)" = running ]; }
+
+little_dirty() {
+	read -r dirty <$SYSFS/p/slots_log
+	[ "$dirty" -le 16 ]
+}
+
+# goes_on POINT : another helper; all is there, and gets into the store
+goes_on() {
+	helper
+	must_become 60 has_helper
+	wait_until 60 is_running || { cat $WORK/helper.log; fail "the volume does not run, killed $1"; }
+	[ -z "$load" ] || wait_for $load 90 || { cat $WORK/load.log $WORK/helper.log; fail "writes, killed $1"; }
+	judged "$1"
+	wait_until 60 little_dirty || { cat $WORK/helper.log; fail "nothing gets clean, killed $1"; }
+	helper_kill
+}
+
+# at_work POINT
+at_work() {
+	load 60
+	helper LD_PRELOAD=/bin/cc-kill.so CC_KILL="$1"
+	dies "$1"
+	goes_on "$1, at work"
+}
+
+# in_recovery POINT
+in_recovery() {
+	load 60
+	wait_for $load 60 || { cat $WORK/load.log; fail "writes without a helper"; }
+	load=
+	must dmsetup remove v
+	must dmsetup remove p
+	must dmsetup create p --table "0 $pool_sectors chunkcache-pool /dev/mapper/a"
+	must chunkctl volume up v --pool p --store $STORE --config $conf
+	helper LD_PRELOAD=/bin/cc-kill.so CC_KILL="$1"
+	dies "$1"
+	goes_on "$1, in recovery"
+}
+
+must chunkctl format /dev/mapper/a --slot-size 64K --manifest-area 1M --force --dirty-max 4M >/dev/null
+mkdir -p $WORK/store
+must chunkctl volume create v --size 4M --chunk-size 64K --store $store
+truncate -s 4M $WORK/base
+must dmsetup create p --table "0 $pool_sectors chunkcache-pool /dev/mapper/a"
+must chunkctl volume up v --pool p --store $STORE --config $conf
+helper
+must_become 60 is_running
+helper_kill
+
+work_points="link journal_add slot_clean journal_trim volume_cut journal_get read"
+recovery_points="journal_get slot_claim journal_resume slot_get read link volume_load volume_start journal_add"
+if [ -n "$LONG" ]; then
+	for nth in 1 2 3 5 8 13 21; do
+		for when in before after; do
+			for what in $work_points; do
+				[ "$when $what" = "after read" ] || at_work "$when $what $nth"
+			done
+			for what in $recovery_points; do
+				[ "$when $what" = "after read" ] || in_recovery "$when $what $nth"
+			done
+		done
+	done
+	at_least "kills" $killed 150
+else
+	for point in "after link 2" "before slot_clean 1"; do
+		at_work "$point"
+	done
+	for point in "after slot_claim 1" "before journal_resume 1" "after link 1" "before volume_start 1"; do
+		in_recovery "$point"
+	done
+	equal "kills" $killed 6
+fi
+helper
+must_become 60 is_running
+must chunkctl volume down v --store $store
+must chunkctl volume export v $WORK/export --store $store >/dev/null
+must cmp $WORK/export $WORK/base
+must chunkctl volume verify v --store $store
+note "$killed kills, $missed points not reached, 0 wrong"
+finish
