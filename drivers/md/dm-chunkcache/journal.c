@@ -25,6 +25,12 @@ static_assert(sizeof(struct cc_journal_buf) <= 4096);
 #define LAST_POSITIONS	(CC_JOURNAL_TRIES + 1)
 static_assert(CC_JOURNAL_SIZE_MIN / CC_JOURNAL_POSITION / 8 > LAST_POSITIONS);
 
+/*
+ * Full pages that nobody waits for are written when there are so many: fewer switches to the work,
+ * and a flush finds no more of them before its own.
+ */
+#define FULL_BUFS	4
+
 /* Un-flushed records are durable after so long. */
 #define LAZY_WRITE	HZ
 
@@ -230,6 +236,15 @@ bool cc_journal_take_room(struct cc_journal *j)
 	return room && j->state == CHUNKCACHE_JOURNAL_RUNNING;
 }
 
+static bool take_reserve(struct cc_journal *j, unsigned int n, u64 room)
+{
+	lockdep_assert_held(&j->lock);
+	if (j->state != CHUNKCACHE_JOURNAL_RUNNING || j->reserved + n > room)
+		return false;
+	j->reserved += n;
+	return true;
+}
+
 static bool reserve(struct cc_journal *j, unsigned int n, u64 (*room_of)(struct cc_journal *j),
 		    bool *starved)
 {
@@ -237,10 +252,8 @@ static bool reserve(struct cc_journal *j, unsigned int n, u64 (*room_of)(struct 
 	bool ok;
 
 	spin_lock_irqsave(&j->lock, flags);
-	ok = j->state == CHUNKCACHE_JOURNAL_RUNNING && j->reserved + n <= room_of(j);
-	if (ok)
-		j->reserved += n;
-	else
+	ok = take_reserve(j, n, room_of(j));
+	if (!ok)
 		*starved = j->state == CHUNKCACHE_JOURNAL_RUNNING;
 	spin_unlock_irqrestore(&j->lock, flags);
 	/* What is in memory has to go, a new tail, too, and the helper to hear of it. */
@@ -252,6 +265,17 @@ static bool reserve(struct cc_journal *j, unsigned int n, u64 (*room_of)(struct 
 bool cc_journal_reserve(struct cc_journal *j, unsigned int n)
 {
 	return reserve(j, n, bulk_room, &j->starved);
+}
+
+bool cc_journal_reserve_ahead(struct cc_journal *j, unsigned int n)
+{
+	unsigned long flags;
+	bool ok;
+
+	spin_lock_irqsave(&j->lock, flags);
+	ok = take_reserve(j, n, bulk_room(j) / 2);
+	spin_unlock_irqrestore(&j->lock, flags);
+	return ok;
 }
 
 bool cc_journal_reserve_vital(struct cc_journal *j, unsigned int n)
@@ -290,36 +314,25 @@ struct cc_journal_buf *cc_journal_open_buf(struct cc_journal *j)
 	return buf;
 }
 
-static void encode(const struct chunkcache_record *r, struct cc_journal_record *ret)
-{
-	ret->type = r->type;
-	ret->reserved = 0;
-	ret->volume = cpu_to_le16(r->volume);
-	ret->count = cpu_to_le32(r->count);
-	ret->block = cpu_to_le64(r->block);
-	ret->place = cpu_to_le64(r->place);
-	ret->arg = cpu_to_le64(r->arg);
-}
-
-u64 cc_journal_add(struct cc_journal *j, const struct chunkcache_record *r)
+u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r)
 {
 	struct cc_journal_buf *buf = NULL;
-	unsigned long flags;
 	bool full;
 	u64 seq;
 
-	spin_lock_irqsave(&j->lock, flags);
+	lockdep_assert_irqs_disabled();
+	spin_lock(&j->lock);
 	j->reserved--;
 	if (!list_empty(&j->queue))
 		buf = list_last_entry(&j->queue, struct cc_journal_buf, node);
 	if (!buf || buf->count == CC_JOURNAL_RECORDS)
 		buf = cc_journal_open_buf(j);
-	encode(r, &buf->record[buf->count++]);
+	buf->record[buf->count++] = *r;
 	seq = ++j->seq;
 	buf->last_seq = seq;
-	full = buf->count == CC_JOURNAL_RECORDS;
+	full = buf->count == CC_JOURNAL_RECORDS && j->nr_queue >= FULL_BUFS;
 	set_timer(j);
-	spin_unlock_irqrestore(&j->lock, flags);
+	spin_unlock(&j->lock);
 	if (full)
 		queue_work(cc_journal_wq, &j->work);
 	return seq;
@@ -358,15 +371,16 @@ void cc_journal_wait(struct cc_journal *j, struct cc_journal_wait *w, u64 seq)
 		queue_work(cc_journal_wq, &j->work);
 }
 
-void cc_journal_hurry(struct cc_journal *j)
+void cc_journal_tell(struct cc_journal *j, bool hurry)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&j->lock, flags);
-	j->hurry = true;
+	j->hurry |= hurry;
 	j->tell = true;
 	spin_unlock_irqrestore(&j->lock, flags);
-	queue_work(cc_journal_wq, &j->work);
+	if (hurry)
+		queue_work(cc_journal_wq, &j->work);
 }
 
 /* ---- of the helper ---- */

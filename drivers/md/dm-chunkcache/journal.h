@@ -158,21 +158,26 @@ void cc_journal_stop(struct cc_journal *j);
  */
 bool cc_journal_reserve(struct cc_journal *j, unsigned int n);
 /*
+ * The same for records that are not there yet: from the first half of the room only, so that nobody
+ * waits for what is kept in vain; nor is room() called.
+ */
+bool cc_journal_reserve_ahead(struct cc_journal *j, unsigned int n);
+/*
  * The same for what leads to a trim: VOLUME, OPEN, CUT, all that the helper adds.  Has room that is
  * kept for it, so that it only fails when the helper is far behind.
  */
 bool cc_journal_reserve_vital(struct cc_journal *j, unsigned int n);
 /* So many are not needed after all. */
 void cc_journal_release(struct cc_journal *j, unsigned int n);
-/* Uses one that is reserved.  Returns its sequence number, from 1. */
-u64 cc_journal_add(struct cc_journal *j, const struct chunkcache_record *r);
+/* Uses one that is reserved.  Interrupts are off.  Returns its sequence number, from 1. */
+u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r);
 /*
  * w->done() when all records up to seq are durable, at once if they are, or with an error when they
  * can't be.  Starts a write if none is under way: in process context the caller holds no spinlock.
  */
 void cc_journal_wait(struct cc_journal *j, struct cc_journal_wait *w, u64 seq);
-/* Write soon what was added, and tell the helper when it is durable. */
-void cc_journal_hurry(struct cc_journal *j);
+/* The helper is to hear of what was added when it is durable; hurry: soon. */
+void cc_journal_tell(struct cc_journal *j, bool hurry);
 
 /* ---- of the helper; process context ---- */
 

@@ -52,6 +52,22 @@ static bool record_ok(const struct chunkcache_record *r)
 	       r->volume;
 }
 
+static void add_record(struct cc_journal *j, const struct chunkcache_record *rec)
+{
+	struct cc_journal_record r = {
+		.type = rec->type,
+		.volume = cpu_to_le16(rec->volume),
+		.count = cpu_to_le32(rec->count),
+		.block = cpu_to_le64(rec->block),
+		.place = cpu_to_le64(rec->place),
+		.arg = cpu_to_le64(rec->arg),
+	};
+
+	local_irq_disable();
+	cc_journal_add(j, &r);
+	local_irq_enable();
+}
+
 int cc_do_journal_add(struct cc_cmd *c)
 {
 	struct cc_journal *j = &c->pool->journal;
@@ -75,9 +91,9 @@ int cc_do_journal_add(struct cc_cmd *c)
 		return cc_cmd_fail(c->info, -ENOSPC, "journal is full");
 	for (i = 0; i < n; i++) {
 		cc_cmd_get_record(c->info, CHUNKCACHE_A_RECORDS, i, &rec);
-		cc_journal_add(j, &rec);
+		add_record(j, &rec);
 	}
-	cc_journal_hurry(j);
+	cc_journal_tell(j, true);
 	return 0;
 }
 

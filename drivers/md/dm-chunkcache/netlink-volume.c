@@ -181,7 +181,7 @@ static void start_volume(struct cc_volume *v, u32 volume, u32 term)
 	l->cut_done = l->next;
 	l->closed = l->nr_logs;
 	spin_unlock_irq(&v->lock);
-	cc_journal_hurry(v->journal);
+	cc_journal_tell(v->journal, true);
 	cc_volume_set_state(v, CHUNKCACHE_VOLUME_RUNNING, "");
 }
 

@@ -67,6 +67,13 @@ static inline void cc_counters_read(struct cc_counters __percpu *cpu, unsigned i
 	this_cpu_add(cpu->n[CHUNKCACHE_STAT_READ_SECTORS], sectors);
 }
 
+/* A write ended well; as above. */
+static inline void cc_counters_written(struct cc_counters __percpu *cpu, unsigned int sectors)
+{
+	this_cpu_inc(cpu->volume[0]);
+	this_cpu_add(cpu->volume[CHUNKCACHE_STAT_WRITTEN_SECTORS - CHUNKCACHE_STAT_WRITES], sectors);
+}
+
 /* Hits and holes as a share of all reads that ended well, in 1/100 of a percent. */
 unsigned int cc_stats_hit_rate(const u64 *counters);
 

@@ -4,19 +4,21 @@
 #include <linux/sched/mm.h>
 #include "pool.h"
 
+/* Records that a volume reserves at once: so many writes take the journal's lock once for it. */
+#define RESERVE_AHEAD	16
+
 void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count)
 {
 	struct cc_volume_log *l = &v->log;
-	struct chunkcache_record r = {
-		.type = type,
-		.volume = l->volume,
-		.count = count,
-		.block = block,
-		.place = place + l->bias,
-	};
 
 	lockdep_assert_held(&v->lock);
-	l->seq = cc_journal_add(v->journal, &r);
+	l->seq = cc_journal_add(v->journal, &(struct cc_journal_record){
+		.type = type,
+		.volume = cpu_to_le16(l->volume),
+		.count = cpu_to_le32(count),
+		.block = cpu_to_le64(block),
+		.place = cpu_to_le64(place + l->bias),
+	});
 }
 
 /* ---- places ---- */
@@ -38,7 +40,10 @@ static noinline bool open_log(struct cc_volume *v)
 	return true;
 }
 
-/* OPEN -> FULL.  What it took since the last cut is worth one. */
+/*
+ * OPEN -> FULL.  What it took since the last cut is worth one; the work that the next OPEN or the
+ * next wish asks for makes it.
+ */
 static noinline void close_log(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
@@ -46,7 +51,6 @@ static noinline void close_log(struct cc_volume *v)
 	l->room = 0;
 	l->next = cc_place_of_log(cc_place_index(l->next) + 1);
 	l->wish_cut = true;
-	cc_hold_kick(v);
 }
 
 /* Whatever the write is held for, what was taken before it can be cut. */
@@ -59,12 +63,38 @@ static bool reserve_cut(struct cc_volume *v)
 	return l->cut_reserved;
 }
 
-bool cc_log_reserve(struct cc_volume *v)
+/* None is left. */
+static noinline bool reserve_more(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	if (!reserve_cut(v))
+		return false;
+	if (cc_journal_reserve_ahead(v->journal, RESERVE_AHEAD)) {
+		l->reserved = RESERVE_AHEAD;
+		return true;
+	}
+	l->reserved = cc_journal_reserve(v->journal, 1);
+	return l->reserved;
+}
+
+void cc_log_release(struct cc_volume *v)
 {
 	lockdep_assert_held(&v->lock);
-	if (unlikely(!v->log.cut_reserved) && !reserve_cut(v))
+	if (v->log.reserved)
+		cc_journal_release(v->journal, v->log.reserved);
+	v->log.reserved = 0;
+}
+
+bool cc_log_reserve(struct cc_volume *v)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (unlikely(!l->reserved) && !reserve_more(v))
 		return false;
-	return cc_journal_reserve(v->journal, 1);
+	l->reserved--;
+	return true;
 }
 
 static void advance(struct cc_volume *v, u32 blocks)
@@ -116,11 +146,13 @@ static void end_cut(struct cc_volume *v)
 	l->cutting = false;
 	cc_log_add(v, CC_JOURNAL_CUT, 0, l->cut, 0);
 	l->cut_reserved = false;
+	/* A volume that is idle from now on keeps none. */
+	cc_log_release(v);
 	l->cut_done = l->cut;
-	cc_journal_hurry(v->journal);
+	cc_journal_tell(v->journal, l->cut_hurry);
 }
 
-static void end_flip(struct cc_volume *v)
+void cc_log_end_flip(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
 
@@ -132,15 +164,6 @@ static void end_flip(struct cc_volume *v)
 	l->settling = false;
 	/* Slots may be closed now, blocks be read, and another flip may be wished for. */
 	cc_hold_kick(v);
-}
-
-void cc_log_put(struct cc_volume *v, unsigned int parity)
-{
-	struct cc_volume_log *l = &v->log;
-
-	lockdep_assert_held(&v->lock);
-	if (!--l->inflight[parity] && unlikely(l->flipped) && parity != l->parity)
-		end_flip(v);
 }
 
 /*
@@ -169,6 +192,7 @@ static bool place_cut(struct cc_volume *v)
 	if (l->next == l->cut) {
 		l->wish_cut = false;
 		l->wish_seal = false;
+		l->wish_hurry = false;
 		return false;
 	}
 	/* Else room() brings us here again. */
@@ -176,8 +200,10 @@ static bool place_cut(struct cc_volume *v)
 		return false;
 	if (l->room && cc_place_block(l->next) && ++l->nr_cuts >= CC_PIECES_MAX)
 		close_log(v);
+	l->cut_hurry = l->wish_hurry;
 	l->wish_cut = false;
 	l->wish_seal = false;
+	l->wish_hurry = false;
 	l->cut = l->next;
 	return true;
 }
@@ -200,13 +226,14 @@ static void start_flip(struct cc_volume *v)
 	l->parity ^= 1;
 	/* The other one is 0 since the flip before has ended. */
 	if (!l->inflight[l->parity ^ 1])
-		end_flip(v);
+		cc_log_end_flip(v);
 }
 
 void cc_log_wish_cut(struct cc_volume *v, bool seal)
 {
 	lockdep_assert_held(&v->lock);
 	v->log.wish_cut = true;
+	v->log.wish_hurry = true;
 	v->log.wish_seal |= seal;
 	cc_hold_kick(v);
 }
@@ -337,6 +364,7 @@ void cc_log_finish(struct cc_volume *v)
 	l->cut_done = l->next;
 	spare = l->spare;
 	l->spare.gen = 0;
+	cc_log_release(v);
 	if (l->cut_reserved)
 		cc_journal_release(v->journal, 1);
 	l->cut_reserved = false;

@@ -46,8 +46,8 @@ static unsigned int contiguous(const struct cc_volume *v, unsigned long word, un
 	return n;
 }
 
-/* A chunk of which something was written. */
-static int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
+/* A chunk of which something was written.  Apart, as what is below: reads of others save no register. */
+static noinline int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
 {
 	struct cc_disk *disk = &v->disk;
 	unsigned int in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);
@@ -129,7 +129,7 @@ void cc_volume_read_again(struct cc_volume *v, struct bio *bio)
 /* ---- writes ---- */
 
 /* It has its place: there it goes. */
-static void aim_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+static __always_inline void aim_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
 {
 	struct cc_disk *disk = &v->disk;
 
@@ -166,7 +166,7 @@ static noinline bool write_blocked(const struct cc_volume *v, u64 block, u32 blo
 	return v->log.blocked & ~CC_BLOCKED_PARTIAL || cc_partial_overlaps(v, block, blocks);
 }
 
-static u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
+static __always_inline u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
 {
 	cc_chunk_t chunk = cc_disk_chunk(&v->disk, sector);
 	u64 *leaf = cc_overlay_leaf_of(cc_overlay_word(&v->overlay, chunk));
@@ -180,12 +180,11 @@ static u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
 
 static noinline int map_unaligned(struct cc_volume *v, struct bio *bio);
 
-static int map_write(struct cc_volume *v, struct bio *bio)
+static noinline int map_write(struct cc_volume *v, struct bio *bio)
 {
 	sector_t sector = bio->bi_iter.bi_sector;
 	unsigned int in_chunk = cc_disk_in_chunk(&v->disk, sector);
 	struct cc_volume_bio *vb;
-	unsigned long flags;
 	u32 blocks, taken;
 
 	if (unlikely((in_chunk | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1)))
@@ -198,15 +197,16 @@ static int map_write(struct cc_volume *v, struct bio *bio)
 	blocks = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
 	taken = blocks;
 
-	spin_lock_irqsave(&v->lock, flags);
+	spin_lock_irq(&v->lock);
 	if ((unlikely(v->log.blocked) && write_blocked(v, vb->block, blocks)) ||
-	    unlikely(!vb->entry) || !cc_log_take(v, vb, &taken, false)) {
+	    unlikely(!vb->entry) ||
+	    (!cc_log_take_quick(v, vb, blocks) && !cc_log_take(v, vb, &taken, false))) {
 		bool held = write_held(v, bio);
 
-		spin_unlock_irqrestore(&v->lock, flags);
+		spin_unlock_irq(&v->lock);
 		return held ? DM_MAPIO_SUBMITTED : DM_MAPIO_KILL;
 	}
-	spin_unlock_irqrestore(&v->lock, flags);
+	spin_unlock_irq(&v->lock);
 	if (unlikely(taken < blocks)) {
 		cut_to(bio, taken << CC_SECTORS_PER_BLOCK_SHIFT);
 		vb->pb.iter = bio->bi_iter;
@@ -293,7 +293,7 @@ static noinline int end_failed_write(struct cc_volume *v, struct bio *bio, blk_s
 	return DM_ENDIO_DONE;
 }
 
-static int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
 {
 	u64 place = vb->place, seq;
 	unsigned long flags;
@@ -307,9 +307,7 @@ static int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio 
 	cc_log_put(v, vb->parity);
 	spin_unlock_irqrestore(&v->lock, flags);
 
-	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITES, 1);
-	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITTEN_SECTORS,
-			    vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
+	cc_counters_written(v->disk.counters, vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
 	if (likely(!vb->fua))
 		return DM_ENDIO_DONE;
 	wait_for_journal(v, vb, seq);

@@ -36,6 +36,8 @@ static void room_or_none(struct cc_pool_waiter *w, bool failed)
 
 	spin_lock_irqsave(&v->lock, flags);
 	v->log.journal_failed |= failed;
+	if (failed)
+		cc_log_release(v);
 	cc_hold_kick(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 }

@@ -84,7 +84,7 @@
  * meanwhile waits.
  *
  * Each write and cut keeps a record for the next cut (cut_reserved): it is writes that wait for
- * room which need one.
+ * room which need one.  A volume that writes reserves records ahead, until its next cut.
  *
  * Locks: cc_volume.lock is irq-safe and nests inside all others but the journal's and the miss
  * queue's arrival_lock, with which it does not nest.
@@ -146,12 +146,14 @@ struct cc_volume_log {
 	bool settling;			/* for parts of blocks */
 	bool cut_reserved;		/* a record of the journal is kept for the next cut */
 	bool wish_cut, wish_seal, wish_drain;
+	bool wish_hurry, cut_hurry;	/* somebody waits for the next cut, the one under way */
 	u8 nr_cuts;			/* in the open log chunk */
 	u64 cut;			/* of the last cut, done or under way */
 	u64 cut_done;			/* of the last that is in the journal */
 	u64 zeroed;			/* position of the last zeros; 0: none */
 	u64 bias;			/* of a real place over an index-place */
 	u64 seq;			/* of the last record */
+	u32 reserved;			/* records for writes to come; none without cut_reserved */
 	struct chunkcache_slot spare;	/* gen 0: none */
 	u32 closed;			/* log chunks with lower indexes are CLOSED */
 
@@ -264,10 +266,42 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio);
  * A place for *blocks blocks, or fewer if not whole, and room for a record.  False: not now.
  */
 bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole);
+/* The same if there is room for more than these, and a record ahead: what nearly all writes find. */
+static inline bool cc_log_take_quick(struct cc_volume *v, struct cc_volume_bio *vb, u32 blocks)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (unlikely(l->room <= blocks || !l->reserved))
+		return false;
+	l->reserved--;
+	vb->place = l->next | CC_PLACE_DATA;
+	vb->blocks = blocks;
+	vb->slot = l->slot;
+	vb->parity = l->parity;
+	l->inflight[l->parity]++;
+	l->room -= blocks;
+	l->next += (u64)blocks << CC_PLACE_BLOCK_SHIFT;
+	return true;
+}
+
+/* All that took a place before the flip have ended. */
+void cc_log_end_flip(struct cc_volume *v);
+
 /* What took a place has ended; its record was added, if there was one to add. */
-void cc_log_put(struct cc_volume *v, unsigned int parity);
+static inline void cc_log_put(struct cc_volume *v, unsigned int parity)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	if (!--l->inflight[parity] && unlikely(l->flipped) && parity != l->parity)
+		cc_log_end_flip(v);
+}
+
 /* Room for the record of zeros, and for the cut behind it. */
 bool cc_log_reserve(struct cc_volume *v);
+/* What was reserved ahead is not needed, or must not be used: the next write asks the journal. */
+void cc_log_release(struct cc_volume *v);
 /* Append, with the volume's handle; uses a reservation.  place is an index-place. */
 void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count);
 /* No more places in the log chunk that place lies in. */
