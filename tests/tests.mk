@@ -112,6 +112,10 @@ bench-fetch:
 bench-boot:
 	$(call run-part,build vm kernels,tests/bench/boot/run)
 
+## make bench-volume    what writes through a volume cost, beside other systems
+bench-volume:
+	$(call run-part,build vm kernels bench,tests/bench/volume/run)
+
 ## make bench           costs of a hit beside other systems; writes build/bench.json
 bench:
 	$(call run-part,build vm kernels bench,tests/bench/run)

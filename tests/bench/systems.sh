@@ -4,6 +4,7 @@
 # In the guest: what a read costs through each system, one after the other over the same device.
 # Arguments: BACKING (brd or null_blk) READS REPEATS SYSTEM...
 . /t/bench-lib.sh
+. /t/bench-peers.sh
 
 backing=$1 reads=$2 repeats=$3
 shift 3
@@ -31,13 +32,6 @@ null_device() {
 	echo 1 >"$dir/memory_backed"
 	echo 0 >"$dir/irqmode"
 	echo 1 >"$dir/power"
-}
-
-# fill DEVICE [MIB] : pages never written would read as zeros without a copy; and no
-# system finds what the one before left
-fill() {
-	dd if=/dev/zero of="$1" bs=1M count="${2:-$size}" oflag=direct 2>$WORK/dd ||
-		fail "fill $1: $(cat $WORK/dd)"
 }
 
 # measure [-n READS] SYSTEM=DEVICE... : the devices take turns
@@ -89,14 +83,6 @@ count_workers() {
 	echo "nowait $1 1000 $(grep -c ': io_uring_queue_async_work:' $trace/trace)"
 }
 
-# create NAME TABLE : a dm device; sets $made
-create() {
-	must dmsetup create "$1" --table "0 $2"
-	made=/dev/mapper/$1
-}
-
-remove() { must dmsetup remove "$@"; }
-
 sectors=$((span * 2048))
 
 # ---- the systems; each leaves $data to the next ----
@@ -132,33 +118,6 @@ sys_dm_cache() {
 	# <metadata block size> <used/total> <cache block size> <used/total> <read hits> <read misses>
 	echo "count misses_dm-cache_$backing $(dmsetup status cache | awk '{ print $9 }')"
 	remove cache
-}
-
-sys_dm_thin() {
-	fill $meta 16
-	create pool "$((size * 2048)) thin-pool $meta $data 128 0 1 skip_block_zeroing"
-	must dmsetup message pool 0 "create_thin 0"
-	create thin "$sectors thin /dev/mapper/pool 0"
-	fill "$made" $span
-	measure "dm-thin=$made"
-	remove thin
-	remove pool
-}
-
-sys_dm_snapshot() {
-	fill $meta 16
-	create snap "$sectors snapshot $data $meta N 16"
-	measure "dm-snapshot=$made"
-	remove snap
-}
-
-# What was written stays in its cache.
-sys_dm_writecache() {
-	fill $second $span
-	create wc "$sectors writecache s $second $data 4096 4 high_watermark 100 low_watermark 100"
-	fill "$made" $span
-	measure "dm-writecache=$made"
-	remove wc
 }
 
 bcache_is_there() { [ -b /dev/bcache0 ]; }
@@ -223,17 +182,6 @@ nbd_served() {
 sys_nbd_unix() { nbd_served nbd-unix -U /tmp/nbd -- -unix /tmp/nbd; }
 sys_nbd_unix_1thread() { nbd_served nbd-unix-1thread -t 1 -U /tmp/nbd1 -- -unix /tmp/nbd1; }
 sys_nbd_tcp() { nbd_served nbd-tcp -i 127.0.0.1 -p 10809 -- 127.0.0.1 10809; }
-
-# A file on ext4 on the same device, fully written.
-sys_loop() {
-	must /sbin/mke2fs -q -t ext4 -E nodiscard -O ^has_journal "$data" >$WORK/mke2fs.log 2>&1
-	must mount "$data" /mnt
-	fill /mnt/file $span
-	must losetup --direct-io=on /dev/loop0 /mnt/file
-	measure loop=/dev/loop0
-	must losetup -d /dev/loop0
-	must umount /mnt
-}
 
 # The device again, at the end: what the boot has done to it meanwhile.
 sys_raw_again() { measure raw-again="$data"; }
