@@ -77,8 +77,9 @@ struct gc {
 };
 
 static const char help[] =
-	"Removes manifests, boot traces and chunks that no image of the store uses and\n"
-	"that are older than the grace time, and what imports left that were cut off.\n"
+	"Removes manifests, boot traces and chunks that no image of the store uses, nor\n"
+	"any below a volume, and that are older than the grace time, and what imports\n"
+	"left that were cut off.\n"
 	"What a manifest uses that is younger stays.  A running import is never harmed:\n"
 	"gc gives up when there is one, and imports wait for the moment that this takes.\n"
 	"Disks that were made of a digest whose name is gone need --keep, but for those\n"
@@ -447,6 +448,8 @@ static int mark(struct gc *g)
 
 	if (!r)
 		r = ctl_mark_digests(&g->marks, g->keep, g->nr_keep);
+	if (!r)
+		r = ctl_mark_volumes(&g->marks);
 	return r ? r : ctl_mark_disks(&g->marks);
 }
 

@@ -12,6 +12,8 @@
 #include "image-arg.h"
 #include "say.h"
 #include "table.h"
+#include "volume/volume-log.h"
+#include "volume/volume-name.h"
 #include "workers.h"
 
 static int __mark_manifest(struct ctl_marks *m, const struct cc_manifest *manifest)
@@ -120,6 +122,53 @@ int ctl_mark_images(struct ctl_marks *m)
 	}
 	cc_image_names_free(&names);
 	return r;
+}
+
+/* ---- volumes ---- */
+
+struct volume_marks {
+	struct ctl_marks *marks;
+	int code;
+};
+
+/* The image below a volume is named by the first object of its log, and by nothing else perhaps. */
+static int mark_base(void *arg, const char *object, uint64_t size, int64_t mtime)
+{
+	static const uint8_t none[16];
+	struct volume_marks *v = arg;
+	struct cc_volume_log log;
+	struct cc_commit first = { 0 };
+	const char *slash = strrchr(object, '/');
+	const char *name = slash ? slash + 1 : object;
+	char err[400] = "";
+	uint8_t uuid[16];
+	enum cc_store_result res = cc_volume_uuid(v->marks->store, name, uuid, err, sizeof(err));
+	int r;
+
+	if (res == CC_STORE_NOTFOUND)
+		return 0;			/* gone meanwhile */
+	cc_volume_log_init(&log, v->marks->store, uuid, none, "", NULL, NULL);
+	r = res ? -EIO : cc_volume_log_get(&log, 1, &first, err, sizeof(err));
+	if (r) {
+		ctl_err("volume %s: %s", name, *err ? err : strerror(-r));
+		v->code = CTL_FAILED;
+		return 1;
+	}
+	if (!cc_id_is_hole(first.base))
+		v->code = mark_found(v->marks, first.base, "the image below a volume: ");
+	cc_commit_free(&first);
+	return v->code != 0;
+}
+
+int ctl_mark_volumes(struct ctl_marks *m)
+{
+	struct volume_marks v = { .marks = m };
+	char err[400] = "";
+
+	if (!cc_store_list(m->store, "volume-names/", mark_base, &v, err, sizeof(err)) || v.code)
+		return v.code;
+	ctl_err("%s", err);
+	return CTL_FAILED;
 }
 
 /* ---- disks ---- */

@@ -40,6 +40,11 @@ run 0 "export" volume export w file --store "$store"
 cp image expected
 truncate -s 303104 expected
 check "the image, up to a block" cmp -s file expected
+run 0 "the image loses its name" rm i --store "$store"
+run 0 "gc" gc --grace 0s --store "$store"
+rm -f file
+run 0 "export again" volume export w file --store "$store"
+check "what is below a volume is in use" cmp -s file expected
 refuse 1 "file: File exists" volume export w file --store "$store"
 run 0 "verify" volume verify w --store "$store"
 run 0 "resize" volume resize v --size 2G --store "$store"
