@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * chunkctl explain: why reads of a disk are slow, stuck or failing.  Looks at disk, pool, helper and
- * store in the order in which a read goes through them, says in sentences what is wrong with
+ * chunkctl explain: why reads of a disk are slow, stuck or failing, and writes of a volume.  Looks at disk, pool,
+ * helper and store in the order in which a read goes through them, says in sentences what is wrong with
  * each, and what to type next.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include "command.h"
 #include "config.h"
 #include "dm.h"
-#include "explanation.h"
+#include "explain-volume.h"
 #include "scan.h"
 #include "ui.h"
 
@@ -24,49 +23,10 @@
 #define WAIT_LONG_MS 2000		/* a miss that waits longer is not just under way */
 
 static const char help[] =
-	"Says in a few sentences why reads of DISK are slow, stuck or failing, and what\n"
-	"to type next.  Exit status 3 if something is wrong.\n"
+	"Says in a few sentences why I/O of a disk or volume is slow, stuck or failing,\n"
+	"and what to type next.  Exit status 3 if something is wrong.\n"
 	"\n"
 	"  --json               print the findings as JSON\n";
-
-/* ---- what was found ---- */
-
-/* The state of a part; the first that is not good stays. */
-static void __attribute__((format(printf, 4, 5)))
-severity_mark(struct ctl_explanation *x, enum ctl_part part, enum ctl_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (x->parts[part].line[0] && level <= x->parts[part].level)
-		return;
-	x->parts[part].level = level;
-	va_start(ap, fmt);
-	vsnprintf(x->parts[part].line, sizeof(x->parts[part].line), fmt, ap);
-	va_end(ap);
-}
-
-static void __attribute__((format(printf, 2, 3))) say(struct ctl_explanation *x, const char *fmt, ...)
-{
-	size_t used = strlen(x->text);
-	va_list ap;
-
-	if (used)
-		used += snprintf(x->text + used, sizeof(x->text) - used, " ");
-	va_start(ap, fmt);
-	vsnprintf(x->text + used, sizeof(x->text) - used, fmt, ap);
-	va_end(ap);
-}
-
-static void __attribute__((format(printf, 2, 3))) next(struct ctl_explanation *x, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (x->nr_next == sizeof(x->next) / sizeof(x->next[0]))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(x->next[x->nr_next++], sizeof(x->next[0]), fmt, ap);
-	va_end(ap);
-}
 
 static const char *pool_name(const struct ctl_explanation *x)
 {
@@ -88,18 +48,18 @@ static void check_disk(struct ctl_explanation *x)
 	char reads[CTL_CELL], size[CTL_SIZE_TEXT];
 
 	if (json_is_true(json_object_get(x->disk, "suspended"))) {
-		severity_mark(x, PART_DISK, LEVEL_BAD, "suspended");
-		say(x, "%s is suspended: all its reads wait in device-mapper, be they cached or not.",
+		ctl_explain_mark(x, PART_DISK, LEVEL_BAD, "suspended");
+		ctl_explain_say(x, "%s is suspended: all its reads wait in device-mapper, be they cached or not.",
 		    x->name);
-		next(x, "dmsetup resume %s", x->name);
+		ctl_explain_next(x, "dmsetup resume %s", x->name);
 	}
 	if (retried) {
-		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads of the cache device failed", retried);
-		say(x, "%" PRIu64 " reads of the cache device failed and were served from the store "
+		ctl_explain_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads of the cache device failed", retried);
+		ctl_explain_say(x, "%" PRIu64 " reads of the cache device failed and were served from the store "
 		    "instead: the device may be about to die.", retried);
-		next(x, "dmesg | grep chunkcache");
+		ctl_explain_next(x, "dmesg | grep chunkcache");
 	}
-	severity_mark(x, PART_DISK, LEVEL_OK, "%s, %.1f%% cached; %s reads, %.1f%% of them did not wait",
+	ctl_explain_mark(x, PART_DISK, LEVEL_OK, "%s, %.1f%% cached; %s reads, %.1f%% of them did not wait",
 		      ctl_size_text(ctl_number(x->disk, "bytes"), size),
 		      100.0 * ctl_number(x->disk, "mapped") /
 	     (ctl_number(x->disk, "chunks") ? ctl_number(x->disk, "chunks") : 1),
@@ -118,12 +78,12 @@ static void check_size(struct ctl_explanation *x)
 
 	if (evictions < slots || evictions * 2 < fills || slow * 5 < fast)
 		return;
-	severity_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots were filled %" PRIu64 " times",
+	ctl_explain_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots were filled %" PRIu64 " times",
 		      pool_name(x), slots, fills);
-	say(x, "The pool is too small for what its disks read: %" PRIu64 " slots were filled %" PRIu64
+	ctl_explain_say(x, "The pool is too small for what its disks read: %" PRIu64 " slots were filled %" PRIu64
 	    " times, and %" PRIu64 " times a chunk had to go for another one.", slots, fills,
 	    evictions);
-	next(x, "chunkctl top");
+	ctl_explain_next(x, "chunkctl top");
 }
 
 static void check_pool(struct ctl_explanation *x)
@@ -131,30 +91,30 @@ static void check_pool(struct ctl_explanation *x)
 	const char *name = pool_name(x);
 
 	if (!json_is_string(json_object_get(x->pool, "name"))) {
-		severity_mark(x, PART_POOL, LEVEL_BAD, "gone: it was removed by force");
-		say(x, "The pool of %s was removed by force: what is cached is still read, all else "
+		ctl_explain_mark(x, PART_POOL, LEVEL_BAD, "gone: it was removed by force");
+		ctl_explain_say(x, "The pool of %s was removed by force: what is cached is still read, all else "
 		    "waits until the pool is back.", x->name);
-		next(x, "chunkctl pool-up POOL DEVICE");
+		ctl_explain_next(x, "chunkctl pool-up POOL DEVICE");
 		return;
 	}
 	/* One that shrinks goes on as ever. */
 	if (!strcmp(ctl_string(x->pool, "mode"), "suspended") ||
 	    json_is_true(json_object_get(x->pool, "suspended"))) {
-		severity_mark(x, PART_POOL, LEVEL_BAD, "%s: suspended", name);
-		say(x, "The pool %s is suspended: what is cached is still read, but nothing can be "
+		ctl_explain_mark(x, PART_POOL, LEVEL_BAD, "%s: suspended", name);
+		ctl_explain_say(x, "The pool %s is suspended: what is cached is still read, but nothing can be "
 		    "written into its slots, so all else waits.", name);
-		next(x, "dmsetup resume %s", name);
+		ctl_explain_next(x, "dmsetup resume %s", name);
 	}
 	if (ctl_number(x->pool, "bad")) {
-		severity_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots are bad", name,
+		ctl_explain_mark(x, PART_POOL, LEVEL_ODD, "%s: %" PRIu64 " slots are bad", name,
 			      ctl_number(x->pool, "bad"));
-		say(x, "%" PRIu64 " slots of the pool are out of use because the cache device failed "
+		ctl_explain_say(x, "%" PRIu64 " slots of the pool are out of use because the cache device failed "
 		    "there.", ctl_number(x->pool, "bad"));
-		next(x, "dmesg | grep chunkcache");
-		next(x, "chunkctl pool-retry-bad %s (once the fault is gone)", name);
+		ctl_explain_next(x, "dmesg | grep chunkcache");
+		ctl_explain_next(x, "chunkctl pool-retry-bad %s (once the fault is gone)", name);
 	}
 	check_size(x);
-	severity_mark(x, PART_POOL, LEVEL_OK, "%s: %" PRIu64 " of %" PRIu64 " slots valid, %" PRIu64 " free",
+	ctl_explain_mark(x, PART_POOL, LEVEL_OK, "%s: %" PRIu64 " of %" PRIu64 " slots valid, %" PRIu64 " free",
 		      name, ctl_number(x->pool, "valid"), ctl_number(x->pool, "slots"),
 		      ctl_number(x->pool, "free"));
 }
@@ -182,42 +142,42 @@ static void helper_silent(struct ctl_explanation *x)
 	uint64_t pid = ctl_number(x->pool, "helper_pid");
 	bool stopped = process_state(pid) == 'T';
 
-	severity_mark(x, PART_HELPER, LEVEL_BAD, stopped ? "pid %" PRIu64 ": stopped by a signal" :
+	ctl_explain_mark(x, PART_HELPER, LEVEL_BAD, stopped ? "pid %" PRIu64 ": stopped by a signal" :
 		      "pid %" PRIu64 ": does not answer", pid);
-	say(x, "The helper of %s (pid %" PRIu64 ") %s: what is cached is still read, all else waits "
+	ctl_explain_say(x, "The helper of %s (pid %" PRIu64 ") %s: what is cached is still read, all else waits "
 	    "for it.", pool_name(x), pid,
 	    stopped ? "was stopped by a signal" : "runs, but does not answer");
 	if (stopped)
-		next(x, "kill -CONT %" PRIu64, pid);
-	next(x, "systemctl restart chunkcached@%s", pool_name(x));
+		ctl_explain_next(x, "kill -CONT %" PRIu64, pid);
+	ctl_explain_next(x, "systemctl restart chunkcached@%s", pool_name(x));
 }
 
 static void helper_dead(struct ctl_explanation *x)
 {
-	severity_mark(x, PART_HELPER, LEVEL_BAD, "not running");
-	say(x, "The helper of %s does not run: what is cached is still read, all else waits until a "
+	ctl_explain_mark(x, PART_HELPER, LEVEL_BAD, "not running");
+	ctl_explain_say(x, "The helper of %s does not run: what is cached is still read, all else waits until a "
 	    "helper is there again.", pool_name(x));
-	next(x, "systemctl restart chunkcached@%s", pool_name(x));
-	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
+	ctl_explain_next(x, "systemctl restart chunkcached@%s", pool_name(x));
+	ctl_explain_next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
 static void helper_not_attached(struct ctl_explanation *x)
 {
 	const char *why = ctl_string(helper(x), "reason");
 
-	severity_mark(x, PART_HELPER, LEVEL_BAD, "runs, but is not attached");
-	say(x, "The helper of %s runs, but could not attach to the pool (%s): what is cached is "
+	ctl_explain_mark(x, PART_HELPER, LEVEL_BAD, "runs, but is not attached");
+	ctl_explain_say(x, "The helper of %s runs, but could not attach to the pool (%s): what is cached is "
 	    "still read, all else waits.", pool_name(x), why);
-	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
+	ctl_explain_next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
 static void helper_draining(struct ctl_explanation *x)
 {
-	severity_mark(x, PART_HELPER, LEVEL_BAD, "an earlier helper's writes are not over");
-	say(x, "The last helper of %s is gone, but writes that it began are not over, or somebody "
+	ctl_explain_mark(x, PART_HELPER, LEVEL_BAD, "an earlier helper's writes are not over");
+	ctl_explain_say(x, "The last helper of %s is gone, but writes that it began are not over, or somebody "
 	    "holds its files: until then its slots can't be used again.", pool_name(x));
-	next(x, "fuser -v /dev/mapper/%s", pool_name(x));
-	next(x, "systemctl restart chunkcached@%s", pool_name(x));
+	ctl_explain_next(x, "fuser -v /dev/mapper/%s", pool_name(x));
+	ctl_explain_next(x, "systemctl restart chunkcached@%s", pool_name(x));
 }
 
 static void check_helper(struct ctl_explanation *x)
@@ -227,7 +187,7 @@ static void check_helper(struct ctl_explanation *x)
 	char span[CTL_CELL];
 
 	if (!json_is_string(json_object_get(x->pool, "name"))) {
-		severity_mark(x, PART_HELPER, LEVEL_UNKNOWN, "not known without the pool");
+		ctl_explain_mark(x, PART_HELPER, LEVEL_UNKNOWN, "not known without the pool");
 	} else if (json_is_true(json_object_get(x->pool, "helper_silent"))) {
 		helper_silent(x);
 	} else if (h && !strcmp(ctl_string(h, "state"), "none")) {
@@ -237,12 +197,12 @@ static void check_helper(struct ctl_explanation *x)
 	} else if (!strcmp(state, "draining")) {
 		helper_draining(x);
 	} else if (!h) {
-		severity_mark(x, PART_HELPER, LEVEL_ODD, "attached, its control socket: %s",
+		ctl_explain_mark(x, PART_HELPER, LEVEL_ODD, "attached, its control socket: %s",
 			      ctl_string(x->pool, "helper_error"));
-		say(x, "The helper is attached, but its control socket can't be asked (%s), so "
+		ctl_explain_say(x, "The helper is attached, but its control socket can't be asked (%s), so "
 		    "nothing is known of stores.", ctl_string(x->pool, "helper_error"));
 	} else {
-		severity_mark(x, PART_HELPER, LEVEL_OK, "pid %" PRIu64 ", up %s, %" PRIu64 " GETs in flight",
+		ctl_explain_mark(x, PART_HELPER, LEVEL_OK, "pid %" PRIu64 ", up %s, %" PRIu64 " GETs in flight",
 			      ctl_number(x->pool, "helper_pid"),
 			      ctl_span_text(ctl_number(h, "uptime_s"), span), ctl_number(h, "in_flight"));
 	}
@@ -257,19 +217,19 @@ static void check_manifest(struct ctl_explanation *x)
 	const char *store = ctl_string(x->disk, "store");
 
 	if (!strcmp(manifest, "refused")) {
-		severity_mark(x, PART_DISK, LEVEL_BAD, "its manifest was refused");
-		say(x, "The manifest of %s was refused (%s): reads of chunks that are not cached fail "
+		ctl_explain_mark(x, PART_DISK, LEVEL_BAD, "its manifest was refused");
+		ctl_explain_say(x, "The manifest of %s was refused (%s): reads of chunks that are not cached fail "
 		    "with EIO.", x->name, reason);
 		if (strstr(reason, "no store")) {
-			next(x, "add [store %s] to " CC_CONFIG_DIR "/%s.conf", store, pool_name(x));
-			next(x, "systemctl restart chunkcached@%s", pool_name(x));
+			ctl_explain_next(x, "add [store %s] to " CC_CONFIG_DIR "/%s.conf", store, pool_name(x));
+			ctl_explain_next(x, "systemctl restart chunkcached@%s", pool_name(x));
 		} else {
-			next(x, "chunkctl verify %s --store %s --config " CC_CONFIG_DIR "/%s.conf",
+			ctl_explain_next(x, "chunkctl verify %s --store %s --config " CC_CONFIG_DIR "/%s.conf",
 			     ctl_string(x->disk, "digest"), store, pool_name(x));
 		}
 	} else if (!strcmp(manifest, "new") && helper(x)) {
-		severity_mark(x, PART_DISK, LEVEL_ODD, "its manifest is not here yet");
-		say(x, "The helper has not got the manifest of %s yet: until then all reads of what is "
+		ctl_explain_mark(x, PART_DISK, LEVEL_ODD, "its manifest is not here yet");
+		ctl_explain_say(x, "The helper has not got the manifest of %s yet: until then all reads of what is "
 		    "not cached wait.", x->name);
 	}
 }
@@ -302,22 +262,22 @@ static void store_bad(struct ctl_explanation *x, const json_t *store)
 	const char *name = ctl_string(store, "name");
 	char span[CTL_CELL];
 
-	severity_mark(x, PART_STORE, LEVEL_BAD, "%s: does not answer (%s)", name, ctl_string(store, "url"));
+	ctl_explain_mark(x, PART_STORE, LEVEL_BAD, "%s: does not answer (%s)", name, ctl_string(store, "url"));
 	if (json_object_get(store, "answered_ms"))
-		say(x, "Store %s has not answered for %s", name,
+		ctl_explain_say(x, "Store %s has not answered for %s", name,
 		    ctl_span_text(ctl_number(store, "answered_ms") / 1000, span));
 	else
-		say(x, "Store %s has not answered since the helper started", name);
+		ctl_explain_say(x, "Store %s has not answered since the helper started", name);
 	if (json_object_get(store, "error"))
-		say(x, "(%s):", ctl_string(store, "error"));
+		ctl_explain_say(x, "(%s):", ctl_string(store, "error"));
 	else
-		say(x, "(%s):", ctl_string(store, "url"));
+		ctl_explain_say(x, "(%s):", ctl_string(store, "url"));
 	if (!strcmp(ctl_string(x->disk, "mode"), "soft"))
-		say(x, "reads of what is not cached wait and fail at their deadline, ETIMEDOUT.");
+		ctl_explain_say(x, "reads of what is not cached wait and fail at their deadline, ETIMEDOUT.");
 	else
-		say(x, "reads of what is not cached wait until it does; none fails of it.");
-	next(x, "chunkctl images --store %s --config " CC_CONFIG_DIR "/%s.conf", name, pool_name(x));
-	next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
+		ctl_explain_say(x, "reads of what is not cached wait until it does; none fails of it.");
+	ctl_explain_next(x, "chunkctl images --store %s --config " CC_CONFIG_DIR "/%s.conf", name, pool_name(x));
+	ctl_explain_next(x, "journalctl -u chunkcached@%s -n 50", pool_name(x));
 }
 
 static void check_store(struct ctl_explanation *x)
@@ -326,13 +286,13 @@ static void check_store(struct ctl_explanation *x)
 	const char *name = ctl_string(x->disk, "store");
 
 	if (!helper(x)) {
-		severity_mark(x, PART_STORE, LEVEL_UNKNOWN, "%s: not known without the helper", name);
+		ctl_explain_mark(x, PART_STORE, LEVEL_UNKNOWN, "%s: not known without the helper", name);
 	} else if (!store) {
-		severity_mark(x, PART_STORE, LEVEL_BAD, "%s: not in the helper's configuration", name);
+		ctl_explain_mark(x, PART_STORE, LEVEL_BAD, "%s: not in the helper's configuration", name);
 	} else if (store_fails(store)) {
 		store_bad(x, store);
 	} else {
-		severity_mark(x, PART_STORE, LEVEL_OK, "%s: %s", name, ctl_string(store, "url"));
+		ctl_explain_mark(x, PART_STORE, LEVEL_OK, "%s: %s", name, ctl_string(store, "url"));
 	}
 }
 
@@ -347,19 +307,19 @@ static void check_failure(struct ctl_explanation *x)
 
 	if (!f)
 		return;
-	severity_mark(x, PART_STORE, level, "%s: %s", ctl_string(x->disk, "store"),
+	ctl_explain_mark(x, PART_STORE, level, "%s: %s", ctl_string(x->disk, "store"),
 		      corrupt ? "has a chunk with wrong bytes" : "lacks a chunk");
-	say(x, "Chunk %" PRIu64 " of %s (%.16s) %s store %s: its readers got %s, %" PRIu64
+	ctl_explain_say(x, "Chunk %" PRIu64 " of %s (%.16s) %s store %s: its readers got %s, %" PRIu64
 	    " answers of this kind, the last one %s ago.", ctl_number(f, "chunk"), x->name,
 	    ctl_string(f, "id"), corrupt ? "has other bytes than its name says in" : "is not in",
 	    ctl_string(x->disk, "store"), corrupt ? "EILSEQ" : "ENODATA", ctl_number(f, "count"),
 	    ctl_span_text(ctl_number(f, "age_ms") / 1000, span));
-	next(x, "chunkctl verify %s --store %s --config " CC_CONFIG_DIR "/%s.conf",
+	ctl_explain_next(x, "chunkctl verify %s --store %s --config " CC_CONFIG_DIR "/%s.conf",
 	     ctl_string(x->disk, "digest"), ctl_string(x->disk, "store"), pool_name(x));
 	if (corrupt)
-		next(x, "remove the objects that it names from store %s   (an import leaves what is there)",
+		ctl_explain_next(x, "remove the objects that it names from store %s   (an import leaves what is there)",
 		     ctl_string(x->disk, "store"));
-	next(x, "chunkctl import IMAGE --name NAME --store %s   (uploads what is missing)",
+	ctl_explain_next(x, "chunkctl import IMAGE --name NAME --store %s   (uploads what is missing)",
 	     ctl_string(x->disk, "store"));
 }
 
@@ -372,21 +332,21 @@ static void check_errors(struct ctl_explanation *x)
 			ctl_number(x->disk, "errors_corrupt");
 
 	if (timeouts) {
-		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed at their deadline", timeouts);
-		say(x, "%" PRIu64 " reads failed at their deadline, ETIMEDOUT, since the counters "
+		ctl_explain_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed at their deadline", timeouts);
+		ctl_explain_say(x, "%" PRIu64 " reads failed at their deadline, ETIMEDOUT, since the counters "
 		    "were cleared.", timeouts);
 	}
 	if (others) {
-		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed with EIO", others);
-		say(x, "%" PRIu64 " reads failed with EIO since the counters were cleared.", others);
+		ctl_explain_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed with EIO", others);
+		ctl_explain_say(x, "%" PRIu64 " reads failed with EIO since the counters were cleared.", others);
 	}
 	if (data && !json_object_get(x->disk, "failure")) {
-		severity_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed for lack of data", data);
-		say(x, "%" PRIu64 " reads failed with ENODATA or EILSEQ since the counters were "
+		ctl_explain_mark(x, PART_DISK, LEVEL_ODD, "%" PRIu64 " reads failed for lack of data", data);
+		ctl_explain_say(x, "%" PRIu64 " reads failed with ENODATA or EILSEQ since the counters were "
 		    "cleared, before this helper started.", data);
 	}
 	if (timeouts || others || data)
-		next(x, "dmsetup message %s 0 clear_stats   (to see whether there are new ones)",
+		ctl_explain_next(x, "dmsetup message %s 0 clear_stats   (to see whether there are new ones)",
 		     x->name);
 }
 
@@ -401,20 +361,20 @@ static void explain_waits(struct ctl_explanation *x)
 	bool is_long = ctl_number(x->disk, "oldest_wait_ms") >= WAIT_LONG_MS;
 
 	if (fetching + slot + writing + turn)
-		say(x, "Of the chunks that they wait for, %" PRIu64 " are being fetched, %" PRIu64
+		ctl_explain_say(x, "Of the chunks that they wait for, %" PRIu64 " are being fetched, %" PRIu64
 		    " wait for their turn, %" PRIu64 " for a free slot, %" PRIu64 " are being "
 		    "written.", fetching, turn, slot, writing);
 	if (!is_long) {
-		say(x, "That is what misses look like while they are under way.");
+		ctl_explain_say(x, "That is what misses look like while they are under way.");
 		return;
 	}
-	severity_mark(x, PART_STORE, LEVEL_ODD, "%s: slow", ctl_string(x->disk, "store"));
+	ctl_explain_mark(x, PART_STORE, LEVEL_ODD, "%s: slow", ctl_string(x->disk, "store"));
 	if (slot > fetching && !ctl_number(x->pool, "free"))
-		say(x, "There is no free slot: slow reads of the cache device hold those that were "
+		ctl_explain_say(x, "There is no free slot: slow reads of the cache device hold those that were "
 		    "evicted, or the pool is far too small.");
 	else
-		say(x, "The store or the way to it is slow.");
-	next(x, "chunkctl top");
+		ctl_explain_say(x, "The store or the way to it is slow.");
+	ctl_explain_next(x, "chunkctl top");
 }
 
 static void check_waits(struct ctl_explanation *x)
@@ -424,7 +384,7 @@ static void check_waits(struct ctl_explanation *x)
 
 	if (!waiting)
 		return;
-	say(x, "%" PRIu64 " read%s now, the oldest for %s.", waiting,
+	ctl_explain_say(x, "%" PRIu64 " read%s now, the oldest for %s.", waiting,
 	    waiting == 1 ? " waits" : "s wait",
 	    ctl_time_text(ctl_number(x->disk, "oldest_wait_ms") * 1000.0, span));
 	if (ctl_explanation_worst(x) == LEVEL_OK)
@@ -437,9 +397,9 @@ static void say_well(struct ctl_explanation *x)
 	char half[CTL_CELL], most[CTL_CELL];
 
 	ctl_wait_histogram(x->disk, n);
-	say(x, "Nothing is wrong with %s.", x->name);
+	ctl_explain_say(x, "Nothing is wrong with %s.", x->name);
 	if (ctl_wait_quantile(n, 0.5))
-		say(x, "Of the reads that had to wait for the store, half waited less than about %s, "
+		ctl_explain_say(x, "Of the reads that had to wait for the store, half waited less than about %s, "
 		    "99%% less than about %s.", ctl_time_text(ctl_wait_quantile(n, 0.5), half),
 		    ctl_time_text(ctl_wait_quantile(n, 0.99), most));
 }
@@ -471,7 +431,10 @@ static int explain(struct ctl_explanation *x, bool json)
 {
 	struct ctl_ui ui;
 
-	check_disk(x);
+	if (x->is_volume)
+		ctl_explain_volume(x);
+	else
+		check_disk(x);
 	check_pool(x);
 	check_helper(x);
 	check_manifest(x);
@@ -503,6 +466,10 @@ static int explain_disk(const char *name, bool json)
 		return CTL_FAILED;
 	}
 	x.disk = ctl_scan_disk(pools, name, &x.pool);
+	if (!x.disk) {
+		x.disk = ctl_scan_volume(pools, name, &x.pool);
+		x.is_volume = x.disk;
+	}
 	if (x.disk) {
 		ctl_scan_narrow(pools, name);
 		ctl_scan_helpers(pools, CTL_ASK_SECONDS);
@@ -532,7 +499,7 @@ static int run_explain(const struct ctl_command *cmd, int argc, char **argv)
 			return ctl_bad_option(c, argv);
 		json = true;
 	}
-	r = ctl_name_operand(argc, argv, 1, "one DISK");
+	r = ctl_name_operand(argc, argv, 1, "one DISK or VOLUME");
 	if (r)
 		return r;
 	return ctl_finish(explain_disk(argv[optind], json));
@@ -540,8 +507,8 @@ static int run_explain(const struct ctl_command *cmd, int argc, char **argv)
 
 const struct ctl_command ctl_cmd_explain = {
 	.name = "explain",
-	.synopsis = "DISK [--json]",
-	.summary = "Say why a disk is slow, stuck or failing",
+	.synopsis = "DISK|VOLUME [--json]",
+	.summary = "Say why a disk or volume is slow, stuck or failing",
 	.help = help,
 	.run = run_explain,
 };

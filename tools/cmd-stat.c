@@ -14,8 +14,9 @@
 #include "ui.h"
 
 static const char help[] =
-	"Without a name: all pools and their disks.  HITS counts reads that did not\n"
-	"wait, holes too.  `chunkctl explain DISK' says why reads wait or fail.\n"
+	"Without a name: all pools, their disks and volumes.  HITS counts reads that did\n"
+	"not wait, holes too; DIRTY is what a volume has in no store yet, OLDEST how long\n"
+	"some of that waits.  `chunkctl explain NAME' says why I/O waits or fails.\n"
 	"\n"
 	"  --json               print everything as JSON, with the helper's own counters\n";
 
@@ -48,6 +49,22 @@ static void print_slots(const json_t *p)
 	       ctl_number(p, "bad"));
 	printf("  filled  %" PRIu64 " times since it is up, %" PRIu64 " evictions\n",
 	       ctl_number(p, "fills"), ctl_number(p, "evictions"));
+}
+
+/* Of a pool that takes volumes. */
+static void print_journal(const json_t *p)
+{
+	const char *state = ctl_string(p, "journal");
+	bool well = !strcmp(state, "running");
+	uint64_t size = ctl_number(p, "slot_bytes");
+	char log[CTL_SIZE_TEXT], max[CTL_SIZE_TEXT];
+
+	if (!strcmp(state, "none"))
+		return;
+	printf("  journal %s%s%s, %" PRIu64 " of %" PRIu64 " pages in use; log slots %s of at most %s\n",
+	       well ? "" : ctl_color(&ui, CTL_RED), state, ctl_color(&ui, CTL_PLAIN), ctl_number(p, "journal_used"),
+	       ctl_number(p, "journal_size"), ctl_size_text(ctl_number(p, "log_slots") * size, log),
+	       ctl_size_text(ctl_number(p, "dirty_max") * size, max));
 }
 
 static void print_stores(const json_t *h)
@@ -101,6 +118,7 @@ static void print_pool(const json_t *p)
 	}
 	print_head(p);
 	print_slots(p);
+	print_journal(p);
 	print_helper(p);
 }
 
@@ -171,6 +189,64 @@ static void print_disk(const json_t *d)
 	print_ahead(d);
 }
 
+/* ---- volumes ---- */
+
+/* Lines below a volume: what is not as it should be. */
+static void print_volume_notes(const json_t *v)
+{
+	const char *state = ctl_string(v, "volume_state");
+	char span[CTL_CELL];
+
+	if (json_is_true(json_object_get(v, "suspended")))
+		printf("    %ssuspended%s\n", ctl_color(&ui, CTL_RED), ctl_color(&ui, CTL_PLAIN));
+	if (json_object_get(v, "why")) {
+		printf("    %s%s%s: ", ctl_color(&ui, CTL_RED), ctl_string(v, "state"), ctl_color(&ui, CTL_PLAIN));
+		ctl_wrap(ctl_string(v, "why"), 6 + strlen(ctl_string(v, "state")), ui.columns);
+	} else if (json_object_get(v, "volume_state") && strcmp(state, "running")) {
+		printf("    %s%s%s\n", ctl_color(&ui, CTL_RED), strcmp(state, "new") ? state : "not open yet: its I/O waits",
+		       ctl_color(&ui, CTL_PLAIN));
+	}
+	if (ctl_number(v, "held_writes"))
+		printf("    %swrites wait%s for room: %" PRIu64 " of them; see `chunkctl explain %s'\n",
+		       ctl_color(&ui, CTL_YELLOW), ctl_color(&ui, CTL_PLAIN), ctl_number(v, "held_writes"),
+		       ctl_string(v, "name"));
+	if (ctl_number(v, "waiting"))
+		printf("    %swaits%s: %" PRIu64 " reads, the oldest for %s\n", ctl_color(&ui, CTL_YELLOW),
+		       ctl_color(&ui, CTL_PLAIN), ctl_number(v, "waiting"),
+		       ctl_time_text((double)ctl_number(v, "oldest_wait_ms") * 1000, span));
+}
+
+static void print_volume(const json_t *v)
+{
+	const char *label = json_string_value(json_object_get(v, "name"));
+	char name[64], reads[CTL_CELL], writes[CTL_CELL], flushes[CTL_CELL], dirty[CTL_SIZE_TEXT], age[CTL_CELL];
+	char throttled[CTL_CELL], commit[CTL_CELL];
+	bool known = json_object_get(v, "dirty_bytes");
+
+	printf("  %-18s %6s %6s %7s %9s %9s %7s %7s\n",
+	       ctl_cut(&ui, label ? label : ctl_string(v, "uuid"), 18, name, sizeof(name)),
+	       ctl_count_text(ctl_number(v, "hits") + ctl_number(v, "misses"), reads),
+	       ctl_count_text(ctl_number(v, "writes"), writes), ctl_count_text(ctl_number(v, "flushes"), flushes),
+	       ctl_time_text((double)ctl_number(v, "throttled_us"), throttled),
+	       known ? ctl_size_text(ctl_number(v, "dirty_bytes"), dirty) : "?",
+	       json_object_get(v, "oldest_ms") ? ctl_time_text((double)ctl_number(v, "oldest_ms") * 1000, age) : "-",
+	       json_object_get(v, "commit_age_ms") ?
+	       ctl_time_text((double)ctl_number(v, "commit_age_ms") * 1000, commit) : "-");
+	print_volume_notes(v);
+}
+
+static void print_volumes(const json_t *pool)
+{
+	json_t *volumes = json_object_get(pool, "volumes"), *volume;
+	size_t i;
+
+	if (json_array_size(volumes))
+		printf("\n  %s%-18s %6s %6s %7s %9s %9s %7s %7s%s\n", ctl_color(&ui, CTL_DIM), "VOLUME", "READS",
+		       "WRITES", "FLUSHES", "THROTTLED", "DIRTY", "OLDEST", "COMMIT", ctl_color(&ui, CTL_PLAIN));
+	json_array_foreach(volumes, i, volume)
+		print_volume(volume);
+}
+
 static void print_people(const json_t *pools)
 {
 	json_t *pool, *disk, *disks;
@@ -189,6 +265,7 @@ static void print_people(const json_t *pools)
 			       "WAITING", "CACHED", ctl_color(&ui, CTL_PLAIN));
 		json_array_foreach(disks, j, disk)
 			print_disk(disk);
+		print_volumes(pool);
 	}
 }
 
@@ -204,7 +281,7 @@ static int stat_all(const char *name, bool json)
 	}
 	code = unreadable ? CTL_DAMAGE : CTL_OK;
 	if (name && !ctl_scan_narrow(pools, name)) {
-		ctl_err("%s: no such pool or disk", name);
+		ctl_err("%s: no such pool, disk or volume", name);
 		json_decref(pools);
 		return CTL_FAILED;
 	}
@@ -236,15 +313,15 @@ static int run_stat(const struct ctl_command *cmd, int argc, char **argv)
 		json = true;
 	}
 	if (argc - optind > 1)
-		return ctl_usage("expected at most one DISK or POOL");
+		return ctl_usage("expected at most one DISK, VOLUME or POOL");
 	ctl_ui_init(&ui);
 	return ctl_finish(stat_all(argv[optind], json));
 }
 
 const struct ctl_command ctl_cmd_stat = {
 	.name = "stat",
-	.synopsis = "[DISK|POOL] [--json]",
-	.summary = "Show pools and disks",
+	.synopsis = "[DISK|VOLUME|POOL] [--json]",
+	.summary = "Show pools, disks and volumes",
 	.help = help,
 	.run = run_stat,
 };

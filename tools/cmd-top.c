@@ -22,11 +22,16 @@
 #define INTERVAL_MIN_MS 200
 #define INTERVAL_MAX_MS 3600000
 #define STEP_MS 500
+#define OLD_MS 10000			/* ten times the interval of commits */
 
 static const char help[] =
 	"Disks with most misses first, and how full their pools are.  HITS is the share\n"
 	"of reads that did not wait; WAIT is how long misses typically waited, or, in\n"
 	"red, for how long the oldest read that waits now has.\n"
+	"\n"
+	"Volumes have a table of their own: THROTTLE is the share of time that writes\n"
+	"waited for room, STORE what goes to the store, DIRTY what is not there yet, and\n"
+	"OLDEST how long some of that waits.\n"
 	"\n"
 	"  -b, --batch          print one table after the other; so it does without a\n"
 	"                       terminal\n"
@@ -222,10 +227,50 @@ static void disk_line(const struct top *t, FILE *to, const struct ctl_top_disk *
 	end_screen_line(t, to);
 }
 
+static void volume_head(const struct top *t, FILE *to)
+{
+	fprintf(to, "%s%-*s %6s %7s %6s %7s %8s %6s %9s %6s%s", ctl_color(&t->ui, CTL_REVERSE), (int)name_width(t),
+		"VOLUME", "READ/s", "WRITE/s", "MiB/s", "FLUSH/s", "THROTTLE", "STORE", "DIRTY", "OLDEST",
+		ctl_color(&t->ui, CTL_PLAIN));
+	end_screen_line(t, to);
+}
+
+static void volume_line(const struct top *t, FILE *to, const struct ctl_top_volume *v)
+{
+	char name[128], reads[CTL_CELL], writes[CTL_CELL], mib[CTL_CELL], flushes[CTL_CELL], store[CTL_CELL];
+	char dirty[CTL_SIZE_TEXT] = "?", age[CTL_CELL] = "-", cell[CTL_CELL], throttled[16];
+	unsigned int width = name_width(t);
+	bool old = v->oldest_ms >= OLD_MS;
+
+	if (v->dirty_known)
+		ctl_size_text(v->dirty_bytes, dirty);
+	if (v->oldest_ms)
+		ctl_time_text((double)v->oldest_ms * 1000, age);
+	snprintf(throttled, sizeof(throttled), "%.0f%%", v->throttled_share * 100);
+	fprintf(to, "%-*s %6s %7s %6s %7s %8s %6s %9s ", (int)width, ctl_cut(&t->ui, v->name, width, name, sizeof(name)),
+		ctl_rate_text(v->reads_rate, reads), ctl_rate_text(v->writes_rate, writes),
+		ctl_rate_text(v->bytes_rate / (1 << 20), mib), ctl_rate_text(v->flushes_rate, flushes), throttled,
+		ctl_rate_text(v->stored_rate / (1 << 20), store), dirty);
+	snprintf(cell, sizeof(cell), "%6.6s", v->failed ? "failed" : age);
+	put(t, to, old || v->failed ? CTL_RED : CTL_PLAIN, cell);
+	end_screen_line(t, to);
+}
+
+/* As many as have room. */
+static void draw_volumes(const struct top *t, FILE *to, size_t room)
+{
+	if (!t->now.nr_volumes)
+		return;
+	volume_head(t, to);
+	for (size_t i = 0; i < t->now.nr_volumes && i < room; i++)
+		volume_line(t, to, &t->now.volumes[i]);
+}
+
 static void draw(struct top *t, FILE *to)
 {
 	const struct ctl_top_disk **list = calloc(t->now.nr_disks + 1, sizeof(*list));
-	size_t i, n, room = SIZE_MAX, used = 3 + t->now.nr_pools;
+	size_t volumes = t->now.nr_volumes ? t->now.nr_volumes + 1 : 0;
+	size_t i, n, room = SIZE_MAX, used = 3 + t->now.nr_pools + volumes;
 
 	if (!list)
 		return;
@@ -237,6 +282,7 @@ static void draw(struct top *t, FILE *to)
 	head_line(t, to);
 	for (i = 0; i < t->now.nr_pools; i++)
 		pool_line(t, to, &t->now.pools[i]);
+	draw_volumes(t, to, t->batch || t->ui.rows > used ? SIZE_MAX : t->ui.rows / 3);
 	table_head(t, to);
 	for (i = t->scroll; i < n && i - t->scroll < room; i++)
 		disk_line(t, to, list[i]);

@@ -2,12 +2,49 @@
 /* Tells what was found out about a disk; see explanation.h. */
 #include "explanation.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "say.h"
 
 static const char *const part_names[NR_PARTS] = { "disk", "pool", "helper", "store" };
 static const char *const level_names[] = { "ok", "?", "odd", "BAD" };
+
+void ctl_explain_mark(struct ctl_explanation *x, enum ctl_part part, enum ctl_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (x->parts[part].line[0] && level <= x->parts[part].level)
+		return;
+	x->parts[part].level = level;
+	va_start(ap, fmt);
+	vsnprintf(x->parts[part].line, sizeof(x->parts[part].line), fmt, ap);
+	va_end(ap);
+}
+
+void ctl_explain_say(struct ctl_explanation *x, const char *fmt, ...)
+{
+	size_t used = strlen(x->text);
+	va_list ap;
+
+	if (used)
+		used += snprintf(x->text + used, sizeof(x->text) - used, " ");
+	va_start(ap, fmt);
+	vsnprintf(x->text + used, sizeof(x->text) - used, fmt, ap);
+	va_end(ap);
+}
+
+void ctl_explain_next(struct ctl_explanation *x, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (x->nr_next == sizeof(x->next) / sizeof(x->next[0]))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(x->next[x->nr_next++], sizeof(x->next[0]), fmt, ap);
+	va_end(ap);
+}
 
 enum ctl_level ctl_explanation_worst(const struct ctl_explanation *x)
 {

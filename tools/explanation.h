@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What was found out about a disk: a state of each part that its reads go through, sentences, and what to type
- * next; and how that is told.
+ * What was found out about a disk or volume: a state of each part that its I/O goes through, sentences, and what to
+ * type next; and how that is told.
  */
 #ifndef CTL_EXPLANATION_H
 #define CTL_EXPLANATION_H
@@ -15,11 +15,19 @@ enum ctl_part { PART_DISK, PART_POOL, PART_HELPER, PART_STORE, NR_PARTS };
 struct ctl_explanation {
 	const char *name;
 	json_t *disk, *pool;		/* borrowed */
+	bool is_volume;			/* disk is one of scan.h's volumes */
 	struct { enum ctl_level level; char line[400]; } parts[NR_PARTS];
 	char text[4096];		/* sentences */
 	char next[8][400];		/* commands */
 	unsigned int nr_next;
 };
+
+/* The state of a part; of all that is said of it the first of the worst stays. */
+void ctl_explain_mark(struct ctl_explanation *x, enum ctl_part part, enum ctl_level level, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* One more sentence; one more command to type. */
+void ctl_explain_say(struct ctl_explanation *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ctl_explain_next(struct ctl_explanation *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Of all parts. */
 enum ctl_level ctl_explanation_worst(const struct ctl_explanation *x);

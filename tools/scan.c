@@ -28,7 +28,7 @@ static json_t *pool_json(const struct ctl_dm_device *d)
 	if (ctl_pool_status_parse(d->params, &s))
 		return NULL;
 	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s, "
-			 "s:b, s:[]}",
+			 "s:b, s:s, s:I, s:I, s:I, s:I, s:[], s:[]}",
 			 "name", cc_json_text(d->name), "dev", json_sprintf("%u:%u", d->major, d->minor),
 			 "slot_bytes", (json_int_t)s.slot_sectors * SECTOR,
 			 "slots", (json_int_t)s.total, "free", (json_int_t)s.free,
@@ -36,7 +36,9 @@ static json_t *pool_json(const struct ctl_dm_device *d)
 			 "dying", (json_int_t)s.dying, "bad", (json_int_t)s.bad,
 			 "fills", (json_int_t)s.fills, "evictions", (json_int_t)s.evictions,
 			 "helper_state", s.helper, "session", (json_int_t)s.session,
-			 "mode", s.mode, "suspended", d->suspended, "disks");
+			 "mode", s.mode, "suspended", d->suspended, "journal", s.journal,
+			 "journal_used", (json_int_t)s.journal_used, "journal_size", (json_int_t)s.journal_size,
+			 "log_slots", (json_int_t)s.log, "dirty_max", (json_int_t)s.dirty_max, "disks", "volumes");
 }
 
 static json_t *disk_json(const struct ctl_dm_device *d, const struct ctl_disk_table *t)
@@ -59,8 +61,27 @@ static json_t *disk_json(const struct ctl_dm_device *d, const struct ctl_disk_ta
 			 "mode", s.mode, "open", d->open_count, "suspended", d->suspended);
 }
 
+static json_t *volume_device_json(const struct ctl_dm_device *d, const struct ctl_volume_table *t)
+{
+	struct ctl_volume_status s;
+
+	if (ctl_volume_status_parse(d->params, &s))
+		return NULL;
+	return json_pack("{s:o, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b}",
+			 "name", cc_json_text(d->name), "pool_dev", t->pool, "store", t->store, "uuid", t->uuid,
+			 "bytes", (json_int_t)d->sectors * SECTOR, "volume_state", s.state,
+			 "term", (json_int_t)s.term, "hits", (json_int_t)s.disk.hits,
+			 "misses", (json_int_t)(s.disk.misses + s.disk.coalesced),
+			 "waiting", (json_int_t)s.disk.waiting, "oldest_wait_ms", (json_int_t)s.disk.oldest_ms,
+			 "writes", (json_int_t)s.writes, "flushes", (json_int_t)s.flushes,
+			 "discarded_bytes", (json_int_t)s.discarded_sectors * SECTOR,
+			 "write_errors", (json_int_t)s.write_errors, "held_writes", (json_int_t)s.held,
+			 "throttled_us", (json_int_t)s.throttled_us, "open", d->open_count,
+			 "suspended", d->suspended);
+}
+
 struct scan {
-	json_t *pools, *disks;
+	json_t *pools, *disks, *volumes;
 	bool unreadable;
 };
 
@@ -74,6 +95,20 @@ static json_t *describe_disk(const char *name, const struct ctl_dm_device *statu
 		return NULL;
 	if (!strcmp(d.type, CTL_TARGET_DISK) && !ctl_disk_table_parse(d.params, &t))
 		out = disk_json(status, &t);
+	ctl_dm_free(&d);
+	return out;
+}
+
+static json_t *describe_volume_device(const char *name, const struct ctl_dm_device *status)
+{
+	struct ctl_volume_table t;
+	struct ctl_dm_device d;
+	json_t *out = NULL;
+
+	if (ctl_dm_get(name, CTL_DM_TABLE, &d))
+		return NULL;
+	if (!strcmp(d.type, CTL_TARGET_VOLUME) && !ctl_volume_table_parse(d.params, &t))
+		out = volume_device_json(status, &t);
 	ctl_dm_free(&d);
 	return out;
 }
@@ -92,6 +127,9 @@ static int scan_device(void *arg, const char *name)
 	} else if (!strcmp(d.type, CTL_TARGET_DISK)) {
 		to = scan->disks;
 		out = describe_disk(name, &d);
+	} else if (!strcmp(d.type, CTL_TARGET_VOLUME)) {
+		to = scan->volumes;
+		out = describe_volume_device(name, &d);
 	} else {
 		ctl_dm_free(&d);
 		return 0;
@@ -106,34 +144,46 @@ static int scan_device(void *arg, const char *name)
 	return 0;
 }
 
-/* Disks go below their pool; those whose pool was removed by force make a pool without a name. */
-static void sort_disks(struct scan *scan)
+/* To those of their pool, under key; those whose pool was removed by force are left. */
+static json_t *sort_below(json_t *pools, const json_t *devices, const char *key)
 {
-	json_t *disk, *pool, *to, *dev, *orphans = json_array();
+	json_t *device, *pool, *to, *dev, *orphans = json_array();
 	size_t i, j;
 
-	json_array_foreach(scan->disks, i, disk) {
+	json_array_foreach(devices, i, device) {
 		to = orphans;
-		dev = json_object_get(disk, "pool_dev");
-		json_array_foreach(scan->pools, j, pool)
+		dev = json_object_get(device, "pool_dev");
+		json_array_foreach(pools, j, pool)
 			if (json_equal(json_object_get(pool, "dev"), dev))
-				to = json_object_get(pool, "disks");
-		json_array_append(to, disk);
+				to = json_object_get(pool, key);
+		json_array_append(to, device);
+		json_object_del(device, "pool_dev");
 	}
-	if (json_array_size(orphans))
-		json_array_append_new(scan->pools,
-				      json_pack("{s:n, s:O}", "name", "disks", orphans));
-	json_decref(orphans);
+	return orphans;
+}
+
+/* Disks go below their pool; those whose pool was removed by force make a pool without a name. */
+static void sort_devices(struct scan *scan)
+{
+	json_t *disks = sort_below(scan->pools, scan->disks, "disks");
+	json_t *volumes = sort_below(scan->pools, scan->volumes, "volumes");
+
+	if (json_array_size(disks) || json_array_size(volumes))
+		json_array_append_new(scan->pools, json_pack("{s:n, s:O, s:O}", "name", "disks", disks,
+							     "volumes", volumes));
+	json_decref(disks);
+	json_decref(volumes);
 }
 
 int ctl_scan(json_t **ret_pools, bool *ret_unreadable)
 {
-	struct scan scan = { .pools = json_array(), .disks = json_array() };
+	struct scan scan = { .pools = json_array(), .disks = json_array(), .volumes = json_array() };
 	int r = ctl_dm_list(scan_device, &scan);
 
 	if (!r)
-		sort_disks(&scan);
+		sort_devices(&scan);
 	json_decref(scan.disks);
+	json_decref(scan.volumes);
 	if (r) {
 		json_decref(scan.pools);
 		return r;
@@ -175,6 +225,27 @@ static void add_disks(const char *name, json_t *disks, unsigned int seconds)
 	json_decref(answer);
 }
 
+/* What the helper knows of those that have a device; those that have none are added. */
+static void add_volumes(const char *name, json_t *volumes, unsigned int seconds)
+{
+	json_t *answer, *theirs, *ours, *found;
+	struct ctl_asked asked;
+	size_t i, j;
+
+	answer = ctl_ask(name, "volumes", NULL, seconds, &asked);
+	json_array_foreach(json_object_get(answer, "volumes"), i, theirs) {
+		found = NULL;
+		json_array_foreach(volumes, j, ours)
+			if (json_equal(json_object_get(ours, "uuid"), json_object_get(theirs, "uuid")))
+				found = ours;
+		if (found)
+			json_object_update(found, theirs);
+		else
+			json_array_append(volumes, theirs);
+	}
+	json_decref(answer);
+}
+
 void ctl_scan_helpers(json_t *pools, unsigned int seconds)
 {
 	struct ctl_asked asked;
@@ -192,6 +263,7 @@ void ctl_scan_helpers(json_t *pools, unsigned int seconds)
 		if (answer) {
 			json_object_set_new(pool, "helper", answer);
 			add_disks(name, json_object_get(pool, "disks"), seconds);
+			add_volumes(name, json_object_get(pool, "volumes"), seconds);
 		} else {
 			json_object_set_new(pool, "helper_error", cc_json_text(asked.why));
 			json_object_set_new(pool, "helper_silent",
@@ -240,15 +312,27 @@ static void add_sysfs(const char *pool, json_t *disk)
 	json_object_set_new(disk, "wait_histogram_us", histogram);
 }
 
+static void add_volume_sysfs(const char *pool, json_t *volume)
+{
+	uint64_t value;
+
+	if (read_numbers(pool, ctl_string(volume, "name"), "written_sectors", &value, 1))
+		json_object_set_new(volume, "written_sectors", json_integer(value));
+}
+
 void ctl_scan_sysfs(json_t *pools)
 {
-	json_t *pool, *disk;
+	json_t *pool, *device;
 	size_t i, j;
 
-	json_array_foreach(pools, i, pool)
-		json_array_foreach(json_object_get(pool, "disks"), j, disk)
-			if (json_is_string(json_object_get(pool, "name")))
-				add_sysfs(ctl_string(pool, "name"), disk);
+	json_array_foreach(pools, i, pool) {
+		if (!json_is_string(json_object_get(pool, "name")))
+			continue;
+		json_array_foreach(json_object_get(pool, "disks"), j, device)
+			add_sysfs(ctl_string(pool, "name"), device);
+		json_array_foreach(json_object_get(pool, "volumes"), j, device)
+			add_volume_sysfs(ctl_string(pool, "name"), device);
+	}
 }
 
 void ctl_wait_histogram(const json_t *disk, uint64_t ret_n[CTL_NR_WAIT])
@@ -276,23 +360,32 @@ double ctl_wait_quantile(const uint64_t n[CTL_NR_WAIT], double q)
 
 /* ---- finding ---- */
 
+/* Leaves only those of that name; false: there is none. */
+static bool narrow_list(json_t *devices, const char *name)
+{
+	bool found = false;
+
+	for (size_t i = json_array_size(devices); i-- > 0;) {
+		if (!strcmp(ctl_string(json_array_get(devices, i), "name"), name))
+			found = true;
+		else
+			json_array_remove(devices, i);
+	}
+	return found;
+}
+
 bool ctl_scan_narrow(json_t *pools, const char *name)
 {
 	bool found = false;
-	size_t i, j;
 
-	for (i = json_array_size(pools); i-- > 0;) {
-		json_t *pool = json_array_get(pools, i), *disks = json_object_get(pool, "disks");
+	for (size_t i = json_array_size(pools); i-- > 0;) {
+		json_t *pool = json_array_get(pools, i);
 		const char *own = json_string_value(json_object_get(pool, "name"));
 		bool keep = own && !strcmp(own, name);
 
-		for (j = keep ? 0 : json_array_size(disks); j-- > 0;) {
-			json_t *disk = json_array_get(disks, j);
-
-			if (!strcmp(json_string_value(json_object_get(disk, "name")), name))
-				keep = true;
-			else
-				json_array_remove(disks, j);
+		if (!keep) {
+			keep = narrow_list(json_object_get(pool, "disks"), name);
+			keep |= narrow_list(json_object_get(pool, "volumes"), name);
 		}
 		if (keep)
 			found = true;
@@ -302,18 +395,28 @@ bool ctl_scan_narrow(json_t *pools, const char *name)
 	return found;
 }
 
-json_t *ctl_scan_disk(json_t *pools, const char *name, json_t **ret_pool)
+static json_t *scan_device_of(json_t *pools, const char *key, const char *name, json_t **ret_pool)
 {
-	json_t *pool, *disk;
+	json_t *pool, *device;
 	size_t i, j;
 
 	json_array_foreach(pools, i, pool) {
-		json_array_foreach(json_object_get(pool, "disks"), j, disk) {
-			if (strcmp(ctl_string(disk, "name"), name))
+		json_array_foreach(json_object_get(pool, key), j, device) {
+			if (strcmp(ctl_string(device, "name"), name))
 				continue;
 			*ret_pool = pool;
-			return disk;
+			return device;
 		}
 	}
 	return NULL;
+}
+
+json_t *ctl_scan_disk(json_t *pools, const char *name, json_t **ret_pool)
+{
+	return scan_device_of(pools, "disks", name, ret_pool);
+}
+
+json_t *ctl_scan_volume(json_t *pools, const char *name, json_t **ret_pool)
+{
+	return scan_device_of(pools, "volumes", name, ret_pool);
 }

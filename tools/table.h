@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The text that dm carries for the two targets: table parameters and status lines, as numbers.
+ * The text that dm carries for our targets: table parameters and status lines, as numbers.
  * Pure: no I/O.
  */
 #ifndef CTL_TABLE_H
@@ -16,6 +16,10 @@ struct ctl_pool_status {
 	char helper[16];		/* none, attached, draining */
 	uint64_t session;
 	char mode[16];			/* normal, suspended */
+	/* what an older module does not tell is "none", 0 */
+	char journal[16];		/* none, recovering, running, failed */
+	uint64_t journal_used, journal_size;	/* pages */
+	uint64_t log, dirty_max;	/* slots that hold what no store has, and how many may */
 };
 
 /* chunkcache, INFO */
@@ -36,9 +40,28 @@ struct ctl_disk_table {
 	char digest[80];		/* sha256:<hex> */
 };
 
+/* chunkcache-vol, INFO */
+struct ctl_volume_status {
+	struct ctl_disk_status disk;
+	char state[16];			/* new, running, failed */
+	uint64_t handle, term;
+	uint64_t writes, flushes, discarded_sectors, write_errors;
+	uint64_t held;			/* writes that wait for room now */
+	uint64_t throttled_us;
+};
+
+/* chunkcache-vol, TABLE */
+struct ctl_volume_table {
+	char pool[128];			/* MAJOR:MINOR */
+	char store[128];
+	char uuid[40];
+};
+
 /* 0, or -EINVAL if the text is not of this form. */
 int ctl_pool_status_parse(const char *text, struct ctl_pool_status *ret_status);
 int ctl_disk_status_parse(const char *text, struct ctl_disk_status *ret_status);
+int ctl_volume_status_parse(const char *text, struct ctl_volume_status *ret_status);
+int ctl_volume_table_parse(const char *text, struct ctl_volume_table *ret_table);
 int ctl_disk_table_parse(const char *text, struct ctl_disk_table *ret_table);
 
 #endif

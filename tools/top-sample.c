@@ -68,6 +68,41 @@ static void take_disk(struct ctl_top_disk *d, const char *pool, const json_t *di
 	ctl_wait_histogram(disk, d->wait);
 }
 
+static void sample_volume(struct ctl_top_volume *v, const char *pool, const json_t *volume)
+{
+	memset(v, 0, sizeof(*v));
+	snprintf(v->name, sizeof(v->name), "%s", ctl_string(volume, "name"));
+	snprintf(v->pool, sizeof(v->pool), "%s", pool);
+	v->reads = ctl_number(volume, "hits") + ctl_number(volume, "misses");
+	v->writes = ctl_number(volume, "writes");
+	v->sectors = ctl_number(volume, "written_sectors");
+	v->flushes = ctl_number(volume, "flushes");
+	v->held = ctl_number(volume, "held_writes");
+	v->throttled_us = ctl_number(volume, "throttled_us");
+	v->failed = !strcmp(ctl_string(volume, "volume_state"), "failed");
+}
+
+/* What is in no store yet, by the helper. */
+static void sample_dirty(const char *pool, struct ctl_top_volume *volumes, size_t nr)
+{
+	struct ctl_asked asked;
+	json_t *answer = ctl_ask(pool, "volumes", NULL, ANSWER_SECONDS, &asked);
+	const json_t *v;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(answer, "volumes"), i, v) {
+		for (j = 0; j < nr && strcmp(volumes[j].name, ctl_string(v, "name")); j++)
+			;
+		if (j == nr)
+			continue;
+		volumes[j].dirty_known = true;
+		volumes[j].dirty_bytes = ctl_number(v, "dirty_bytes");
+		volumes[j].oldest_ms = ctl_number(v, "oldest_ms");
+		volumes[j].stored_bytes = ctl_number(v, "stored_bytes");
+	}
+	json_decref(answer);
+}
+
 static void take_pool(struct ctl_top_pool *p, const json_t *pool)
 {
 	memset(p, 0, sizeof(*p));
@@ -81,27 +116,45 @@ static void take_pool(struct ctl_top_pool *p, const json_t *pool)
 								 "no pool");
 }
 
-static int fill_rows(struct ctl_top_sample *s, json_t *pools)
+static size_t count_below(const json_t *pools, const char *key)
 {
-	json_t *pool, *disk;
-	size_t i, j, nr = 0, first;
+	const json_t *pool;
+	size_t i, nr = 0;
 
 	json_array_foreach(pools, i, pool)
-		nr += json_array_size(json_object_get(pool, "disks"));
-	s->disks = calloc(nr + 1, sizeof(*s->disks));
-	s->pools = calloc(json_array_size(pools) + 1, sizeof(*s->pools));
-	if (!s->disks || !s->pools)
-		return -1;
-	json_array_foreach(pools, i, pool) {
-		struct ctl_top_pool *p = &s->pools[s->nr_pools++];
+		nr += json_array_size(json_object_get(pool, key));
+	return nr;
+}
 
-		take_pool(p, pool);
-		first = s->nr_disks;
-		json_array_foreach(json_object_get(pool, "disks"), j, disk)
-			take_disk(&s->disks[s->nr_disks++], p->name, disk);
-		if (strcmp(p->helper, "no pool"))
-			sample_costs(p, s->disks + first, s->nr_disks - first);
-	}
+static void fill_pool(struct ctl_top_sample *s, struct ctl_top_pool *p, const json_t *pool)
+{
+	size_t i, disk = s->nr_disks, volume = s->nr_volumes;
+	const json_t *device;
+
+	take_pool(p, pool);
+	json_array_foreach(json_object_get(pool, "disks"), i, device)
+		take_disk(&s->disks[s->nr_disks++], p->name, device);
+	json_array_foreach(json_object_get(pool, "volumes"), i, device)
+		sample_volume(&s->volumes[s->nr_volumes++], p->name, device);
+	if (!strcmp(p->helper, "no pool"))
+		return;
+	sample_costs(p, s->disks + disk, s->nr_disks - disk);
+	if (s->nr_volumes > volume)
+		sample_dirty(p->name, s->volumes + volume, s->nr_volumes - volume);
+}
+
+static int fill_rows(struct ctl_top_sample *s, const json_t *pools)
+{
+	const json_t *pool;
+	size_t i;
+
+	s->disks = calloc(count_below(pools, "disks") + 1, sizeof(*s->disks));
+	s->volumes = calloc(count_below(pools, "volumes") + 1, sizeof(*s->volumes));
+	s->pools = calloc(json_array_size(pools) + 1, sizeof(*s->pools));
+	if (!s->disks || !s->volumes || !s->pools)
+		return -1;
+	json_array_foreach(pools, i, pool)
+		fill_pool(s, &s->pools[s->nr_pools++], pool);
 	return 0;
 }
 
@@ -110,6 +163,14 @@ static int fill_rows(struct ctl_top_sample *s, json_t *pools)
 static int by_names(const void *a, const void *b)
 {
 	const struct ctl_top_disk *x = a, *y = b;
+	int r = strcmp(x->pool, y->pool);
+
+	return r ? r : strcmp(x->name, y->name);
+}
+
+static int by_volume_names(const void *a, const void *b)
+{
+	const struct ctl_top_volume *x = a, *y = b;
 	int r = strcmp(x->pool, y->pool);
 
 	return r ? r : strcmp(x->name, y->name);
@@ -137,12 +198,28 @@ static void reckon_disk(struct ctl_top_disk *d, const struct ctl_top_disk *b, do
 	d->wait_us = ctl_wait_quantile(wait, 0.5);
 }
 
+static void reckon_volume(struct ctl_top_volume *v, const struct ctl_top_volume *b, double seconds)
+{
+	v->reads_rate = rate(v->reads, b->reads, seconds);
+	v->writes_rate = rate(v->writes, b->writes, seconds);
+	v->bytes_rate = rate(v->sectors, b->sectors, seconds) * 512;
+	v->flushes_rate = rate(v->flushes, b->flushes, seconds);
+	v->stored_rate = rate(v->stored_bytes, b->stored_bytes, seconds);
+	v->throttled_share = rate(v->throttled_us, b->throttled_us, seconds) / 1e6;
+}
+
 static void reckon(struct ctl_top_sample *s, const struct ctl_top_sample *b)
 {
 	double seconds = (s->at_ns - b->at_ns) / 1e9;
+	const struct ctl_top_volume *volume;
 	const struct ctl_top_disk *old;
 	size_t i, j;
 
+	for (i = 0; i < s->nr_volumes && seconds > 0; i++) {
+		volume = bsearch(&s->volumes[i], b->volumes, b->nr_volumes, sizeof(*b->volumes), by_volume_names);
+		if (volume)
+			reckon_volume(&s->volumes[i], volume, seconds);
+	}
 	for (i = 0; i < s->nr_disks && seconds > 0; i++) {
 		old = bsearch(&s->disks[i], b->disks, b->nr_disks, sizeof(*b->disks), by_names);
 		if (old)
@@ -179,6 +256,7 @@ int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret
 	for (size_t i = 0; i < s.nr_disks; i++)
 		s.disks[i].hit_share = -1;
 	qsort(s.disks, s.nr_disks, sizeof(*s.disks), by_names);
+	qsort(s.volumes, s.nr_volumes, sizeof(*s.volumes), by_volume_names);
 	if (before)
 		reckon(&s, before);
 	*ret_sample = s;
@@ -188,6 +266,7 @@ int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret
 void ctl_top_free(struct ctl_top_sample *s)
 {
 	free(s->disks);
+	free(s->volumes);
 	free(s->pools);
 	memset(s, 0, sizeof(*s));
 }

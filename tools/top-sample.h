@@ -24,6 +24,16 @@ struct ctl_top_disk {
 	double wait_us;			/* typical wait of the misses that ended since; 0: none */
 };
 
+/* The same of a volume. */
+struct ctl_top_volume {
+	char name[CTL_DM_NAME_MAX + 1], pool[CTL_DM_NAME_MAX + 1];
+	uint64_t reads, writes, sectors, flushes, held, throttled_us;
+	uint64_t dirty_bytes, oldest_ms, stored_bytes;
+	bool dirty_known, failed;
+	double reads_rate, writes_rate, bytes_rate, flushes_rate, stored_rate;
+	double throttled_share;		/* of the time since the look before */
+};
+
 struct ctl_top_pool {
 	char name[CTL_DM_NAME_MAX + 1];
 	uint64_t slots, valid, slot_bytes, gets, bytes;
@@ -37,6 +47,8 @@ struct ctl_top_sample {
 	uint64_t at_ns;
 	struct ctl_top_disk *disks;	/* by pool and name */
 	size_t nr_disks;
+	struct ctl_top_volume *volumes;	/* by pool and name */
+	size_t nr_volumes;
 	struct ctl_top_pool *pools;
 	size_t nr_pools;
 };

@@ -22,7 +22,7 @@ refuse 2 "--bogus: no such option" verify --bogus
 refuse 2 "--name: needs an argument" import --name
 refuse 2 "--json=1: takes no argument" images --json=1
 refuse 2 "expected at most one" stat a b
-refuse 2 "expected one DISK, got 0" explain
+refuse 2 "expected one DISK or VOLUME, got 0" explain
 refuse 2 "'a/b': expected a name" explain a/b
 refuse 2 "--json and --svg exclude each other" map d --json --svg x
 refuse 2 "expected no argument, got 1" top x
