@@ -112,7 +112,7 @@ monitordir   ?= $(prefix)/share/dm-chunkcache/monitoring
 sysconfdir   ?= /etc
 INSTALL      ?= install
 
-UNIT_FILES   := $(wildcard tools/systemd/*.service)
+UNIT_FILES   := $(wildcard tools/systemd/*.service tools/systemd/*.target)
 UDEV_RULES   := $(wildcard tools/udev/*.rules)
 MONITORING   := $(wildcard tools/monitoring/*)
 MAN_PAGES    := $(wildcard Documentation/man/*.[1-9])
@@ -133,7 +133,7 @@ INSTALLED     = $(sbindir)/chunkcached $(sbindir)/chunkctl \
 ## make install         helper, chunkctl, units, udev rules, manuals, monitoring (DESTDIR=, prefix=/usr/local)
 install: $(BUILD)/chunkcached $(BUILD)/chunkctl
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
-	$(INSTALL) -d -m 755 $(addprefix $(DESTDIR)$(sysconfdir)/chunkcache,/ /pools /disks)
+	$(INSTALL) -d -m 755 $(addprefix $(DESTDIR)$(sysconfdir)/chunkcache,/ /pools /disks /volumes)
 	$(INSTALL) $(BUILD)/chunkcached $(BUILD)/chunkctl $(DESTDIR)$(sbindir)
 	$(INSTALL) -m 644 tools/completion/chunkctl $(DESTDIR)$(bashdir)
 	$(INSTALL) -m 644 $(UDEV_RULES) $(DESTDIR)$(rulesdir)

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "manifest.h"
+#include "ui.h"
 #include "volume-arg.h"
+#include "volume-here.h"
 #include "volume/volume-name.h"
 
 static const char list_help[] =
@@ -17,8 +19,8 @@ static const char list_help[] =
 	CTL_STORE_HELP;
 
 static const char show_help[] =
-	"What the store knows: an owner that is alive has more, which nobody else sees\n"
-	"yet.\n"
+	"What the store knows, and if a pool of this host has the volume, what only that\n"
+	"one has yet, and since when.  Of an owner elsewhere only its commits are seen.\n"
 	"\n"
 	"  --json               print an object as JSON\n"
 	"\n"
@@ -192,6 +194,52 @@ static void print_details(const char *name, const struct cc_volume_state *s)
 		printf("  checkpoint   %" PRIu64 "\n", last->map_number);
 }
 
+/* What a pool of this host has of it. */
+static void print_here(const json_t *f)
+{
+	const char *why = json_string_value(json_object_get(f, "why"));
+	char dirty[CTL_DIRTY_TEXT], size[CTL_SIZE_TEXT];
+
+	if (!f)
+		return;
+	printf("  here         pool %s, %s%s%s\n", ctl_string(f, "pool"), ctl_string(f, "state"), why ? ": " : "",
+	       why ? why : "");
+	printf("  in no store  %s\n", ctl_volume_dirty_text(f, dirty));
+	printf("  put          %s in %" PRIu64 " commits and %" PRIu64 " packs since the helper attached\n",
+	       ctl_size_text(ctl_number(f, "stored_bytes"), size), ctl_number(f, "commits"), ctl_number(f, "packs"));
+}
+
+/* The helper's members beside the store's; "pool": null if no pool of this host has it. */
+static json_t *describe_here(json_t *volume, const json_t *f)
+{
+	static const char *const keys[] = { "pool", "state", "why", "dirty", "dirty_bytes", "oldest_ms", "commits",
+					    "packs", "stored_bytes" };
+
+	json_object_set_new(volume, "pool", json_null());
+	for (size_t i = 0; f && i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (json_object_get(f, keys[i]))
+			json_object_set(volume, keys[i], json_object_get(f, keys[i]));
+	return volume;
+}
+
+static int show_volume(const char *name, const struct ctl_volume *v, bool json)
+{
+	char uuid[CC_UUID_TEXT];
+	json_t *f;
+	int r = 0;
+
+	cc_uuid_text(v->uuid, uuid);
+	f = ctl_volume_ask_all(uuid);
+	if (json) {
+		r = ctl_print_json(describe_here(describe_volume(name, &v->state), f)) ? CTL_FAILED : 0;
+	} else {
+		print_details(name, &v->state);
+		print_here(f);
+	}
+	json_decref(f);
+	return r;
+}
+
 static int run_show(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct ctl_volume_args a = { 0 };
@@ -204,10 +252,8 @@ static int run_show(const struct ctl_command *cmd, int argc, char **argv)
 	if (r)
 		return r;
 	r = ctl_volume_open(&a.opts, argv[optind], &v);
-	if (!r && a.json)
-		r = ctl_print_json(describe_volume(argv[optind], &v.state)) ? CTL_FAILED : 0;
-	else if (!r)
-		print_details(argv[optind], &v.state);
+	if (!r)
+		r = show_volume(argv[optind], &v, a.json);
 	ctl_volume_close(&v);
 	return ctl_finish(r);
 }
@@ -215,7 +261,7 @@ static int run_show(const struct ctl_command *cmd, int argc, char **argv)
 const struct ctl_command ctl_volume_show = {
 	.name = "volume show",
 	.synopsis = "NAME --store S [OPTION]...",
-	.summary = "Show what a store knows of a volume",
+	.summary = "Show what store and host know of a volume",
 	.help = show_help,
 	.run = run_show,
 };

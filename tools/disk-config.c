@@ -4,8 +4,6 @@
  */
 #include "disk-config.h"
 
-#include "disk-config.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 
 struct parser {
 	struct ctl_disk_config *config;
+	bool volume;
 	unsigned int seen;		/* keys that were set, by index in the table */
 };
 
@@ -24,6 +23,7 @@ struct disk_key {
 	const char *expected;
 	size_t text;			/* where a text goes, or ... */
 	int (*set)(struct ctl_disk_config *c, const char *value); /* ... who takes what is none */
+	bool volume;			/* volumes have it, too */
 };
 
 /* ---- values; 0, -EINVAL if it is none, -ENOMEM ---- */
@@ -63,14 +63,15 @@ static int set_record(struct ctl_disk_config *c, const char *value)
 	return c->record_auto || !strcmp(value, "no") ? 0 : -EINVAL;
 }
 
-#define DISK_TEXT(field) { #field, "a value", offsetof(struct ctl_disk_config, field), NULL }
+#define DISK_TEXT(field, volume) { #field, "a value", offsetof(struct ctl_disk_config, field), NULL, volume }
 
 static const struct disk_key disk_keys[] = {
-	DISK_TEXT(pool), DISK_TEXT(store), DISK_TEXT(image), DISK_TEXT(digest), DISK_TEXT(features),
-	{ "size", "a size such as 10G", 0, set_disk_size },
-	{ "min_slots", "a number of slots, 1 to 536870911", 0, set_min_slots },
-	{ "pin", "yes or no", 0, set_pin },
-	{ "record", "auto or no", 0, set_record },
+	DISK_TEXT(pool, true), DISK_TEXT(store, true), DISK_TEXT(image, false), DISK_TEXT(digest, false),
+	DISK_TEXT(features, true),
+	{ "size", "a size such as 10G", 0, set_disk_size, false },
+	{ "min_slots", "a number of slots, 1 to 536870911", 0, set_min_slots, false },
+	{ "pin", "yes or no", 0, set_pin, false },
+	{ "record", "auto or no", 0, set_record, false },
 };
 
 static int set_disk_key(const struct disk_key *key, struct ctl_disk_config *c, const char *value)
@@ -82,11 +83,13 @@ static int set_disk_key(const struct disk_key *key, struct ctl_disk_config *c, c
 
 static int take_disk_section(void *arg, unsigned int line, const char *name, char *err, size_t errlen)
 {
-	(void)arg;
+	const struct parser *p = arg;
+	const char *expected = p->volume ? "volume" : "disk";
+
 	(void)line;
-	if (!strcmp(name, "disk"))
+	if (!strcmp(name, expected))
 		return 0;
-	snprintf(err, errlen, "[%s]: expected the section [disk] only", name);
+	snprintf(err, errlen, "[%s]: expected the section [%s] only", name, expected);
 	return -EINVAL;
 }
 
@@ -98,7 +101,7 @@ static int take_disk_key(void *arg, unsigned int line, const char *name, const c
 
 	(void)line;
 	for (size_t i = 0; i < sizeof(disk_keys) / sizeof(disk_keys[0]); i++) {
-		if (strcmp(name, disk_keys[i].name))
+		if (strcmp(name, disk_keys[i].name) || (p->volume && !disk_keys[i].volume))
 			continue;
 		if (p->seen & 1u << i) {
 			snprintf(err, errlen, "%s: is given twice", name);
@@ -112,20 +115,30 @@ static int take_disk_key(void *arg, unsigned int line, const char *name, const c
 			snprintf(err, errlen, "%s: expected %s", name, disk_keys[i].expected);
 		return r;
 	}
-	snprintf(err, errlen, "%s: expected pool, store, image, digest, size, features, min_slots, pin or "
-		 "record", name);
+	snprintf(err, errlen, p->volume ? "%s: expected pool, store or features" :
+		 "%s: expected pool, store, image, digest, size, features, min_slots, pin or record", name);
 	return -EINVAL;
 }
 
-int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)
+static int load_sections(const char *file, bool volume, struct ctl_disk_config *c, char *err, size_t errlen)
 {
 	static const struct cc_ini_reader reader = { .section = take_disk_section, .key = take_disk_key };
-	struct parser p = { .config = c };
+	struct parser p = { .config = c, .volume = volume };
 	int r = cc_ini_load(file, &reader, &p, err, errlen);
 
 	if (r)
 		ctl_disk_config_free(c);
 	return r;
+}
+
+int ctl_disk_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)
+{
+	return load_sections(file, false, c, err, errlen);
+}
+
+int ctl_volume_config_load(const char *file, struct ctl_disk_config *c, char *err, size_t errlen)
+{
+	return load_sections(file, true, c, err, errlen);
 }
 
 void ctl_disk_config_free(struct ctl_disk_config *c)

@@ -16,6 +16,8 @@ enum ctl_exit {
 	CTL_USAGE = 2,		/* wrong arguments; nothing was done */
 	CTL_DAMAGE = 3,		/* trouble was found: damage, a disk that is not well, or only a
 				 * part could be shown */
+	CTL_TAKEN = 4,		/* somebody else has it, or what is here forks from what is there: a
+				 * person has to decide */
 };
 
 /* ---- messages: one line on stderr, "chunkctl NAME: ..." ---- */

@@ -6,12 +6,24 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "uuid.h"
 #include "volume/volume-name.h"
+
+#define WAIT_MAX (24 * 3600)
+
+static int add_feature(struct ctl_volume_args *a, const char *words)
+{
+	size_t used = strlen(a->features);
+
+	if (snprintf(a->features + used, sizeof(a->features) - used, " %s", words) < (int)(sizeof(a->features) - used))
+		return 0;
+	return ctl_usage("--feature: expected at most %zu characters in all", sizeof(a->features) - 2);
+}
 
 static int volume_option(struct ctl_volume_args *a, int c, char **argv)
 {
@@ -48,6 +60,21 @@ static int volume_option(struct ctl_volume_args *a, int c, char **argv)
 	case 'n':
 		a->now = true;
 		return 0;
+	case 'w':
+		return ctl_parse_number("--wait", optarg, 0, WAIT_MAX, &a->wait);
+	case 'r':
+		return add_feature(a, optarg);
+	case 'F':
+		a->from_config = true;
+		a->file = optarg;
+		return 0;
+	case 'a':
+		a->as = optarg;
+		return 0;
+	case 'd':
+		if (!strcmp(optarg, "store"))
+			return add_feature(a, "durability store");
+		return strcmp(optarg, "local") ? ctl_usage("--durability: expected local or store, got '%s'", optarg) : 0;
 	}
 	return ctl_store_option(&a->opts, c, optarg) ? 0 : ctl_bad_option(c, argv);
 }
@@ -65,6 +92,11 @@ bool ctl_volume_options(const struct ctl_command *cmd, int argc, char **argv, co
 		{ "pool", required_argument, NULL, 'p' },
 		{ "take-over", no_argument, NULL, 't' },
 		{ "now", no_argument, NULL, 'n' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "feature", required_argument, NULL, 'r' },
+		{ "from-config", optional_argument, NULL, 'F' },
+		{ "durability", required_argument, NULL, 'd' },
+		{ "as", required_argument, NULL, 'a' },
 		CTL_STORE_OPTIONS,
 		{ 0 }
 	};

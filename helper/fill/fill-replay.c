@@ -157,19 +157,17 @@ static bool give_one(struct cc_fills *f, struct cc_disk *disk, unsigned int nr_r
 	struct cc_replay *r = &disk->reads->replay;
 	uint64_t chunk;
 
-	if (!cc_allowance_for_trace(&disk->reads->allowance, r->lead, f->c.slot_shift) ||
-	    !has_room(f, disk, nr_replays) || !cc_replay_next(r, &chunk))
+	if (!has_room(f, disk, nr_replays) || !cc_replay_next(r, &chunk))
 		return false;
-	switch (cc_fills_prefetch(f, disk, chunk, CC_PREFETCH_TRACE)) {
+	switch (cc_fills_prefetch(f, disk, chunk, false)) {
 	case CC_PREFETCH_QUEUED:
 		r->given++;
 		return true;
 	case CC_PREFETCH_THERE:
-		cc_replay_pass(r);
 		return true;
 	default:
 		/* Its turn comes again, when the store does. */
-		cc_replay_put_back(r);
+		r->next--;
 		return false;
 	}
 }

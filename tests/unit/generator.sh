@@ -36,9 +36,10 @@ generate()
 	sh "$systemd/chunkcache-generator" "$dir/out" "$dir/out" "$dir/out"
 }
 
-unit() { cat "$dir/out/chunkcache-disk@$1.service.d/50-chunktab.conf"; }
+kind=disk
+unit() { cat "$dir/out/chunkcache-$kind@$1.service.d/50-chunktab.conf"; }
 has() { unit "$1" | grep -qxF -- "$2"; }
-wants() { grep -qxF "$1=chunkcache-disk@$2.service" "$dir/out/remote-fs.target.d/50-chunktab.conf"; }
+wants() { grep -qxF "$1=chunkcache-$kind@$2.service" "$dir/out/remote-fs.target.d/50-chunktab.conf"; }
 no() { ! "$@"; }
 silent() { [ ! -s "$dir/log" ]; }
 
@@ -73,6 +74,25 @@ check "in the order given" has a "ExecStart=/usr/sbin/chunkctl up a --pool p --s
 check "noauto: not wanted" no wants Requires a
 check "no options" has b "ExecStart=/usr/sbin/chunkctl up b --pool p --store s --image i"
 check "a disk each" [ "$(find "$dir/out" -name '*@*.d' | wc -l)" -eq 2 ]
+
+# Volumes
+kind=volume
+check "volumes" generate 'db1 cache0 main -\ndb2 cache0 - - nofail,miss_timeout_ms=30000\ndb3 p s - noauto,pin\n'
+check "nothing is said" silent
+check "a volume needs its pool" has db1 Requires=chunkcache-pool@cache0.service
+check "and comes after its helper, so that it is drained while that runs" has db1 \
+	"After=chunkcache-pool@cache0.service chunkcached@cache0.service"
+check "boot needs it" wants Requires db1
+check "how it is opened" has db1 "ExecStart=/usr/sbin/chunkctl volume up db1 --pool cache0 --store main"
+check "the only store, a feature" has db2 \
+	"ExecStart=/usr/sbin/chunkctl volume up db2 --pool cache0 --feature 'miss_timeout_ms 30000'"
+check "nofail" wants Wants db2
+check "noauto" no wants Requires db3
+check "nothing is taken over at boot" no grep -r take-over "$dir/out"
+kind=disk
+check "a volume has its size" refused 'size=: expected with a digest only' 'x p s - size=1G'
+check "also behind another option" refused 'size=: expected with a digest only' 'x p s - pin,size=1G'
+check "one name, be it a disk or a volume" refused "name 'before': is in a line above" 'before p s -'
 
 # What is refused
 check "too few fields" refused 'expected name, pool, .*got 3 fields' 'x p s'

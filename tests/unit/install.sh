@@ -58,6 +58,7 @@ check "alerts" has a/usr/share/dm-chunkcache/monitoring/alerts.yml 644
 check "dashboard" has a/usr/share/dm-chunkcache/monitoring/dashboard.json 644
 check "header" has a/usr/include/linux/dm-chunkcache.h 644
 check "directory of disks" has a/etc/chunkcache/disks 755
+check "directory of volumes" has a/etc/chunkcache/volumes 755
 check "units call /usr/sbin" calls a/usr /usr/sbin
 check "once more over it" run install prefix=/usr DESTDIR="$dir/a"
 
