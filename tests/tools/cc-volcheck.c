@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "volcheck/volcheck.h"
@@ -39,7 +40,7 @@ static const char usage[] =
 "  --window MS         what is missing was acknowledged in so many ms before the log ends\n"
 "  --reports N         wrong sectors that are named (10)\n"
 "\n"
-"       cc-volcheck put FILE SECTOR COUNT RUN OPERATION\n"
+"       cc-volcheck put FILE SECTOR COUNT RUN OPERATION [fua]\n"
 "\n"
 "Exit: 0 done, allowed; 1 an operation failed, not allowed; 2 usage, log or device cannot be used\n";
 
@@ -169,11 +170,12 @@ static int cmd_put(int argc, char **argv)
 {
 	uint64_t sector, count, op, done, n, i;
 	struct stamp *stamps;
+	struct iovec iov;
 	uint32_t run;
 	int fd;
 
-	if (argc != 6)
-		vc_die("put FILE SECTOR COUNT RUN OPERATION");
+	if (argc != 6 && (argc != 7 || strcmp(argv[6], "fua")))
+		vc_die("put FILE SECTOR COUNT RUN OPERATION [fua]");
 	sector = number("SECTOR", argv[2], 0, INT64_MAX / SECTOR);
 	count = number("COUNT", argv[3], 1, 1 << 20);
 	run = number("RUN", argv[4], 1, UINT32_MAX);
@@ -185,7 +187,8 @@ static int cmd_put(int argc, char **argv)
 		n = count - done < PUT_MAX ? count - done : PUT_MAX;
 		for (i = 0; i < n; i++)
 			vc_stamp((struct stamp *)((char *)stamps + i * SECTOR), run, op, sector + done + i);
-		if (pwrite(fd, stamps, n * SECTOR, (sector + done) * SECTOR) != (ssize_t)(n * SECTOR))
+		iov = (struct iovec){ stamps, n * SECTOR };
+		if (pwritev2(fd, &iov, 1, (sector + done) * SECTOR, argc == 7 ? RWF_DSYNC : 0) != (ssize_t)iov.iov_len)
 			vc_die("%s: cannot be written", argv[1]);
 	}
 	free(stamps);

@@ -16,6 +16,8 @@ static void add_dev_stats(struct cc_dev *dev, u64 *ret)
 		ret[i] += n[i];
 	if (!dev->disk)
 		return;
+	if (dev->disk->add_gauges)
+		dev->disk->add_gauges(dev->disk, ret);
 	cc_miss_gauges(dev->disk, &waiting, &oldest);
 	ret[CHUNKCACHE_STAT_WAITING] += waiting;
 	ret[CHUNKCACHE_STAT_OLDEST_MS] = max(ret[CHUNKCACHE_STAT_OLDEST_MS], oldest);
@@ -62,6 +64,7 @@ void cc_pool_stats(struct cc_pool *pool, u64 ret[CHUNKCACHE_STAT_MAX + 1])
 	ret[CHUNKCACHE_STAT_JOURNAL_PAGES] = journal.pages;
 	ret[CHUNKCACHE_STAT_JOURNAL_USED] = journal.used;
 	ret[CHUNKCACHE_STAT_JOURNAL_SIZE] = journal.positions;
+	ret[CHUNKCACHE_STAT_JOURNAL_RECORDS] = journal.records;
 }
 
 void cc_pool_clear_stats(struct cc_pool *pool)

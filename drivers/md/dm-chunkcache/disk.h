@@ -42,6 +42,8 @@ struct cc_disk {
 	struct cc_disk_args args;
 	struct cc_bell *bell;		/* the pool's */
 	struct cc_volume *volume;	/* that it is the first part of; NULL: a disk */
+	/* Of a volume: adds its gauges to CHUNKCACHE_STAT_*; NULL: a disk. */
+	void (*add_gauges)(struct cc_disk *disk, u64 *ret);
 
 	/* Below: the pool's command mutex. */
 	u64 nr_mapped;			/* entries of the map that are mapped */

@@ -451,6 +451,7 @@ void cc_journal_read(struct cc_journal *j, struct cc_journal_view *ret)
 	ret->used = j->next - j->durable_tail;
 	ret->positions = j->positions;
 	ret->pages = j->nr_pages;
+	ret->records = j->seq - j->seq_base;
 	spin_unlock_irq(&j->lock);
 }
 
@@ -458,5 +459,6 @@ void cc_journal_clear_stats(struct cc_journal *j)
 {
 	spin_lock_irq(&j->lock);
 	j->nr_pages = 0;
+	j->seq_base = j->seq;
 	spin_unlock_irq(&j->lock);
 }

@@ -100,6 +100,7 @@ struct cc_journal {
 	unsigned int tries;		/* of the page that could not be written */
 	unsigned int users;		/* of bdev; 0: nothing is written */
 	u64 nr_pages;			/* that were written */
+	u64 seq_base;			/* seq when the counters were cleared */
 	struct block_device *bdev;	/* while there are users */
 
 	/* The page in flight: of who made it busy. */
@@ -191,6 +192,7 @@ struct cc_journal_view {
 	u64 head, tail;
 	u64 used, positions;	/* of the ring */
 	u64 pages;		/* written */
+	u64 records;		/* added */
 };
 
 /* "none", "recovering", "running", "failed". */

@@ -3,6 +3,7 @@
 #include "netlink-impl.h"
 #include <linux/slab.h>
 #include "pool.h"
+#include "volume.h"
 
 /* ---- the journal ---- */
 
@@ -68,6 +69,15 @@ static void add_record(struct cc_journal *j, const struct chunkcache_record *rec
 	local_irq_enable();
 }
 
+/* Its volume may be gone. */
+static void tell_committed(struct cc_pool *pool, const struct chunkcache_record *r)
+{
+	struct cc_volume *v = cc_volume_find(pool, r->volume);
+
+	if (v)
+		cc_commit_done(v, r->place);
+}
+
 int cc_do_journal_add(struct cc_cmd *c)
 {
 	struct cc_journal *j = &c->pool->journal;
@@ -92,6 +102,8 @@ int cc_do_journal_add(struct cc_cmd *c)
 	for (i = 0; i < n; i++) {
 		cc_cmd_get_record(c->info, CHUNKCACHE_A_RECORDS, i, &rec);
 		add_record(j, &rec);
+		if (rec.type == CC_JOURNAL_COMMITTED)
+			tell_committed(c->pool, &rec);
 	}
 	cc_journal_tell(j, true);
 	return 0;

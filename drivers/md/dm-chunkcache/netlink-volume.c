@@ -179,6 +179,7 @@ static void start_volume(struct cc_volume *v, u32 volume, u32 term)
 	l->next = cc_place_of_log(l->nr_logs);
 	l->cut = l->next;
 	l->cut_done = l->next;
+	l->committed = l->next;
 	l->closed = l->nr_logs;
 	spin_unlock_irq(&v->lock);
 	cc_journal_tell(v->journal, true);

@@ -18,7 +18,7 @@
 /* Counters of enum chunkcache_stat that count ended reads; the rest is elsewhere. */
 #define CC_NR_COUNTERS	(CHUNKCACHE_STAT_REQUEUED + 1)
 /* Of volumes, from CHUNKCACHE_STAT_WRITES on; HELD_WRITES among them is a gauge and stays 0. */
-#define CC_NR_VOLUME_COUNTERS	(CHUNKCACHE_STAT_THROTTLED_US - CHUNKCACHE_STAT_WRITES + 1)
+#define CC_NR_VOLUME_COUNTERS	(CHUNKCACHE_STAT_PARTS - CHUNKCACHE_STAT_WRITES + 1)
 #define CC_NR_WAIT	32
 
 struct cc_counters {

@@ -83,6 +83,20 @@ CC_ATTR(manifest, ATTR_MANIFEST_WORD);
 CC_ATTR(dirty_max, ATTR_DIRTY_MAX);
 CC_ATTR(journal, ATTR_JOURNAL_WORD);
 CC_ATTR(waited_us, CHUNKCACHE_STAT_WAITED_US);
+CC_ATTR(journal_records, CHUNKCACHE_STAT_JOURNAL_RECORDS);
+CC_ATTR(writes, CHUNKCACHE_STAT_WRITES);
+CC_ATTR(written_sectors, CHUNKCACHE_STAT_WRITTEN_SECTORS);
+CC_ATTR(flushes, CHUNKCACHE_STAT_FLUSHES);
+CC_ATTR(fuas, CHUNKCACHE_STAT_FUAS);
+CC_ATTR(zeros, CHUNKCACHE_STAT_ZEROS);
+CC_ATTR(discarded_sectors, CHUNKCACHE_STAT_DISCARDED_SECTORS);
+CC_ATTR(parts, CHUNKCACHE_STAT_PARTS);
+CC_ATTR(write_errors, CHUNKCACHE_STAT_WRITE_ERRORS);
+CC_ATTR(held, CHUNKCACHE_STAT_HELD);
+CC_ATTR(held_writes, CHUNKCACHE_STAT_HELD_WRITES);
+CC_ATTR(throttled_us, CHUNKCACHE_STAT_THROTTLED_US);
+CC_ATTR(dirty_sectors, CHUNKCACHE_STAT_DIRTY_SECTORS);
+CC_ATTR(dirty_ms, CHUNKCACHE_STAT_DIRTY_MS);
 
 static ssize_t show_stat(const struct cc_sysfs_attr *a, const u64 *n, char *buf)
 {
@@ -192,14 +206,23 @@ static ssize_t dev_show(struct kobject *kobj, struct attribute *attr, char *buf)
 	&attr_oldest_ms.attr, &attr_mapped.attr, &attr_hit_rate.attr,	\
 	&attr_wait_histogram_us.attr, &attr_waited_us.attr, &attr_mode.attr
 
+/* Of a volume; a pool has sums, a disk zeros. */
+#define WRITE_ATTRS							\
+	&attr_writes.attr, &attr_written_sectors.attr,			\
+	&attr_flushes.attr, &attr_fuas.attr, &attr_zeros.attr,		\
+	&attr_discarded_sectors.attr, &attr_parts.attr,			\
+	&attr_write_errors.attr, &attr_held.attr,			\
+	&attr_held_writes.attr, &attr_throttled_us.attr,		\
+	&attr_dirty_sectors.attr, &attr_dirty_ms.attr
+
 static struct attribute *dev_attrs[] = {
-	READ_ATTRS, &attr_slots_promised.attr, &attr_slots_charged.attr,
+	READ_ATTRS, WRITE_ATTRS, &attr_slots_promised.attr, &attr_slots_charged.attr,
 	&attr_manifest.attr, NULL
 };
 ATTRIBUTE_GROUPS(dev);
 
 static struct attribute *pool_attrs[] = {
-	READ_ATTRS,
+	READ_ATTRS, WRITE_ATTRS,
 	&attr_slots_free.attr, &attr_slots_filling.attr, &attr_slots_valid.attr,
 	&attr_slots_dying.attr, &attr_slots_bad.attr, &attr_fills.attr,
 	&attr_evictions.attr, &attr_epochs.attr, &attr_switching_us.attr,
@@ -207,7 +230,7 @@ static struct attribute *pool_attrs[] = {
 	&attr_uuid.attr, &attr_session.attr, &attr_slots_promised.attr,
 	&attr_helper_pid.attr, &attr_helper_age_ms.attr, &attr_slots_log.attr,
 	&attr_dirty_max.attr, &attr_journal.attr, &attr_journal_pages.attr,
-	&attr_journal_used.attr, &attr_journal_size.attr, NULL
+	&attr_journal_used.attr, &attr_journal_size.attr, &attr_journal_records.attr, NULL
 };
 ATTRIBUTE_GROUPS(pool);
 

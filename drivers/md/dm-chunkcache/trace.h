@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tracepoints: each change of a slot's state, a miss's life, pages of the journal. */
+/* Tracepoints: each change of a slot's state, a miss's life, volumes, pages of the journal. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM chunkcache
 
@@ -63,6 +63,23 @@ TRACE_EVENT(chunkcache_miss,
 	),
 	TP_printk("disk=%llu chunk=%llu cookie=%llx %s", __entry->disk, __entry->chunk,
 		  __entry->cookie, __entry->what)
+);
+
+/* Volumes: log chunks, cuts, commits, room.  place is a real one; 0: it has nothing to do with it. */
+TRACE_EVENT(chunkcache_volume,
+	TP_PROTO(u64 disk, u64 place, const char *what),
+	TP_ARGS(disk, place, what),
+	TP_STRUCT__entry(
+		__field(u64, disk)
+		__field(u64, place)
+		__field(const char *, what)	/* a string constant */
+	),
+	TP_fast_assign(
+		__entry->disk = disk;
+		__entry->place = place;
+		__entry->what = what;
+	),
+	TP_printk("disk=%llu place=%llx %s", __entry->disk, __entry->place, __entry->what)
 );
 
 /* A page write has ended; error is a negative errno. */

@@ -3,6 +3,7 @@
 #include "volume.h"
 #include "dev.h"
 #include "pool.h"
+#include "trace.h"
 
 /* Looks again so often while anything waits, whoever failed to say that it could go on. */
 #define HOLD_TICK_MS	1000
@@ -35,6 +36,18 @@ void cc_hold_end(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
+static void end_throttled(struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	v->starved = false;
+	if (!v->throttled_since)
+		return;
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_THROTTLED_US,
+			    div_u64(ktime_get_ns() - v->throttled_since, NSEC_PER_USEC));
+	v->throttled_since = 0;
+	trace_chunkcache_volume(v->disk.id, v->log.next + v->log.bias, "room");
+}
+
 /* All that is held, if it can't be served: with what status it ends. */
 static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_status_t *ret_status)
 {
@@ -55,7 +68,7 @@ static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_statu
 	bio_list_init(&v->parts);
 	bio_list_init(&v->merged);
 	v->nr_held = 0;
-	v->starved = false;
+	end_throttled(v);
 	l->blocked &= ~CC_BLOCKED_HELD;
 	return true;
 }
@@ -76,16 +89,13 @@ static void end_unservable(struct cc_volume *v)
 
 static bool serve_held(struct cc_volume *v, struct bio *bio)
 {
-	u64 arrived = cc_bio(bio)->arrived;
-
 	if (bio_op(bio) == REQ_OP_READ) {
 		cc_volume_read_again(v, bio);
 		return true;
 	}
 	if (!(cc_partial_carries(bio) ? cc_partial_write : cc_volume_write_again)(v, bio))
 		return false;
-	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_THROTTLED_US,
-			    div_u64(ktime_get_ns() - arrived, NSEC_PER_USEC));
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_HELD, 1);
 	return true;
 }
 
@@ -131,6 +141,9 @@ static void ask_for_room(struct cc_volume *v)
 	ask = v->log.state == CHUNKCACHE_VOLUME_RUNNING && !v->starved;
 	if (ask) {
 		v->starved = true;
+		if (!v->throttled_since)
+			v->throttled_since = ktime_get_ns();
+		trace_chunkcache_volume(v->disk.id, v->log.next + v->log.bias, "no room");
 		cc_log_wish_cut(v, true);
 	}
 	spin_unlock_irq(&v->lock);
@@ -152,7 +165,7 @@ void cc_hold_work(struct work_struct *work)
 	all &= serve_list(v, &v->held, serve_held);
 	if (all) {
 		spin_lock_irq(&v->lock);
-		v->starved = false;
+		end_throttled(v);
 		spin_unlock_irq(&v->lock);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "volume.h"
 #include <linux/sched/mm.h>
 #include "pool.h"
+#include "trace.h"
 
 /* Records that a volume reserves at once: so many writes take the journal's lock once for it. */
 #define RESERVE_AHEAD	16
@@ -35,6 +36,7 @@ static noinline bool open_log(struct cc_volume *v)
 	l->room = v->block_mask + 1;
 	l->nr_cuts = 0;
 	l->spare.gen = 0;
+	trace_chunkcache_volume(v->disk.id, l->next + l->bias, "log opened");
 	/* For the next spare. */
 	cc_hold_kick(v);
 	return true;
@@ -48,6 +50,7 @@ static noinline void close_log(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
 
+	trace_chunkcache_volume(v->disk.id, l->next + l->bias, "log full");
 	l->room = 0;
 	l->next = cc_place_of_log(cc_place_index(l->next) + 1);
 	l->wish_cut = true;
@@ -70,11 +73,12 @@ static noinline bool reserve_more(struct cc_volume *v)
 
 	if (!reserve_cut(v))
 		return false;
-	if (cc_journal_reserve_ahead(v->journal, RESERVE_AHEAD)) {
+	if (cc_journal_reserve_ahead(v->journal, RESERVE_AHEAD))
 		l->reserved = RESERVE_AHEAD;
-		return true;
-	}
-	l->reserved = cc_journal_reserve(v->journal, 1);
+	else
+		l->reserved = cc_journal_reserve(v->journal, 1);
+	if (l->reserved)
+		cc_commit_note_write(v);
 	return l->reserved;
 }
 
@@ -149,6 +153,8 @@ static void end_cut(struct cc_volume *v)
 	/* A volume that is idle from now on keeps none. */
 	cc_log_release(v);
 	l->cut_done = l->cut;
+	cc_commit_note_cut(v);
+	trace_chunkcache_volume(v->disk.id, l->cut + l->bias, "cut done");
 	cc_journal_tell(v->journal, l->cut_hurry);
 }
 
@@ -205,6 +211,7 @@ static bool place_cut(struct cc_volume *v)
 	l->wish_seal = false;
 	l->wish_hurry = false;
 	l->cut = l->next;
+	trace_chunkcache_volume(v->disk.id, l->cut + l->bias, "cut");
 	return true;
 }
 

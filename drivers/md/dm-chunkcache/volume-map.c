@@ -310,6 +310,7 @@ static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_vo
 	cc_counters_written(v->disk.counters, vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
 	if (likely(!vb->fua))
 		return DM_ENDIO_DONE;
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FUAS, 1);
 	wait_for_journal(v, vb, seq);
 	return DM_ENDIO_INCOMPLETE;
 }

@@ -134,12 +134,13 @@ static void aim_carrier(struct cc_partial *p, blk_opf_t opf)
 /* What of the guest's is in the block now.  end_write() counted one write of a block. */
 static void count_written(struct cc_volume *v, const struct bio_list *bios)
 {
-	u64 writes = 0, sectors = 0, zeros = 0;
+	u64 writes = 0, sectors = 0, zeros = 0, zero_sectors = 0;
 	struct bio *bio;
 
 	bio_list_for_each(bio, bios) {
 		if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
-			zeros += bio_sectors(bio);
+			zeros++;
+			zero_sectors += bio_sectors(bio);
 			continue;
 		}
 		writes++;
@@ -148,7 +149,9 @@ static void count_written(struct cc_volume *v, const struct bio_list *bios)
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITES, writes - 1);
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_WRITTEN_SECTORS,
 			    sectors - CC_SECTORS_PER_BLOCK);
-	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_DISCARDED_SECTORS, zeros);
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_PARTS, writes + zeros);
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_ZEROS, zeros);
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_DISCARDED_SECTORS, zero_sectors);
 }
 
 /* The block is anybody's again. */

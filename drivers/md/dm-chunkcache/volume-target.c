@@ -84,6 +84,7 @@ static int cc_volume_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	}
 	cc_volume_init(v);
 	v->disk.volume = v;
+	v->disk.add_gauges = cc_commit_gauges;
 	r = cc_table_parse_volume(ti, argc, argv, &v->disk.args, &v->uuid);
 	if (r)
 		goto free_volume;
@@ -194,16 +195,18 @@ static void cc_volume_resume(struct dm_target *ti)
 static unsigned int emit_volume_info(struct cc_volume *v, char *result, unsigned int maxlen)
 {
 	static const char *const states[] = { "new", "running", "failed" };
-	u64 n[CHUNKCACHE_STAT_MAX + 1];
+	u64 n[CHUNKCACHE_STAT_MAX + 1] = {};
 	unsigned int sz;
 
 	sz = cc_disk_emit_info(&v->disk, result, maxlen);
 	cc_stats_read(v->disk.stats, n);
-	DMEMIT(" %s %u %u %llu %llu %llu %llu %u %llu", states[cc_volume_state(v)],
+	cc_commit_gauges(&v->disk, n);
+	DMEMIT(" %s %u %u %llu %llu %llu %llu %llu %llu %llu %llu", states[cc_volume_state(v)],
 	       READ_ONCE(v->log.volume), READ_ONCE(v->log.term), n[CHUNKCACHE_STAT_WRITES],
 	       n[CHUNKCACHE_STAT_FLUSHES], n[CHUNKCACHE_STAT_DISCARDED_SECTORS],
-	       n[CHUNKCACHE_STAT_WRITE_ERRORS], READ_ONCE(v->nr_held),
-	       n[CHUNKCACHE_STAT_THROTTLED_US]);
+	       n[CHUNKCACHE_STAT_WRITE_ERRORS], n[CHUNKCACHE_STAT_HELD_WRITES],
+	       n[CHUNKCACHE_STAT_THROTTLED_US], n[CHUNKCACHE_STAT_DIRTY_SECTORS],
+	       n[CHUNKCACHE_STAT_DIRTY_MS]);
 	return sz;
 }
 

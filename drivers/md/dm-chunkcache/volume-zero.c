@@ -70,6 +70,7 @@ bool cc_zero_walk(struct cc_volume *v, struct bio *bio)
 		cc_journal_release(v->journal, 1);
 	cc_log_put(v, vb->parity);
 	spin_unlock_irq(&v->lock);
+	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_ZEROS, 1);
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_DISCARDED_SECTORS,
 			    (block - first) << CC_SECTORS_PER_BLOCK_SHIFT);
 	cc_hold_end(bio, block < end ? BLK_STS_RESOURCE : BLK_STS_OK);

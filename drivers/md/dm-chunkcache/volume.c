@@ -4,6 +4,7 @@
 #include <linux/sched/mm.h>
 #include "dev.h"
 #include "pool.h"
+#include "trace.h"
 
 void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason)
 {
@@ -19,12 +20,26 @@ void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason)
 		v->log.blocked |= CC_BLOCKED_STATE;
 	cc_hold_kick(v);
 	spin_unlock_irq(&v->lock);
+	trace_chunkcache_volume(disk->id, 0, state == CHUNKCACHE_VOLUME_RUNNING ? "started" :
+										   "failed");
 	if (state == CHUNKCACHE_VOLUME_RUNNING)
 		DMINFO_LIMIT("%s: volume %pUb started, term %u", disk->dev->name, &v->uuid,
 			     v->log.term);
 	else
 		DMERR_LIMIT("%s: volume %pUb failed: %s", disk->dev->name, &v->uuid, reason);
 	dm_table_event(disk->ti->table);
+}
+
+struct cc_volume *cc_volume_find(struct cc_pool *pool, u32 volume)
+{
+	struct cc_disk *disk;
+	unsigned long id;
+
+	lockdep_assert_held(&pool->cmd);
+	xa_for_each(&pool->disks, id, disk)
+		if (disk->volume && disk->volume->log.volume == volume)
+			return disk->volume;
+	return NULL;
 }
 
 /* ---- among those that wait for room ---- */

@@ -104,6 +104,14 @@
 /* Tries of a write whose medium fails, each in another log chunk. */
 #define CC_WRITE_TRIES	3
 
+/* Cuts that no commit has; see volume-commit.c. */
+#define CC_CUT_NOTES	16
+
+struct cc_cut_note {
+	u64 place;			/* of the cut */
+	u64 since;			/* ns: the first write behind the cut before; 0: unknown */
+};
+
 enum cc_volume_bio_kind {
 	CC_VB_OURS,		/* ends with the status that we give it */
 	CC_VB_WRITE,		/* was sent to its place */
@@ -150,6 +158,10 @@ struct cc_volume_log {
 	u8 nr_cuts;			/* in the open log chunk */
 	u64 cut;			/* of the last cut, done or under way */
 	u64 cut_done;			/* of the last that is in the journal */
+	u64 committed;			/* what is below is in the store */
+	struct cc_cut_note notes[CC_CUT_NOTES];
+	unsigned int nr_notes;
+	u64 dirty_since;		/* ns: the first write behind the last cut; 0: none */
 	u64 zeroed;			/* position of the last zeros; 0: none */
 	u64 bias;			/* of a real place over an index-place */
 	u64 seq;			/* of the last record */
@@ -186,6 +198,7 @@ struct cc_volume {
 	u32 nr_partials;		/* that are not free */
 	struct cc_partial *partials;	/* NULL: no writes smaller than a block */
 	bool starved;			/* they wait for room, and the helper was told */
+	u64 throttled_since;		/* ns: writes wait for room; 0: none does */
 	bool requeueing;		/* from presuspend to its undo or postsuspend */
 	bool retired;			/* another table took over, or dtr: no work is queued */
 	u64 suspend_deadline;		/* ns; 0: none */
@@ -243,6 +256,8 @@ static inline u64 cc_place_of_log(u32 index)
 void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason);
 /* ctr: lists and works. */
 void cc_volume_init(struct cc_volume *v);
+/* With this handle in the journal, or NULL.  Caller holds pool->cmd. */
+struct cc_volume *cc_volume_find(struct cc_pool *pool, u32 volume);
 /* It is told of room, or no longer; then its work has ended and none is queued. */
 void cc_volume_enlist(struct cc_volume *v);
 void cc_volume_retire(struct cc_volume *v);
@@ -349,6 +364,16 @@ bool cc_partial_carries(const struct bio *bio);
 void cc_partial_take(struct cc_volume *v);
 void cc_partial_read(struct cc_volume *v);
 bool cc_partial_write(struct cc_volume *v, struct bio *carrier);
+
+/* ---- volume-commit.c ---- */
+
+/* The first write since a cut; a cut is done.  Lock held. */
+void cc_commit_note_write(struct cc_volume *v);
+void cc_commit_note_cut(struct cc_volume *v);
+/* The helper says that what is below place, a real one, is in the store. */
+void cc_commit_done(struct cc_volume *v, u64 place);
+/* Add its gauges, for STATS. */
+void cc_commit_gauges(struct cc_disk *disk, u64 *ret);
 
 /* ---- volume-zero.c ---- */
 

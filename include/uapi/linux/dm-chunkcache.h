@@ -539,8 +539,17 @@ enum chunkcache_stat {
 	CHUNKCACHE_STAT_FLUSHES,
 	CHUNKCACHE_STAT_DISCARDED_SECTORS, /* discards and write-zeroes */
 	CHUNKCACHE_STAT_WRITE_ERRORS,
-	CHUNKCACHE_STAT_HELD_WRITES,	/* gauge: that wait for room */
-	CHUNKCACHE_STAT_THROTTLED_US,	/* that writes waited for room */
+	CHUNKCACHE_STAT_HELD_WRITES,	/* gauge: writes and zeros that wait, for whatever */
+	CHUNKCACHE_STAT_THROTTLED_US,	/* in which any write waited for room */
+	CHUNKCACHE_STAT_HELD,		/* writes that waited, for whatever */
+	CHUNKCACHE_STAT_FUAS,		/* writes with FUA */
+	CHUNKCACHE_STAT_ZEROS,		/* discards and write-zeroes */
+	CHUNKCACHE_STAT_PARTS,		/* writes and write-zeroes of less than a block */
+	/* gauges: from the last COMMITTED to the last place, with what is unused between; since when */
+	CHUNKCACHE_STAT_DIRTY_SECTORS,
+	CHUNKCACHE_STAT_DIRTY_MS,	/* the largest for a pool */
+	/* of the pool; 0 for a disk */
+	CHUNKCACHE_STAT_JOURNAL_RECORDS, /* added */
 	__CHUNKCACHE_STAT_AFTER_LAST
 };
 #define CHUNKCACHE_STAT_MAX (__CHUNKCACHE_STAT_AFTER_LAST - 1)
