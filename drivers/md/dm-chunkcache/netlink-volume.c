@@ -251,7 +251,8 @@ int cc_nl_put_volume(struct sk_buff *skb, const struct cc_volume *v)
 	    nla_put_u32(skb, CHUNKCACHE_A_VOLUME, l->volume) ||
 	    nla_put_u32(skb, CHUNKCACHE_A_TERM, l->term) ||
 	    nla_put_u64_64bit(skb, CHUNKCACHE_A_FIRST_LOG, v->first_log, CHUNKCACHE_A_PAD) ||
-	    nla_put_u32(skb, CHUNKCACHE_A_NR_LOGS, l->nr_logs))
+	    nla_put_u32(skb, CHUNKCACHE_A_NR_LOGS, l->nr_logs) ||
+	    (v->disk.args.durable_store && nla_put_flag(skb, CHUNKCACHE_A_DURABLE_STORE)))
 		return -EMSGSIZE;
 	return 0;
 }

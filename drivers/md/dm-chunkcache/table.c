@@ -45,6 +45,17 @@ bad:
 	return -EINVAL;
 }
 
+static int parse_durability(struct dm_target *ti, struct dm_arg_set *as, u32 *ret_store)
+{
+	const char *word = dm_shift_arg(as);
+
+	*ret_store = word && !strcmp(word, "store");
+	if (*ret_store || (word && !strcmp(word, "local")))
+		return 0;
+	ti->error = "durability must be local or store";
+	return -EINVAL;
+}
+
 /* One "name value" or "name" feature; *seen has a bit for each one that was given. */
 static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_disk_args *a,
 			 bool volume, unsigned long *seen)
@@ -67,8 +78,10 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 		/* of a volume only */
 		{ "logical_block_size", { 512, 4096, LOGICAL_BLOCK_SIZES },
 		  offsetof(struct cc_disk_args, logical_block_size) },
+		/* a word */
+		{ "durability", { 0, 0, NULL }, offsetof(struct cc_disk_args, durable_store) },
 	};
-	unsigned int nr = volume ? ARRAY_SIZE(features) : ARRAY_SIZE(features) - 1;
+	unsigned int nr = volume ? ARRAY_SIZE(features) : ARRAY_SIZE(features) - 2;
 	const char *name = dm_shift_arg(as);
 	unsigned int i, value = 1;
 
@@ -79,6 +92,8 @@ static int parse_feature(struct dm_target *ti, struct dm_arg_set *as, struct cc_
 			ti->error = "Feature is given twice";
 			return -EINVAL;
 		}
+		if (features[i].offset == offsetof(struct cc_disk_args, durable_store))
+			return parse_durability(ti, as, &a->durable_store);
 		if (features[i].arg.max &&
 		    dm_read_arg(&features[i].arg, as, &value, &ti->error))
 			return -EINVAL;
@@ -102,8 +117,8 @@ static int parse_features(struct dm_target *ti, struct dm_arg_set *as, bool volu
 			  struct cc_disk_args *a)
 {
 	static const struct dm_arg disk_words = { 0, 8, "Number of feature words must be 0 to 8" };
-	static const struct dm_arg volume_words = { 0, 10,
-						    "Number of feature words must be 0 to 10" };
+	static const struct dm_arg volume_words = { 0, 12,
+						    "Number of feature words must be 0 to 12" };
 	struct dm_arg_set features;
 	unsigned long seen = 0;
 	unsigned int n;
@@ -226,7 +241,8 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 	bool block = a->logical_block_size > SECTOR_SIZE;
 	unsigned int sz = 0;
 
-	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots + block) +
+	DMEMIT(" %u", 2 * (!!a->miss_timeout_ms + suspend + max + !!a->min_slots + block +
+			   a->durable_store) +
 	       a->pin);
 	if (a->miss_timeout_ms)
 		DMEMIT(" miss_timeout_ms %u", a->miss_timeout_ms);
@@ -240,6 +256,8 @@ unsigned int cc_table_emit_features(const struct cc_disk_args *a, char *result,
 		DMEMIT(" pin");
 	if (block)
 		DMEMIT(" logical_block_size %u", a->logical_block_size);
+	if (a->durable_store)
+		DMEMIT(" durability store");
 	return sz;
 }
 

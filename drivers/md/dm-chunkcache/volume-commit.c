@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What of a volume no store has yet: how much, and for how long.
+ * What of a volume no store has yet: how much, for how long, and who waits for it.
  *
  * A cut is noted with the time of the first write since the cut before; COMMITTED takes the notes
  * up to its place away.  When there are too many the last one stands for all that are later: what
@@ -37,10 +37,38 @@ static u64 index_place(const struct cc_volume_log *l, u64 place)
 	return place >= first + l->bias ? place - l->bias : 0;
 }
 
+static void forget_notes(struct cc_volume_log *l)
+{
+	unsigned int n = 0;
+
+	while (n < l->nr_notes && l->notes[n].place <= l->committed)
+		n++;
+	l->nr_notes -= n;
+	memmove(l->notes, l->notes + n, l->nr_notes * sizeof(l->notes[0]));
+}
+
+/* Those that wait for no more than there is now. */
+static void take_stored(struct cc_volume *v, struct bio_list *ret)
+{
+	struct bio_list all = v->storing;
+	struct bio *bio;
+
+	bio_list_init(&v->storing);
+	while ((bio = bio_list_pop(&all))) {
+		if (cc_volume_bio(bio)->place > v->log.committed) {
+			bio_list_add(&v->storing, bio);
+			continue;
+		}
+		bio_list_add(ret, bio);
+		v->nr_held--;
+	}
+}
+
 void cc_commit_done(struct cc_volume *v, u64 place)
 {
+	struct bio_list stored = BIO_EMPTY_LIST;
 	struct cc_volume_log *l = &v->log;
-	unsigned int n = 0;
+	struct bio *bio;
 
 	spin_lock_irq(&v->lock);
 	place = index_place(l, place);
@@ -48,12 +76,28 @@ void cc_commit_done(struct cc_volume *v, u64 place)
 	if (place > l->committed && place <= l->cut_done) {
 		l->committed = place;
 		trace_chunkcache_volume(v->disk.id, place + l->bias, "committed");
-		while (n < l->nr_notes && l->notes[n].place <= place)
-			n++;
-		l->nr_notes -= n;
-		memmove(l->notes, l->notes + n, l->nr_notes * sizeof(l->notes[0]));
+		forget_notes(l);
+		take_stored(v, &stored);
 	}
 	spin_unlock_irq(&v->lock);
+	while ((bio = bio_list_pop(&stored)))
+		cc_hold_end(bio, BLK_STS_OK);
+}
+
+bool cc_commit_wait(struct cc_volume *v, struct bio *bio)
+{
+	struct cc_volume_bio *vb = cc_volume_bio(bio);
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	vb->kind = CC_VB_OURS;
+	/* Zeros at the position that comes next are below the one behind it. */
+	vb->place = l->next + ((l->zeroed == l->next) << CC_PLACE_BLOCK_SHIFT);
+	if (vb->place <= l->committed)
+		return false;
+	cc_log_wish_cut(v, false);
+	cc_hold_add(v, &v->storing, bio);
+	return true;
 }
 
 /* Blocks from one place to another, with those that are not used. */

@@ -63,10 +63,12 @@ static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_statu
 	bio_list_merge(ret, &v->zeros);
 	bio_list_merge(ret, &v->parts);
 	bio_list_merge(ret, &v->merged);
+	bio_list_merge(ret, &v->storing);
 	bio_list_init(&v->held);
 	bio_list_init(&v->zeros);
 	bio_list_init(&v->parts);
 	bio_list_init(&v->merged);
+	bio_list_init(&v->storing);
 	v->nr_held = 0;
 	end_throttled(v);
 	l->blocked &= ~CC_BLOCKED_HELD;

@@ -293,6 +293,18 @@ static noinline int end_failed_write(struct cc_volume *v, struct bio *bio, blk_s
 	return DM_ENDIO_DONE;
 }
 
+/* durability=store; false: it is there. */
+static bool wait_for_store(struct cc_volume *v, struct bio *bio)
+{
+	unsigned long flags;
+	bool waits;
+
+	spin_lock_irqsave(&v->lock, flags);
+	waits = cc_commit_wait(v, bio);
+	spin_unlock_irqrestore(&v->lock, flags);
+	return waits;
+}
+
 static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
 {
 	u64 place = vb->place, seq;
@@ -311,6 +323,8 @@ static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_vo
 	if (likely(!vb->fua))
 		return DM_ENDIO_DONE;
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FUAS, 1);
+	if (v->disk.args.durable_store)
+		return wait_for_store(v, bio) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 	wait_for_journal(v, vb, seq);
 	return DM_ENDIO_INCOMPLETE;
 }
@@ -331,7 +345,10 @@ static int map_flush(struct cc_volume *v, struct bio *bio)
 	if (refused)
 		return DM_MAPIO_KILL;
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FLUSHES, 1);
-	wait_for_journal(v, vb, seq);
+	if (!v->disk.args.durable_store)
+		wait_for_journal(v, vb, seq);
+	else if (!wait_for_store(v, bio))
+		cc_hold_end(bio, BLK_STS_OK);
 	return DM_MAPIO_SUBMITTED;
 }
 

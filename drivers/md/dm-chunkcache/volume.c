@@ -65,6 +65,7 @@ void cc_volume_init(struct cc_volume *v)
 	bio_list_init(&v->zeros);
 	bio_list_init(&v->parts);
 	bio_list_init(&v->merged);
+	bio_list_init(&v->storing);
 	INIT_WORK(&v->work, cc_hold_work);
 	INIT_DELAYED_WORK(&v->tick, cc_hold_tick);
 	INIT_LIST_HEAD(&v->waiter.node);

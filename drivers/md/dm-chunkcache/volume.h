@@ -59,7 +59,8 @@
  *
  * The way of a flush: cc_journal_wait() for the last record of the volume.  REQ_FUA is not
  * handed to the device: the page that has the write's record is written with PREFLUSH, which
- * makes its data durable before it.
+ * makes its data durable before it.  With durability=store both wait for a commit instead: a cut is
+ * wished for, and COMMITTED with a place that is not below theirs ends them.
  *
  * The way of zeros (discard, write-zeroes; volume-zero.c): the work notes the position that the
  * next data will take, counts them as in flight, walks over the blocks, and at the end adds one
@@ -194,6 +195,7 @@ struct cc_volume {
 	struct bio_list zeros;		/* for the work */
 	struct bio_list parts;		/* of blocks that are not in partials yet */
 	struct bio_list merged;		/* carriers that wait for a place */
+	struct bio_list storing;	/* flushes and FUA that wait for a commit of their place */
 	u32 nr_held;			/* in all of these */
 	u32 nr_partials;		/* that are not free */
 	struct cc_partial *partials;	/* NULL: no writes smaller than a block */
@@ -370,7 +372,12 @@ bool cc_partial_write(struct cc_volume *v, struct bio *carrier);
 /* The first write since a cut; a cut is done.  Lock held. */
 void cc_commit_note_write(struct cc_volume *v);
 void cc_commit_note_cut(struct cc_volume *v);
-/* The helper says that what is below place, a real one, is in the store. */
+/*
+ * durability=store: what has a place now is to be in the store before bio ends.  True: it will be
+ * ended, false: it is there.  Lock held.
+ */
+bool cc_commit_wait(struct cc_volume *v, struct bio *bio);
+/* The helper says that what is below place, a real one, is in the store.  No lock. */
 void cc_commit_done(struct cc_volume *v, u64 place);
 /* Add its gauges, for STATS. */
 void cc_commit_gauges(struct cc_disk *disk, u64 *ret);

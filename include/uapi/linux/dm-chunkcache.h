@@ -82,7 +82,8 @@
  *        CHUNKCACHE_A_NR_LOGS      u32   log chunks that VOLUME_LOAD brought; those that the kernel
  *                                        opens in TERM have the indexes from there on, in the
  *                                        order of their numbers, which count from 0
- *        CHUNKCACHE_A_DURABLE_STORE flag a flush waits for COMMITTED; not sent yet
+ *        CHUNKCACHE_A_DURABLE_STORE flag a flush, or a write with FUA, waits for COMMITTED: each makes
+ *                                        a cut, and what is cut is to be committed at once
  *
  * DISK_STATE: the manifest of a disk is loaded, or refused and why.
  *   While REFUSED, reads of unmapped chunks fail at once with EIO; LOADED
