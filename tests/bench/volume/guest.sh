@@ -3,10 +3,10 @@
 #
 # In the guest: what writes cost through each system, one after the other over the same device.
 #   guest.sh insns WRITES REPEATS SYSTEM...    over RAM disks, with the clock of -icount
-#   guest.sh writes WRITES REPEATS SYSTEM...   over one NVMe device, what it gets to write
+#   guest.sh writes WRITES REPEATS SYSTEM...   over three NVMe devices, what they get to write
 # Lines for the host, everything else is a comment:
 #   time SYSTEM ENGINE ns...     mean time of an operation, in each repeat; systems of a line took turns
-#   device SYSTEM WHAT N...      writes or bytes of the device for each of the guest's, in each repeat
+#   device SYSTEM WHAT N...      writes or bytes of the devices for each of the guest's, in each repeat
 #   count NAME VALUE | skipped SYSTEM REASON
 . /t/bench-lib.sh
 . /t/bench-peers.sh
@@ -20,15 +20,15 @@ snapshot_kind=P	# persistent: keeps a promise at fsync
 slot_bytes=1048576
 
 make_devices() {
-	data=/dev/ram0 second=/dev/ram1 meta=/dev/ram2
 	if [ "$mode" = insns ]; then
 		must modprobe brd rd_nr=3 rd_size=$((size * 1024)) max_part=0
+		data=/dev/ram0 second=/dev/ram1 meta=/dev/ram2
 		return
 	fi
-	for n in 0 1 2; do
-		must dmsetup create part$n --table "0 $((size * 2048)) linear $NVME $((n * size * 2048))"
-	done
-	data=/dev/mapper/part0 second=/dev/mapper/part1 meta=/dev/mapper/part2
+	# shellcheck disable=SC2086 # a list of words
+	read -r data second meta <<-END
+	$NVMES
+	END
 }
 
 # measure SYSTEM=DEVICE... : the devices take turns, all of each was written before
@@ -80,7 +80,7 @@ make_clean() {
 
 # ---- what the device gets ----
 
-nvme_stat() { awk -v n="$1" '{ print $n }' "/sys/block/${NVME#/dev/}/stat"; }
+nvme_stat() { cat /sys/block/nvme*/stat | awk -v n="$1" '{ sum += $n } END { print sum }'; }
 device_writes() { nvme_stat 5; }
 device_bytes() { echo $(($(nvme_stat 7) * 512)); }
 
