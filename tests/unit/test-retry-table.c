@@ -175,6 +175,13 @@ static const struct row rows[] = {
 	{ "fault=short-body", CC_STORE_ERROR, T, 3, "", ELSEWHERE },
 	{ "fault=stall", CC_STORE_TIMEOUT, T, 3, "no answer within 400 ms", ELSEWHERE },
 	{ "fault=stall-body", CC_STORE_TIMEOUT, T, 3, "no byte within 400 ms", ELSEWHERE },
+	/* without end: cut off, and asked for elsewhere */
+	{ FIRST "fault=endless-headers", OK, T, 2, NULL, ELSEWHERE },
+	{ FIRST "fault=endless-interim", OK, T, 2, NULL, ELSEWHERE },
+	{ FIRST "fault=endless-trailers", OK, T, 2, NULL, ELSEWHERE },
+	{ "fault=endless-headers", CC_STORE_ERROR, T, 3, "headers without an end", ELSEWHERE },
+	{ "fault=endless-interim", CC_STORE_ERROR, T, 3, "headers without an end", ELSEWHERE },
+	{ "fault=endless-trailers", CC_STORE_ERROR, T, 3, "headers without an end", ELSEWHERE },
 	/* throttle */
 	{ FIRST "status=503", OK, TH, 2, NULL, ANYWHERE },
 	{ FIRST "status=429", OK, TH, 2, NULL, ANYWHERE },
