@@ -4,6 +4,7 @@
 # With Debian's udevd and the rules of dmsetup, mdadm and bcache-tools, nobody of the host reads a pool or a disk, made
 # by chunkctl or by dmsetup, helper or not; systemd is told that there is nothing ready. So a disk is up at
 # once where no helper is, and what a guest has in it is nothing of the host's.
+# Of LVM and multipath only what their rules go by, the flags and properties, is looked at: neither is run here.
 # catches: rules that do not match, come too late, or forget a probe; a tool that waits for udev and udev for a helper.
 # vm: -s 2 -m 1024 -n 96M
 # kernels: 6.12 6.1
