@@ -30,32 +30,23 @@ static int put_stats(struct sk_buff *skb, struct netlink_callback *cb, struct cc
 	return 0;
 }
 
-struct stats_dump {
-	struct sk_buff *skb;
-	struct netlink_callback *cb;
-	long at;
-};
-
-/* The at-th of all pools and devices; cb->args[0] says how many were sent before. */
-static int dump_one(void *arg, struct cc_pool *pool, struct cc_dev *dev)
-{
-	struct stats_dump *d = arg;
-
-	if (d->at++ < d->cb->args[0])
-		return 0;
-	if (put_stats(d->skb, d->cb, pool, dev))
-		return 1;
-	d->cb->args[0]++;
-	return 0;
-}
-
+/*
+ * cb->args[0] says how many of all pools and devices were sent before.  Sums want the pool's command
+ * mutex: nobody else's pool waits for that.
+ */
 int cc_nl_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct stats_dump d = { .skb = skb, .cb = cb };
+	struct cc_pool *pool;
+	struct cc_dev *dev;
 	int r = cc_dump_check(cb);
 
 	if (r)
 		return r;
-	cc_pool_for_each(dump_one, &d);
+	for (; !r && cc_pool_nth(cb->args[0], &pool, &dev); cb->args[0] += !r) {
+		r = put_stats(skb, cb, pool, dev);
+		if (dev)
+			kobject_put(&dev->kobj);
+		cc_pool_put(pool);
+	}
 	return skb->len;
 }

@@ -588,3 +588,30 @@ void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *
 unlock:
 	mutex_unlock(&cc_pools_lock);
 }
+
+bool cc_pool_nth(long n, struct cc_pool **ret_pool, struct cc_dev **ret_dev)
+{
+	struct cc_pool *pool;
+	struct cc_dev *dev;
+
+	mutex_lock(&cc_pools_lock);
+	list_for_each_entry(pool, &pools, node) {
+		dev = NULL;
+		if (!n--)
+			goto found;
+		list_for_each_entry(dev, &pool->devs, node)
+			if (!n--)
+				goto found;
+	}
+	mutex_unlock(&cc_pools_lock);
+	return false;
+
+found:
+	kref_get(&pool->ref);
+	if (dev)
+		kobject_get(&dev->kobj);
+	*ret_pool = pool;
+	*ret_dev = dev;
+	mutex_unlock(&cc_pools_lock);
+	return true;
+}

@@ -124,6 +124,11 @@ struct cc_pool *cc_pool_find_name(const char *name);
  * fn runs under cc_pools_lock.
  */
 void cc_pool_for_each(int (*fn)(void *arg, struct cc_pool *pool, struct cc_dev *dev), void *arg);
+/*
+ * The n-th of all pools and devices, in the order of cc_pool_for_each(), without a lock: with a
+ * reference to the pool and to the device's kobject.  False: there are not so many.
+ */
+bool cc_pool_nth(long n, struct cc_pool **ret_pool, struct cc_dev **ret_dev);
 void cc_pool_get(struct cc_pool *pool);
 /* The port of the attached helper, or 0.  Caller holds cmd. */
 void cc_pool_set_port(struct cc_pool *pool, u32 port);
