@@ -100,9 +100,9 @@ check-install: user
 lint:
 	$(call run-part,build kernels debug lint,tests/lint/run)
 
-## make demo            a guest disk from a store through the cache (STORE=s3: radosgw)
+## make demo            a disk from a store (STORE=s3: radosgw), a volume whose host dies (VOLUME=1)
 demo:
-	$(call run-part,build vm kernels demo $(filter s3,$(STORE)),tests/demo/run)
+	$(call run-part,build vm kernels demo $(filter s3,$(STORE)),tests/demo/$(if $(VOLUME),volume,run))
 
 ## make bench-fetch     the fetch engine against a store like S3, curl and openssl
 bench-fetch:

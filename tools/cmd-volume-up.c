@@ -192,7 +192,7 @@ static void say_it_waits(const struct volume_up *u, const json_t *figures, const
 {
 	const char *why = json_string_value(json_object_get(figures, "why"));
 
-	ctl_note("%s: the device is there, but its I/O waits: the helper of %s %s", u->name, u->args.pool,
+	ctl_note("%s: the device is there, but its I/O waits: the helper of %s: %s", u->name, u->args.pool,
 		 figures ? why ? why : "has not opened it yet" : asked->result == CTL_ASK_OK ?
 		 "has not seen it yet" : asked->why);
 }
