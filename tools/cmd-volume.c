@@ -17,6 +17,8 @@ static const struct ctl_command *const parts[] = {
 	&ctl_volume_resize,
 	&ctl_volume_verify,
 	&ctl_volume_export,
+	&ctl_volume_rescue,
+	&ctl_volume_discard,
 	&ctl_volume_rm,
 };
 
@@ -31,6 +33,8 @@ static const char help[] =
 	"  resize NAME          make it larger\n"
 	"  verify NAME          fetch and check all that it is made of\n"
 	"  export NAME FILE     its content as of the last commit\n"
+	"  rescue NAME          a volume of what this host wrote and another went on without\n"
+	"  discard-local NAME   give that up\n"
 	"  rm NAME              delete it and all that it is made of\n"
 	"\n"
 	"`chunkctl volume COMMAND --help' tells more of one.\n";

@@ -10,7 +10,8 @@
 #include "volume/volume-state.h"
 
 extern const struct ctl_command ctl_volume_create, ctl_volume_list, ctl_volume_show, ctl_volume_rm,
-	ctl_volume_resize, ctl_volume_verify, ctl_volume_export, ctl_volume_up, ctl_volume_down;
+	ctl_volume_resize, ctl_volume_verify, ctl_volume_export, ctl_volume_up, ctl_volume_down,
+	ctl_volume_rescue, ctl_volume_discard;
 
 struct ctl_volume_args {
 	struct ctl_store_opts opts;

@@ -54,6 +54,11 @@ check "the new size" grep -q '"bytes":2147483648' out
 check "closed again" grep -q '"open":false' out
 check "by three objects" [ "$(find "s/volumes/$uuid/log" -type f | wc -l)" -eq 4 ]
 refuse 2 "--size: expected a multiple" volume resize v --size 1G --store "$store"
+refuse 2 "expected --as and a name" volume rescue w --store "$store"
+refuse 2 "--store: expected the name of a \[store\] section" volume rescue w --as x --store "$store"
+refuse 1 "w: no pool of this host" volume discard-local w --force --store "$store"
+refuse 2 "--durability: expected local or store" volume up w --pool p --durability high
+refuse 2 "no pool, store or feature may be given" volume up w --from-config --pool p
 run 0 "rm" volume rm v --store "$store"
 check "nothing is left" [ -z "$(find "s/volumes/$uuid" -type f)" ]
 refuse 1 "v: no such volume" volume rm v --store "$store"
