@@ -18,6 +18,12 @@ journal_types() {
 	done | sort | tail -n 1
 }
 
+# last_place TYPE : of the journal's records of that type, the highest place, without its term
+last_place() {
+	dd if="$cache_device" bs=4K skip=$journal_at count=64 iflag=direct 2>/dev/null | od -An -v -t x8 -w32 -j 96 |
+		awk -v type="$1" 'substr($1, 15) == type && $4 ~ /^0*$/ { print substr($3, 9) }' | sort | tail -n 1
+}
+
 load_module
 dd if=/dev/urandom of=$WORK/data bs=64K count=1 2>/dev/null
 slow_sectors=$(device_sectors "$NVME")
@@ -65,6 +71,16 @@ start=$(now_ms)
 must dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=3 oflag=direct conv=fsync 2>/dev/null
 at_least "ms for a write and a flush" $(($(now_ms) - start)) 1900
 slow_down 0 0
+
+note "a cut of a volume that only discards lies above the zeros, and not above what comes next"
+for n in 1 2; do
+	must blkdiscard -o 163840 -l 4096 /dev/mapper/v
+	nl -q -c "pool /dev/mapper/cache0; attach; disks; cut v; sleep 300; detach"
+	zeros=$((0x$(last_place 04)))
+	cut=$((0x$(last_place 06)))
+	equal "blocks from the zeros to the cut" "$(((cut - zeros) / 2))" 1
+	equal "DATA of the cut" $((cut % 2)) 0
+done
 
 note "open is not clean; a seal closes, without a write behind it, too"
 equal "dirty slots: one open, one spare" "$(slots_log)" 2
