@@ -367,11 +367,9 @@ static int append_anew(struct cc_journal_follow *f)
 
 static int move_tail(struct cc_journal_follow *f)
 {
-	uint64_t tail = cc_journal_state_tail(&f->state, true);
+	uint64_t tail = cc_journal_state_tail(&f->state, f->page);
 	int error = 0;
 
-	if (tail > f->page)
-		tail = f->page;
 	if (tail > f->tail) {
 		error = cc_channel_journal_trim(f->c.channel, tail);
 		if (!error)

@@ -248,11 +248,9 @@ static void nothing_runs(struct cc_journal_state *s)
 /* Above all that was ever written; the first page names the last one that counts. */
 static int resume_journal(struct cc_recovery *r, const struct cc_journal_found *found)
 {
-	uint64_t next = found->highest + 1, tail = cc_journal_state_tail(r->state, true);
+	uint64_t next = found->highest + 1, tail = cc_journal_state_tail(r->state, next);
 	int error;
 
-	if (tail > next)
-		tail = next;
 	error = cc_channel_journal_resume(r->channel, next, found->newest, tail);
 	if (error)
 		return kernel_refused(r, "resume", error);

@@ -147,5 +147,14 @@ must chunkctl volume down v --store $store
 must chunkctl volume export v $WORK/export --store $store >/dev/null
 must cmp $WORK/export $WORK/base
 must chunkctl volume verify v --store $store
+note "a pool whose volumes are closed comes up again"
+sleep 3
+helper_kill
+must dmsetup remove p
+must dmsetup create p --table "0 $pool_sectors chunkcache-pool /dev/mapper/a"
+helper
+must_become 60 has_helper
+is_recovered() { grep -q "journal: recovered" $WORK/helper.log; }
+wait_until 30 is_recovered || { cat $WORK/helper.log; fail "the journal of a closed volume can't be read"; }
 note "$killed kills, $missed points not reached, 0 wrong"
 finish

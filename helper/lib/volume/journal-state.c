@@ -109,6 +109,9 @@ static int bind_name(struct cc_journal_state *s, const struct cc_journal_head *h
 		h->committed = 0;
 	h->volume = v;
 	h->page = head->number;
+	h->named = head->number;
+	if (r->volume >= s->nr_handles)
+		s->nr_handles = r->volume + 1u;
 	v->handle = r->volume;
 	v->named = head->number;
 	v->runs = true;
@@ -474,17 +477,31 @@ static uint64_t volume_tail(struct cc_journal_volume *v)
 	return tail;
 }
 
-uint64_t cc_journal_state_tail(struct cc_journal_state *s, bool with_names)
+/* Whatever the records of a handle say, who reads them has to know whose they are. */
+static uint64_t keep_names(const struct cc_journal_state *s, uint64_t tail)
 {
-	uint64_t tail = CC_NO_PAGE;
+	uint64_t before;
+
+	do {
+		before = tail;
+		for (unsigned int i = 1; i < s->nr_handles; i++)
+			if (s->handles[i].volume && s->handles[i].page >= tail)
+				tail = lower(tail, s->handles[i].named);
+	} while (tail < before);
+	return tail;
+}
+
+uint64_t cc_journal_state_tail(struct cc_journal_state *s, uint64_t limit)
+{
+	uint64_t tail = limit;
 
 	cc_list_each(node, &s->volumes) {
 		struct cc_journal_volume *v = cc_list_entry(node, struct cc_journal_volume, node);
 		uint64_t own = volume_tail(v);
 
 		tail = lower(tail, own);
-		if (with_names && (own != CC_NO_PAGE || v->runs))
+		if (own != CC_NO_PAGE || v->runs)
 			tail = lower(tail, v->named);
 	}
-	return tail;
+	return keep_names(s, tail);
 }

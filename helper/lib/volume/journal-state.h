@@ -63,12 +63,14 @@ struct cc_journal_volume {
 struct cc_journal_handle {
 	struct cc_journal_volume *volume; /* NULL: never seen */
 	uint64_t page;			/* the newest with a record of it */
+	uint64_t named;			/* the newest with its VOLUME record */
 	uint64_t committed;		/* the highest COMMITTED that was bound: writes below need not be kept at all */
 };
 
 struct cc_journal_state {
 	struct cc_list volumes;
 	struct cc_journal_handle *handles; /* 65536 */
+	unsigned int nr_handles;	/* those that were seen are below */
 	char why[160];
 };
 
@@ -88,8 +90,8 @@ void cc_journal_state_take_back(struct cc_journal_state *s, uint64_t page);
 struct cc_journal_volume *cc_journal_state_find(struct cc_journal_state *s, const uint8_t uuid[16]);
 /* A handle that no page from tail on has; 0: none. */
 uint16_t cc_journal_state_free_handle(const struct cc_journal_state *s, uint64_t tail);
-/* The oldest page that is needed, with VOLUME records or, as they can be appended anew, without.  CC_NO_PAGE: none. */
-uint64_t cc_journal_state_tail(struct cc_journal_state *s, bool with_names);
+/* The oldest page that is needed, if all from limit on stay. */
+uint64_t cc_journal_state_tail(struct cc_journal_state *s, uint64_t limit);
 /* Does the journal have something of v that counts? */
 bool cc_journal_volume_is_dirty(const struct cc_journal_volume *v);
 /* NULL: v has no such log chunk. */

@@ -86,7 +86,7 @@ ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sock
 	if (now && !point.after)
 		kill(getpid(), point.signal);
 	n = real(fd, buf, len, flags, to, to_len);
-	if (now)
+	if (now && point.after)
 		kill(getpid(), point.signal);
 	return n;
 }
@@ -109,7 +109,7 @@ int link(const char *from, const char *to)
 	if (now && !point.after)
 		kill(getpid(), point.signal);
 	r = real(from, to);
-	if (now)
+	if (now && point.after)
 		kill(getpid(), point.signal);
 	return r;
 }
