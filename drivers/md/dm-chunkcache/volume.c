@@ -22,6 +22,9 @@ void cc_volume_set_state(struct cc_volume *v, u32 state, const char *reason)
 	spin_unlock_irq(&v->lock);
 	trace_chunkcache_volume(disk->id, 0, state == CHUNKCACHE_VOLUME_RUNNING ? "started" :
 										   "failed");
+	/* Nobody serves it any more: what waits would do so for ever. */
+	if (state == CHUNKCACHE_VOLUME_FAILED)
+		cc_miss_refuse(disk, true);
 	if (state == CHUNKCACHE_VOLUME_RUNNING)
 		DMINFO_LIMIT("%s: volume %pUb started, term %u", disk->dev->name, &v->uuid,
 			     v->log.term);
