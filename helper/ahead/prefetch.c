@@ -9,7 +9,6 @@
 #define BEHIND		32		/* news of chunks come out of order, by about so many */
 #define GAP		64		/* a reader may pass so many chunks unheard */
 #define ESTABLISHED	64		/* touches that a stream outlives others by */
-#define NEAR		4		/* chunks: reads that come in no order come in clusters */
 
 static uint64_t bit(uint64_t chunk)
 {
@@ -26,7 +25,6 @@ void cc_streams_init(struct cc_streams *ss, uint64_t nr_chunks, uint32_t window_
 	memset(ss, 0, sizeof(*ss));
 	ss->nr_chunks = nr_chunks;
 	ss->window_max = window_max;
-	ss->allowed = window_max;
 }
 
 /* Nobody hears of reads of what is there, so that a reader may come out behind it. */
@@ -42,12 +40,31 @@ static bool reaches(const struct cc_stream *s, uint64_t chunk, cc_stream_there_f
 	return true;
 }
 
+/* How far is chunk from where s expects its reader?  UINT64_MAX: it is none of its. */
+static uint64_t distance(struct cc_stream *s, uint64_t chunk, cc_stream_there_fn *there, void *arg)
+{
+	if (!s->touched)
+		return UINT64_MAX;
+	if (chunk >= s->next)
+		return reaches(s, chunk, there, arg) ? chunk - s->next : UINT64_MAX;
+	/* Late news are of what was given; a chunk that was not may be the first one of another row. */
+	return chunk + BEHIND >= s->next && *word(s, chunk) & bit(chunk) ? s->next - chunk : UINT64_MAX;
+}
+
 static struct cc_stream *find(struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg)
 {
-	for (struct cc_stream *s = ss->s; s < ss->s + CC_STREAMS; s++)
-		if (s->touched && chunk + BEHIND >= s->next && (chunk < s->next || reaches(s, chunk, there, arg)))
-			return s;
-	return NULL;
+	struct cc_stream *nearest = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (struct cc_stream *s = ss->s; s < ss->s + CC_STREAMS; s++) {
+		uint64_t d = distance(s, chunk, there, arg);
+
+		if (d < least) {
+			least = d;
+			nearest = s;
+		}
+	}
+	return nearest;
 }
 
 /* The one least lately touched goes; one that got somewhere stays a while longer than others. */
@@ -116,7 +133,8 @@ static void grow(const struct cc_streams *ss, struct cc_stream *s, uint64_t chun
 	s->grow_at = s->next + s->window - 1;
 }
 
-struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg)
+struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, bool at_start, cc_stream_there_fn *there,
+				   void *arg)
 {
 	struct cc_stream *s;
 
@@ -131,7 +149,7 @@ struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_str
 	s->touched = ss->touches;
 	if (chunk >= s->next) {
 		advance(s, chunk);
-		if (s->run < CC_STREAM_RUN)
+		if (s->run < CC_STREAM_RUN && at_start)
 			s->run++;
 		if (s->run == CC_STREAM_RUN)
 			grow(ss, s, chunk);
@@ -142,10 +160,9 @@ struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_str
 
 uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_there_fn *there, void *arg)
 {
-	uint32_t window = s->window < ss->allowed ? s->window : ss->allowed;
+	uint32_t window = s->window > 2 * s->passed ? s->window - 2 * s->passed : 1;
 	uint64_t end = s->next + CC_STREAM_SPAN - BEHIND;
 
-	window = window > 2 * s->passed ? window - 2 * s->passed : 1;
 	if (end > ss->nr_chunks)
 		end = ss->nr_chunks;
 	while (s->unread < window && s->ahead < end) {
@@ -160,13 +177,12 @@ uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_th
 	return CC_NO_CHUNK;
 }
 
-/* Was another chunk than chunk itself read lately, at most NEAR from c? */
-static bool in_cluster(const struct cc_streams *ss, uint64_t c, uint64_t chunk)
+static bool was_read_lately(const struct cc_streams *ss, uint64_t chunk)
 {
 	uint64_t nr = ss->touches < CC_STREAM_LATELY ? ss->touches : CC_STREAM_LATELY;
 
 	for (uint64_t i = 0; i < nr; i++)
-		if (ss->lately[i] != chunk && ss->lately[i] + NEAR >= c && ss->lately[i] <= c + NEAR)
+		if (ss->lately[i] == chunk)
 			return true;
 	return false;
 }
@@ -174,23 +190,12 @@ static bool in_cluster(const struct cc_streams *ss, uint64_t c, uint64_t chunk)
 unsigned int cc_streams_beside(const struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg,
 			       uint64_t ret_chunks[2])
 {
-	const uint64_t beside[2] = { chunk + 1, chunk - 1 };
+	const uint64_t beside[2] = { chunk + 1, chunk - 1 }, behind[2] = { chunk + 2, chunk - 2 };
 	unsigned int n = 0;
 
 	/* Before the first chunk there is none, and no disk has the one that it wraps to. */
 	for (int i = 0; i < 2 && ss->window_max; i++)
-		if (beside[i] < ss->nr_chunks && !there(arg, beside[i]) && in_cluster(ss, beside[i], chunk))
+		if (beside[i] < ss->nr_chunks && was_read_lately(ss, behind[i]) && !there(arg, beside[i]))
 			ret_chunks[n++] = beside[i];
 	return n;
-}
-
-void cc_streams_used(struct cc_streams *ss)
-{
-	if (ss->allowed < ss->window_max)
-		ss->allowed++;
-}
-
-void cc_streams_died(struct cc_streams *ss)
-{
-	ss->allowed -= ss->allowed > 4 ? ss->allowed / 4 : ss->allowed > 1;
 }

@@ -8,14 +8,14 @@
  *	------|------------------------------|-------------
  *	     next                          ahead
  *
- * A stream is one after CC_STREAM_RUN chunks in a row; holes and chunks that are there already, whose
- * reads nobody hears of, do not break a row.  Its window, how many chunks that were given may be
- * unread, starts small and doubles each time that its reader has come to where it was doubled
- * before; twice what the reader passed over lately is taken off it.  All windows of a disk are cut when
- * chunks die unread, and recover by being of use.
+ * A stream is one after CC_STREAM_RUN chunks in a row, each read from its first byte: of reads that begin
+ * further on, few go on into the next chunk.  Holes and chunks that are there already, whose reads nobody hears
+ * of, do not break a row.  Its window, how many chunks that were given may be unread, starts small and
+ * doubles each time that its reader has come to where it was doubled before; twice what the reader passed
+ * over lately is taken off it.
  *
- * Most reads of a guest that starts are in no order, but near each other.  So of a chunk that is read near
- * one that was read lately the two beside it are fetched, too.
+ * Most reads of a guest that starts are in no order, but near each other.  So a chunk between two that were read
+ * lately is fetched, too.
  */
 #ifndef CC_PREFETCH_H
 #define CC_PREFETCH_H
@@ -24,8 +24,8 @@
 #include <stdint.h>
 
 #define CC_STREAMS		8	/* of a disk at a time */
-#define CC_STREAM_RUN		3
-#define CC_STREAM_WINDOW_FIRST	4
+#define CC_STREAM_RUN		2
+#define CC_STREAM_WINDOW_FIRST	2
 #define CC_STREAM_WINDOW_MAX	256
 #define CC_STREAM_SPAN		1024	/* ahead is never further from next */
 #define CC_STREAM_LATELY	64	/* touches that are remembered */
@@ -48,7 +48,6 @@ struct cc_streams {
 	uint64_t nr_chunks;		/* of the disk */
 	uint64_t touches;
 	uint32_t window_max;		/* 0: no prefetch */
-	uint32_t allowed;		/* what is left of it after chunks died unread, at least 1 */
 	uint64_t lately[CC_STREAM_LATELY]; /* the last touches, a ring */
 };
 
@@ -57,15 +56,15 @@ typedef bool cc_stream_there_fn(void *arg, uint64_t chunk);
 
 /* window_max is at most CC_STREAM_WINDOW_MAX. */
 void cc_streams_init(struct cc_streams *ss, uint64_t nr_chunks, uint32_t window_max);
-/* chunk was read for the first time in a while.  The stream to ask for more, or NULL. */
-struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg);
+/*
+ * chunk was read for the first time in a while; at_start: from its first byte.  The stream to ask for more, or NULL.
+ */
+struct cc_stream *cc_streams_touch(struct cc_streams *ss, uint64_t chunk, bool at_start, cc_stream_there_fn *there,
+				   void *arg);
 /* The next chunk to fetch for s, which counts as given from now on; CC_NO_CHUNK: enough for now. */
 uint64_t cc_stream_next(struct cc_streams *ss, struct cc_stream *s, cc_stream_there_fn *there, void *arg);
 /* Which of the two chunks beside chunk, that was just touched, to fetch as well; returns how many. */
 unsigned int cc_streams_beside(const struct cc_streams *ss, uint64_t chunk, cc_stream_there_fn *there, void *arg,
 			       uint64_t ret_chunks[2]);
-/* A chunk that was given was read, or was thrown away unread. */
-void cc_streams_used(struct cc_streams *ss);
-void cc_streams_died(struct cc_streams *ss);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PASSED		UINT32_MAX	/* in place of a chunk that was not given: no disk has so many */
+
 void cc_replay_init(struct cc_replay *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -73,14 +75,41 @@ bool cc_replay_next(struct cc_replay *r, uint64_t *ret_chunk)
 	while (r->state == CC_REPLAY_ON && r->next < r->nr) {
 		uint64_t c = r->chunks[r->next++];
 
-		if (!is_untouched(r, c))
-			continue;
-		*ret_chunk = c;
-		return true;
+		if (is_untouched(r, c)) {
+			r->lead++;
+			*ret_chunk = c;
+			return true;
+		}
+		r->chunks[r->next - 1] = PASSED;
 	}
 	if (r->state == CC_REPLAY_ON)
 		end(r, CC_REPLAY_GIVEN);
 	return false;
+}
+
+void cc_replay_pass(struct cc_replay *r)
+{
+	r->chunks[r->next - 1] = PASSED;
+	r->lead--;
+}
+
+void cc_replay_put_back(struct cc_replay *r)
+{
+	r->next--;
+	r->lead--;
+}
+
+/* chunk was read: if it was given, the disk has come that far. */
+static void reach(struct cc_replay *r, uint64_t chunk)
+{
+	uint32_t at = r->reached;
+
+	while (at < r->next && r->chunks[at] != chunk)
+		at++;
+	if (at == r->next)
+		return;
+	for (; r->reached <= at; r->reached++)
+		r->lead -= r->chunks[r->reached] != PASSED;
 }
 
 static bool has_left(const struct cc_replay *r)
@@ -98,6 +127,8 @@ bool cc_replay_touch(struct cc_replay *r, uint64_t chunk)
 	if (match) {
 		r->untouched[chunk / 64] &= ~(1ULL << (chunk % 64));
 		r->matched++;
+		if (r->chunks)
+			reach(r, chunk);
 	} else {
 		r->strayed++;
 	}

@@ -42,6 +42,8 @@ struct cc_replay {
 	uint32_t runs;			/* of the trace */
 	uint32_t nr;			/* of chunks */
 	uint32_t next;			/* of chunks: not looked at yet */
+	uint32_t reached;		/* of chunks: behind the furthest one that was given and then read */
+	uint32_t lead;			/* given chunks from there on: so far it is ahead of the disk */
 	uint32_t given;			/* chunks to be fetched; the others were there, or read already */
 	uint32_t matched;		/* chunks of the trace that the disk has read */
 	uint32_t strayed;		/* reads of others */
@@ -57,6 +59,9 @@ int cc_replay_start(struct cc_replay *r, const struct cc_trace *t, uint64_t nr_c
 		    void *arg);
 /* The next chunk to give that was not read yet; false: there is none, now it is not ON. */
 bool cc_replay_next(struct cc_replay *r, uint64_t *ret_chunk);
+/* That chunk need not be fetched; or can't be now, and is the next one again. */
+void cc_replay_pass(struct cc_replay *r);
+void cc_replay_put_back(struct cc_replay *r);
 /* The disk reads chunk, for the first time in a while.  True if the trace says so. */
 bool cc_replay_touch(struct cc_replay *r, uint64_t chunk);
 const char *cc_replay_state_name(enum cc_replay_state state);

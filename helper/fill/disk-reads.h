@@ -6,6 +6,7 @@
 #ifndef CC_DISK_READS_H
 #define CC_DISK_READS_H
 
+#include "ahead/allowance.h"
 #include "ahead/prefetch.h"
 #include "ahead/recording.h"
 #include "ahead/replay.h"
@@ -35,6 +36,7 @@ struct cc_prefetch_stats {
 struct cc_disk_reads {
 	struct cc_disk *disk;
 	struct cc_disk_failure failure;
+	struct cc_allowance allowance;
 	struct cc_streams streams;	/* once the disk is LOADED */
 	struct cc_recording recording;	/* from LOADED on, of a disk that was NEW to the kernel */
 	struct cc_replay replay;

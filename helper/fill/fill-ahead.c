@@ -29,7 +29,8 @@ static bool there(void *arg, uint64_t chunk)
 
 /* ---- begin ---- */
 
-enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk, bool by_hand)
+enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk,
+					  enum cc_prefetch_cause cause)
 {
 	struct disk_arg a = { f, disk };
 	struct cc_fill *fill;
@@ -49,11 +50,13 @@ enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *di
 	cc_index_set_state(f->c.index, c, CC_CHUNK_WANTED);
 	fill->prio = CC_FETCH_PREFETCH;
 	fill->for_disk = disk->info.id;
-	fill->by_hand = by_hand;
+	fill->cause = cause;
 	fill->supply = cc_supply_of(f->c.supplies, disk->source);
 	fill->encoding = disk->manifest->encoding;
 	disk->reads->prefetch.pending++;
-	disk->reads->prefetch.by_hand += by_hand;
+	disk->reads->prefetch.by_hand += cause == CC_PREFETCH_BY_HAND;
+	if (cause != CC_PREFETCH_BY_HAND)
+		cc_allowance_give(&disk->reads->allowance);
 	cc_fill_queue(fill);
 	return CC_PREFETCH_QUEUED;
 }
@@ -71,23 +74,26 @@ static bool touch_replay(struct cc_disk *disk, uint64_t chunk)
 	return match;
 }
 
-void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
+void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk, bool at_start)
 {
+	struct cc_streams *ss = &disk->reads->streams;
 	struct disk_arg a = { f, disk };
+	struct cc_allowance *left = &disk->reads->allowance;
 	uint64_t next, beside[2];
 	struct cc_stream *s;
 	unsigned int nr;
 
+	cc_allowance_touch(left);
 	cc_recording_touch(&disk->reads->recording, chunk, cc_now_ns());
 	if (touch_replay(disk, chunk))
 		return;
-	s = cc_streams_touch(&disk->reads->streams, chunk, there, &a);
-	while (s && (next = cc_stream_next(&disk->reads->streams, s, there, &a)) != CC_NO_CHUNK)
-		if (cc_fills_prefetch(f, disk, next, false) == CC_PREFETCH_NOT)
+	s = cc_streams_touch(ss, chunk, at_start, there, &a);
+	while (s && cc_allowance_left(left) && (next = cc_stream_next(ss, s, there, &a)) != CC_NO_CHUNK)
+		if (cc_fills_prefetch(f, disk, next, CC_PREFETCH_GUESS) == CC_PREFETCH_NOT)
 			return;
-	nr = cc_streams_beside(&disk->reads->streams, chunk, there, &a, beside);
-	for (unsigned int i = 0; i < nr; i++)
-		cc_fills_prefetch(f, disk, beside[i], false);
+	nr = cc_streams_beside(ss, chunk, there, &a, beside);
+	for (unsigned int i = 0; i < nr && cc_allowance_left(left); i++)
+		cc_fills_prefetch(f, disk, beside[i], CC_PREFETCH_GUESS);
 }
 
 void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk)
@@ -99,6 +105,6 @@ void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk
 	c = cc_index_find(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
 	if (c)
 		cc_fills_read(f, c);
-	cc_fills_touch(f, disk, chunk);
+	/* Where it was read is not known; of a stream's own chunk that does not matter. */
+	cc_fills_touch(f, disk, chunk, false);
 }
-

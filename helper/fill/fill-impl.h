@@ -35,7 +35,7 @@ struct cc_fill {
 	uint32_t encoding;
 	enum cc_fetch_priority prio;	/* of the most urgent who waits; PREFETCH: nobody, yet */
 	uint64_t for_disk;		/* with PREFETCH: who it is for, else 0 */
-	bool by_hand;			/* with PREFETCH: an operator asked */
+	enum cc_prefetch_cause cause;	/* with PREFETCH */
 	uint64_t started_ns;		/* when it was last given to the fetch engine; 0: not yet */
 	struct cc_list waiters;
 	uint64_t due;			/* in retry: when; in fetched: how long to wait for a slot */
@@ -113,7 +113,7 @@ void cc_fills_drain_replays(struct cc_fills *f);
 /* ---- fill-ahead.c ---- */
 
 /* disk reads chunk, for the first time in a while: whoever reads in order will be served. */
-void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
+void cc_fills_touch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk, bool at_start);
 /* m says that a marked chunk was read. */
 void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk);
 

@@ -246,7 +246,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 		take_chunk(f, chunk, m, disk);
 	else
 		cc_fills_short_of_memory(f);
-	cc_fills_touch(f, disk, m->chunk);
+	cc_fills_touch(f, disk, m->chunk, !m->offset);
 }
 
 static void waiter_gone(void *arg)

@@ -157,17 +157,19 @@ static bool give_one(struct cc_fills *f, struct cc_disk *disk, unsigned int nr_r
 	struct cc_replay *r = &disk->reads->replay;
 	uint64_t chunk;
 
-	if (!has_room(f, disk, nr_replays) || !cc_replay_next(r, &chunk))
+	if (!cc_allowance_for_trace(&disk->reads->allowance, r->lead, f->c.slot_shift) ||
+	    !has_room(f, disk, nr_replays) || !cc_replay_next(r, &chunk))
 		return false;
-	switch (cc_fills_prefetch(f, disk, chunk, false)) {
+	switch (cc_fills_prefetch(f, disk, chunk, CC_PREFETCH_TRACE)) {
 	case CC_PREFETCH_QUEUED:
 		r->given++;
 		return true;
 	case CC_PREFETCH_THERE:
+		cc_replay_pass(r);
 		return true;
 	default:
 		/* Its turn comes again, when the store does. */
-		r->next--;
+		cc_replay_put_back(r);
 		return false;
 	}
 }

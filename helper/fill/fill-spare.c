@@ -31,7 +31,7 @@ static struct cc_disk *leave_prefetch(struct cc_fill *fill)
 	fill->for_disk = 0;
 	if (disk) {
 		disk->reads->prefetch.pending--;
-		disk->reads->prefetch.by_hand -= fill->by_hand;
+		disk->reads->prefetch.by_hand -= fill->cause == CC_PREFETCH_BY_HAND;
 	}
 	return disk;
 }
@@ -43,6 +43,8 @@ void cc_fill_prefetch_joined(struct cc_fill *fill)
 	if (!fill->for_disk)
 		return;
 	disk = leave_prefetch(fill);
+	if (disk && fill->cause != CC_PREFETCH_BY_HAND)
+		cc_allowance_settle(&disk->reads->allowance);
 	if (!disk || !fill->started_ns)
 		return;
 	disk->reads->prefetch.late++;
@@ -60,11 +62,13 @@ void cc_fill_prefetch_ended(struct cc_fill *fill, bool cached)
 	if (cached && disk) {
 		disk->reads->prefetch.ready++;
 		fill->chunk->unread_of = id;
+		fill->chunk->unread_allowed = fill->cause != CC_PREFETCH_BY_HAND;
 		fill->chunk->fetch_ns = fill->req.total_ns - fill->req.queued_ns;
 	} else if (disk) {
 		disk->reads->prefetch.dropped++;
-		if (!fill->by_hand)
-			cc_streams_died(&disk->reads->streams);
+		/* What was fetched has its price though it can't be kept. */
+		if (fill->cause != CC_PREFETCH_BY_HAND && !fill->started_ns)
+			cc_allowance_settle(&disk->reads->allowance);
 	}
 }
 
@@ -81,7 +85,8 @@ void cc_fills_read(struct cc_fills *f, struct cc_chunk *chunk)
 	disk->reads->prefetch.ready--;
 	disk->reads->prefetch.used++;
 	disk->reads->prefetch.saved_ns += chunk->fetch_ns;
-	cc_streams_used(&disk->reads->streams);
+	if (chunk->unread_allowed)
+		cc_allowance_settle(&disk->reads->allowance);
 }
 
 void cc_fills_unread(void *fills, struct cc_chunk *chunk)
@@ -94,5 +99,4 @@ void cc_fills_unread(void *fills, struct cc_chunk *chunk)
 		return;
 	disk->reads->prefetch.ready--;
 	disk->reads->prefetch.unread++;
-	cc_streams_died(&disk->reads->streams);
 }

@@ -85,7 +85,7 @@ static struct cc_list *queue_of(const struct cc_fill *fill)
 		return &fill->supply->wanted;
 	if (fill->prio == CC_FETCH_AHEAD)
 		return &fill->supply->ahead;
-	return fill->by_hand ? &fill->supply->by_hand : &fill->supply->prefetch;
+	return fill->cause == CC_PREFETCH_BY_HAND ? &fill->supply->by_hand : &fill->supply->prefetch;
 }
 
 /* What may be in a slot already does not wait behind others for its store. */

@@ -78,12 +78,19 @@ enum cc_prefetch_result {
 	CC_PREFETCH_NOT,		/* its store is down or lacks it, or there is no memory */
 };
 
+/* Why a chunk is fetched though nobody waits for it. */
+enum cc_prefetch_cause {
+	CC_PREFETCH_GUESS,		/* by what the disk has read (prefetch.h) */
+	CC_PREFETCH_TRACE,		/* a boot trace says so */
+	CC_PREFETCH_BY_HAND,		/* an operator asked */
+};
+
 /*
  * Fetch chunk, inside of disk, which is LOADED, though nobody waits for it: when nothing is left to do
- * for those who wait, and by_hand only after what readers in order will need.
+ * for those who wait, and BY_HAND only after all others.
  */
 enum cc_prefetch_result cc_fills_prefetch(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk,
-					  bool by_hand);
+					  enum cc_prefetch_cause cause);
 /* Replay the boot trace of disk, which is LOADED, if its store has one. */
 void cc_fills_replay(struct cc_fills *f, struct cc_disk *disk);
 /* Is slot one that a fill works on at this generation? */

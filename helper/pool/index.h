@@ -68,6 +68,7 @@ struct cc_chunk {
 	struct cc_fill *fill;
 	struct cc_failure *failure;	/* FAILED only; see fill-impl.h */
 	uint64_t unread_of;		/* disk that it was prefetched for, until it is read; 0: none */
+	bool unread_allowed;		/* with unread_of: counted in that disk's allowance */
 	uint64_t fetch_ns;		/* with unread_of: how long the fetch took */
 };
 

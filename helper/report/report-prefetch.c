@@ -81,7 +81,7 @@ json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *er
 	json_array_foreach(ranges, i, v) {
 		request_range(v, disk, &from, &count, err, errlen);
 		for (; count && disk->reads->prefetch.by_hand < PREFETCH_MAX; count--, taken++)
-			result[cc_fills_prefetch(s->fills, disk, from++, true)]++;
+			result[cc_fills_prefetch(s->fills, disk, from++, CC_PREFETCH_BY_HAND)]++;
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "disk", cc_json_text(disk->info.name),
 			 "taken", cc_json_number(taken),

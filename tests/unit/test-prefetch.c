@@ -29,9 +29,9 @@ static void begin(uint32_t window)
 }
 
 /* A read that the helper hears of.  How many chunks were given for it. */
-static unsigned int touch(uint64_t chunk)
+static unsigned int touch_at(uint64_t chunk, bool at_start)
 {
-	struct cc_stream *s = cc_streams_touch(&ss, chunk, is_there, NULL);
+	struct cc_stream *s = cc_streams_touch(&ss, chunk, at_start, is_there, NULL);
 	unsigned int before = nr_given;
 	uint64_t c;
 
@@ -44,6 +44,11 @@ static unsigned int touch(uint64_t chunk)
 		nr_given++;
 	}
 	return nr_given - before;
+}
+
+static unsigned int touch(uint64_t chunk)
+{
+	return touch_at(chunk, true);
 }
 
 static unsigned int run(uint64_t from, uint64_t to)
@@ -67,16 +72,26 @@ static unsigned int unread(uint64_t from, uint64_t to)
 static void test_window(void)
 {
 	begin(32);
-	ok(!touch(0) && !touch(1), "two chunks are no stream");
-	ok(touch(2) == CC_STREAM_WINDOW_FIRST && given[3] && given[6], "the third one is");
-	ok(!touch(2), "the same chunk again changes nothing");
-	run(3, 7);
-	ok(unread(7, NR) == 8, "the window doubles once it was read");
-	run(7, 100);
+	ok(!touch(0), "one chunk is no stream");
+	ok(touch(1) == CC_STREAM_WINDOW_FIRST && given[2] && given[3], "the second one is");
+	ok(!touch(1), "the same chunk again changes nothing");
+	run(2, 4);
+	ok(unread(4, NR) == 4, "the window doubles once it was read");
+	run(4, 100);
 	ok(unread(100, NR) == 32, "and stays at its limit");
 	ok(unread(100, 132) == 32, "without gaps");
 	run(100, NR);
-	ok(nr_given == NR - 3, "to the last chunk and not beyond");
+	ok(nr_given == NR - 2, "to the last chunk and not beyond");
+}
+
+static void test_start(void)
+{
+	begin(32);
+	touch_at(100, false);
+	ok(!touch_at(101, false) && !touch_at(102, false), "chunks read from their middle on are no stream");
+	ok(touch(103), "one that goes on from the first byte is");
+	ok(touch_at(104, false) && touch_at(105, false) && unread(106, NR) == 4,
+	   "of what it was given it does not matter where it was read");
 }
 
 static void test_off(void)
@@ -84,7 +99,7 @@ static void test_off(void)
 	begin(0);
 	ok(!run(0, 100), "no window, no prefetch");
 	begin(1);
-	ok(run(0, 10) == 8 && unread(10, NR) == 1, "a window of one");
+	ok(run(0, 10) == 9 && unread(10, NR) == 1, "a window of one");
 }
 
 static void test_random(void)
@@ -135,8 +150,11 @@ static void test_gaps(void)
 	touch(80);
 	ok(unread(81, 97) == 16, "and so is it by the reader");
 	begin(16);
-	run(0, 2);
+	run(0, 1);
 	ok(!touch(5), "what was not read breaks a row");
+	begin(16);
+	run(100, 103);
+	ok(!touch(80) && touch(81) == CC_STREAM_WINDOW_FIRST, "a row that ends where another one began is its own");
 }
 
 /* Of marked chunks the news are given last one first. */
@@ -170,7 +188,7 @@ static void test_passed(void)
 
 static unsigned int beside(uint64_t chunk, uint64_t ret[2])
 {
-	cc_streams_touch(&ss, chunk, is_there, NULL);
+	cc_streams_touch(&ss, chunk, true, is_there, NULL);
 	there[chunk] = true;
 	return cc_streams_beside(&ss, chunk, is_there, NULL, ret);
 }
@@ -180,38 +198,25 @@ static void test_beside(void)
 	uint64_t c[2];
 
 	begin(16);
-	ok(!beside(1000, c) && !beside(2000, c), "reads far from each other say nothing of chunks beside");
-	ok(beside(1003, c) == 2 && c[0] == 1004 && c[1] == 1002, "the second read of a cluster does");
-	there[1001] = true;
-	ok(beside(1000, c) == 1 && c[0] == 999, "what is there needs no fetch");
-	ok(beside(0, c) == 0 && beside(2, c) == 2 && beside(0, c) == 1 && c[0] == 1, "nothing before the first chunk");
-	ok(beside(NR - 1, c) == 0 && beside(NR - 3, c) == 2 && beside(NR - 1, c) == 1 && c[0] == NR - 2,
-	   "nor behind the last one");
+	ok(!beside(1000, c) && !beside(2000, c) && !beside(1003, c), "reads beside each other say nothing of others");
+	ok(beside(1002, c) == 1 && c[0] == 1001, "but of what is between them");
+	ok(beside(998, c) == 1 && c[0] == 999, "be it behind the read or before it");
+	ok(beside(996, c) == 1 && beside(994, c) == 1 && beside(2004, c) == 0 && beside(2002, c) == 2 &&
+	   c[0] == 2003 && c[1] == 2001, "or both");
+	there[993] = true;
+	ok(!beside(992, c), "what is there needs no fetch");
+	ok(!beside(0, c) && !beside(1, c) && !beside(NR - 1, c) && !beside(NR - 2, c), "nothing beyond the ends");
 	for (uint64_t k = 0; k < CC_STREAM_LATELY; k++)
-		touch(1500 + k * 20);
-	ok(!beside(1005, c), "a cluster is forgotten");
+		touch(2500 + k * 20);
+	ok(!beside(1005, c), "reads are forgotten");
 	begin(0);
-	ok(!beside(1000, c) && !beside(1001, c), "no window, no chunks beside");
-}
-
-static void test_deaths(void)
-{
-	begin(32);
-	run(0, 100);
-	for (int i = 0; i < 100; i++)
-		cc_streams_died(&ss);
-	ok(!run(100, 131) && unread(131, NR) == 1, "chunks that died unread shrink the window");
-	touch(131);
-	ok(unread(132, NR) == 1, "to one, not to none");
-	for (int i = 0; i < 100; i++)
-		cc_streams_used(&ss);
-	touch(132);
-	ok(unread(133, NR) == 32, "which grows again by being of use");
+	ok(!beside(1000, c) && !beside(1002, c), "no window, no chunks beside");
 }
 
 int main(void)
 {
 	test_window();
+	test_start();
 	test_off();
 	test_random();
 	test_streams();
@@ -219,6 +224,5 @@ int main(void)
 	test_order();
 	test_passed();
 	test_beside();
-	test_deaths();
 	return tap_done();
 }

@@ -85,6 +85,31 @@ static void test_order(void)
 	ok(r.state == CC_REPLAY_NONE && !cc_replay_touch(&r, 80), "a replay that is none");
 }
 
+static void test_lead(void)
+{
+	struct cc_replay r;
+	uint64_t chunk = 0;
+
+	start(&r);
+	while (chunk < 160)
+		cc_replay_next(&r, &chunk);
+	ok(r.lead == 10, "so far ahead as chunks were given (%u)", r.lead);
+	cc_replay_pass(&r);
+	ok(r.lead == 9, "but those that are there");
+	cc_replay_next(&r, &chunk);
+	cc_replay_put_back(&r);
+	ok(r.lead == 9 && cc_replay_next(&r, &chunk) && chunk == 170, "or can't be fetched now");
+	cc_replay_touch(&r, 80);
+	ok(r.lead == 5, "the disk comes to where it reads, past what it left out (%u)", r.lead);
+	cc_replay_touch(&r, 20);
+	cc_replay_touch(&r, 160);
+	cc_replay_touch(&r, 990);
+	ok(r.lead == 5, "not by what is behind it, nor by what was not given");
+	cc_replay_touch(&r, 170);
+	ok(!r.lead, "it has caught up");
+	cc_replay_free(&r);
+}
+
 static void test_leaving(void)
 {
 	struct cc_replay r;
@@ -131,6 +156,7 @@ int main(void)
 	test_recording();
 	test_recording_full();
 	test_order();
+	test_lead();
 	test_leaving();
 	test_end();
 	return tap_done();
