@@ -91,7 +91,7 @@ sed -i 's/auto/no/' /etc/chunkcache/disks/vm1.conf
 must chunkctl record vm1 --auto --for 1 --store file://$STORE_DIR
 [ ! -e "$trace" ] || fail "recorded without being told to"
 sed -i 's/= no/= auto/' /etc/chunkcache/disks/vm1.conf
-must chunkctl record vm1 --auto --for 1 --store file://$STORE_DIR
+must chunkctl record vm1 --auto --for 5 --store file://$STORE_DIR
 [ -s "$trace" ] || fail "record=auto made no trace"
 
 # what was read before this helper came is not known
