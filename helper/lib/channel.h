@@ -128,6 +128,9 @@ int cc_channel_journal_trim(struct cc_channel *c, uint64_t tail);
 /* At most CHUNKCACHE_SLOT_BATCH_MAX; sets their generations.  All or none. */
 int cc_channel_slot_claim(struct cc_channel *c, struct chunkcache_slot *slots, uint32_t nr);
 int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key);
+/* At most CHUNKCACHE_SLOT_BATCH_MAX. */
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr,
+			 struct cc_refusals *ret_refusals);
 
 /* Of each at most CHUNKCACHE_EXTENT_BATCH_MAX a call. */
 int cc_channel_volume_load_logs(struct cc_channel *c, uint64_t disk, const struct chunkcache_log *logs, uint32_t nr);

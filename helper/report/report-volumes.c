@@ -2,6 +2,8 @@
 /* What the control socket tells of volumes. */
 #include "report-impl.h"
 
+#include <errno.h>
+
 #include "clock.h"
 #include "json-text.h"
 #include "volume/volume-name.h"
@@ -37,6 +39,8 @@ static void add_volume(void *arg, const struct cc_volume_figures *f)
 	}
 	if (*f->why)
 		json_object_set_new(o, "why", cc_json_text(f->why));
+	if (*f->rescue)
+		json_object_set_new(o, "rescue", cc_json_text(f->rescue));
 	add_ages(f, o);
 	json_array_append_new(arg, o);
 }
@@ -53,4 +57,44 @@ json_t *cc_report_volumes(struct cc_session *s)
 	if (s->volumes)
 		cc_volumes_each(s->volumes, add_volume, array);
 	return o;
+}
+
+/* ---- what is to be done with one ---- */
+
+static const char *request_text(const json_t *request, const char *key)
+{
+	const char *text = json_string_value(json_object_get(request, key));
+
+	return text ? text : "";
+}
+
+static int request_volume(struct cc_session *s, const json_t *request, uint8_t ret_uuid[16], char *err, size_t errlen)
+{
+	if (!s->volumes) {
+		snprintf(err, errlen, "the helper is not attached to the pool");
+		return -ENOTCONN;
+	}
+	if (!cc_uuid_parse(request_text(request, "volume"), ret_uuid))
+		return 0;
+	snprintf(err, errlen, "volume: expected its UUID");
+	return -EINVAL;
+}
+
+json_t *cc_report_rescue(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	uint8_t uuid[16];
+
+	if (request_volume(s, request, uuid, err, errlen) ||
+	    cc_volumes_rescue(s->volumes, uuid, request_text(request, "store"), request_text(request, "as"), err, errlen))
+		return NULL;
+	return json_object();
+}
+
+json_t *cc_report_discard(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	uint8_t uuid[16];
+
+	if (request_volume(s, request, uuid, err, errlen) || cc_volumes_discard(s->volumes, uuid, err, errlen))
+		return NULL;
+	return json_object();
 }

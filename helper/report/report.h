@@ -15,6 +15,8 @@ json_t *cc_report_costs(struct cc_session *s);
 /* NULL with a line in err if the request can't be served. */
 json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err, size_t errlen);
+json_t *cc_report_rescue(struct cc_session *s, const json_t *request, char *err, size_t errlen);
+json_t *cc_report_discard(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 
 #endif

@@ -33,6 +33,7 @@ static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, voi
 		.name = v->info.name, .store = v->info.store, .state = life_name(v->life), .why = v->why,
 		.term = v->term, .commit_ns = v->commit_ns, .commits = v->counted.commits,
 		.packs = v->counted.packs, .stored_bytes = v->counted.bytes,
+		.rescue = cc_volume_rescue_state(v->all, v->uuid),
 	};
 	const struct cc_journal_volume *j = is_followed(v->all) ? cc_volume_journal(v) : NULL;
 
@@ -45,22 +46,17 @@ static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, voi
 }
 
 /* It is nobody's business here but to be kept: its device has not come, or was refused. */
-static void tell_left(const struct cc_journal_volume *j, cc_volume_figures_fn *fn, void *arg)
+static void tell_left(const struct cc_volumes *all, const struct cc_journal_volume *j, cc_volume_figures_fn *fn,
+		      void *arg)
 {
-	struct cc_volume_figures f = { .name = "", .store = "", .state = "left", .why = "" };
+	struct cc_volume_figures f = {
+		.name = "", .store = "", .state = "left", .why = "", .rescue = cc_volume_rescue_state(all, j->uuid),
+	};
 
 	memcpy(f.uuid, j->uuid, sizeof(f.uuid));
 	take_journal(j, &f);
 	if (f.dirty)
 		fn(arg, &f);
-}
-
-static bool has_volume(const struct cc_volumes *all, const uint8_t uuid[16])
-{
-	cc_list_each(n, &all->volumes)
-		if (!memcmp(cc_list_entry(n, struct cc_volume, node)->uuid, uuid, 16))
-			return true;
-	return false;
 }
 
 void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, void *arg)
@@ -72,7 +68,7 @@ void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, voi
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes) {
 		const struct cc_journal_volume *j = cc_list_entry(n, struct cc_journal_volume, node);
 
-		if (!has_volume(all, j->uuid))
-			tell_left(j, fn, arg);
+		if (!cc_volume_of_uuid(all, j->uuid))
+			tell_left(all, j, fn, arg);
 	}
 }

@@ -17,16 +17,15 @@
 #define CHECKPOINT_MIN	128		/* commits: who opens the volume reads so many heads at once */
 #define CHECKPOINT_MAX	1024		/* and so many in a second or two */
 #define CHECKPOINT_SHARE 64		/* in between a map may cost this part of what was put since the last */
-#define OPEN_PARALLEL	32		/* requests, while the log is read */
 
 /* ---- what the journal says ---- */
 
-void cc_volume_free_snapshot(struct cc_volume *v)
+void cc_volume_free_snapshot(struct cc_volume_snapshot *s)
 {
-	free(v->snapshot.dirty.records);
-	free(v->snapshot.cuts);
-	free(v->snapshot.logs);
-	v->snapshot = (struct cc_volume_snapshot){ 0 };
+	free(s->dirty.records);
+	free(s->cuts);
+	free(s->logs);
+	*s = (struct cc_volume_snapshot){ 0 };
 }
 
 struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v)
@@ -34,20 +33,39 @@ struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v)
 	return cc_journal_state_find(cc_journal_follow_volumes(v->all->c.follow), v->uuid);
 }
 
-/* All that there is: one cut more for what an earlier life wrote up to its end, which nobody writes any more. */
-static int take_snapshot(struct cc_volume *v, bool all)
+static int compare_log(const void *key, const void *log)
 {
-	struct cc_journal_volume *j = cc_volume_journal(v);
-	struct cc_volume_snapshot *s = &v->snapshot;
+	uint64_t a = *(const uint64_t *)key, b = ((const struct cc_journal_log *)log)->key;
 
-	cc_volume_free_snapshot(v);
+	return a < b ? -1 : a > b;
+}
+
+/* Of a slot that is LOG until this volume says that it is clean. */
+static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
+{
+	const struct cc_volume_snapshot *s = arg;
+	const struct cc_journal_log *log = bsearch(&key, s->logs, s->nr_logs, sizeof(*log), compare_log);
+
+	if (!log || log->slot == CC_NO_SLOT)
+		return -ENOENT;
+	return cc_pooldev_read(s->pooldev, buf, (size_t)blocks << CC_BLOCK_SHIFT,
+			       cc_pooldev_slot_offset(s->pooldev, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
+}
+
+int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all,
+			    struct cc_volume_snapshot *s)
+{
+	cc_volume_free_snapshot(s);
 	if (!j)
 		return 0;
+	s->pooldev = pd;
+	s->dirty.read = read_log;
+	s->dirty.arg = s;
 	s->dirty.records = calloc(j->nr_writes + 1, sizeof(*s->dirty.records));
 	s->cuts = calloc(j->nr_cuts + 1, sizeof(*s->cuts));
 	s->logs = calloc(j->nr_logs + 1, sizeof(*s->logs));
 	if (!s->dirty.records || !s->cuts || !s->logs) {
-		cc_volume_free_snapshot(v);
+		cc_volume_free_snapshot(s);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < j->nr_writes; i++)
@@ -67,33 +85,10 @@ static int take_snapshot(struct cc_volume *v, bool all)
 	return 0;
 }
 
-static int compare_log(const void *key, const void *log)
-{
-	uint64_t a = *(const uint64_t *)key, b = ((const struct cc_journal_log *)log)->key;
-
-	return a < b ? -1 : a > b;
-}
-
-/* Of a slot that is LOG until this volume says that it is clean. */
-static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
-{
-	struct cc_volume *v = arg;
-	struct cc_pooldev *pd = v->all->c.pooldev;
-	const struct cc_journal_log *log;
-
-	log = bsearch(&key, v->snapshot.logs, v->snapshot.nr_logs, sizeof(*log), compare_log);
-	if (!log || log->slot == CC_NO_SLOT)
-		return -ENOENT;
-	return cc_pooldev_read(pd, buf, (size_t)blocks << CC_BLOCK_SHIFT,
-			       cc_pooldev_slot_offset(pd, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
-}
-
 /* ---- tasks ---- */
 
 static int commit_once(struct cc_volume *v)
 {
-	v->snapshot.dirty.read = read_log;
-	v->snapshot.dirty.arg = v;
 	v->snapshot.dirty.uploads = v->at->uploads;
 	return cc_volume_commit(&v->store, &v->snapshot.dirty, &v->counts, &v->stored, v->err, sizeof(v->err));
 }
@@ -185,8 +180,8 @@ static int run_open(struct cc_volume *v)
 	cc_volume_state_free(&v->store);
 	cc_volume_state_init(&v->store, v->at->store, v->uuid, cc_pooldev_geometry(v->all->c.pooldev)->uuid,
 			     v->all->host);
-	v->store.log.parallel = v->at->source->config->connections < OPEN_PARALLEL ?
-				v->at->source->config->connections : OPEN_PARALLEL;
+	v->store.log.parallel = v->at->source->config->connections < CC_OPEN_PARALLEL ?
+				v->at->source->config->connections : CC_OPEN_PARALLEL;
 	if (v->info.volume_state == CHUNKCACHE_VOLUME_RUNNING) {
 		r = cc_volume_log_read(&v->store.log, v->err, sizeof(v->err));
 		if (!r)
@@ -269,7 +264,8 @@ void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*
 {
 	bool all = task == CC_TASK_OPEN && v->info.volume_state == CHUNKCACHE_VOLUME_NEW;
 
-	if (wants_snapshot(task) && take_snapshot(v, all))
+	if (wants_snapshot(task) &&
+	    cc_volume_take_snapshot(v->all->c.pooldev, cc_volume_journal(v), all, &v->snapshot))
 		return;			/* no memory: at the next step */
 	cc_volume_age_commit_begun(&v->age);
 	v->task = task;

@@ -36,19 +36,12 @@ struct volume_miss {
 	char err[400];
 };
 
-static void miss_channel(struct cc_volumes *all, int r)
-{
-	/* A miss that is gone, or a slot: the kernel tells of what is left. */
-	if (r && r != -ENOENT && r != -ESTALE)
-		all->error = r;
-}
-
 static void fail_miss(struct cc_volumes *all, const struct chunkcache_miss *m, uint32_t class)
 {
 	struct chunkcache_fail fail = { .disk = m->disk, .chunk = m->chunk, .cookie = m->cookie, .class = class };
 	struct cc_refusals refused;
 
-	miss_channel(all, cc_channel_miss_fail(all->c.channel, &fail, 1, &refused));
+	cc_volume_channel(all, cc_channel_miss_fail(all->c.channel, &fail, 1, &refused));
 }
 
 static void end_miss(struct volume_miss *x)
@@ -77,7 +70,7 @@ static void answer_bytes(struct volume_miss *x)
 		r = cc_channel_miss_data(x->all->c.channel, &x->m, pos, (uint8_t *)x->buf + pos, n, pos + n == end);
 		pos += n;
 	}
-	miss_channel(x->all, r);
+	cc_volume_channel(x->all, r);
 }
 
 /* ---- into a slot ---- */
@@ -108,7 +101,7 @@ static bool write_slot(struct volume_miss *x)
 	if (r || !nr) {
 		/* Of an answer that was lost the slots are found by cc_volumes_holds(). */
 		x->slot.gen = 0;
-		miss_channel(x->all, r == -EBUSY ? 0 : r);
+		cc_volume_channel(x->all, r);
 		return false;
 	}
 	x->io.done = miss_slot_written;
@@ -185,7 +178,7 @@ static void map_hole(struct cc_volumes *all, const struct chunkcache_miss *m)
 	struct chunkcache_map map = { .disk = m->disk, .chunk = m->chunk, .count = 1, .flags = CHUNKCACHE_MAP_HOLE };
 	struct cc_refusals refused;
 
-	miss_channel(all, cc_channel_map(all->c.channel, &map, 1, &refused));
+	cc_volume_channel(all, cc_channel_map(all->c.channel, &map, 1, &refused));
 }
 
 static bool is_under_way(const struct cc_volumes *all, const struct chunkcache_miss *m)

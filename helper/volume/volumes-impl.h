@@ -7,6 +7,8 @@
  *	volume-load.c	telling the kernel what a volume is
  *	volume-miss.c	chunks that are not on the cache device
  *	volume-figures.c	what is told of it
+ *	volume-fork.c	what can't be committed any more
+ *	volume-common.c	what all of these use
  *	volume-store.c	what the volumes of a store share
  */
 #ifndef CC_VOLUMES_IMPL_H
@@ -39,6 +41,7 @@ enum cc_volume_task {
 
 /* What the journal said when a task began: the task's own. */
 struct cc_volume_snapshot {
+	struct cc_pooldev *pooldev;
 	struct cc_volume_dirty dirty;
 	uint64_t *cuts;
 	struct cc_journal_log *logs;	/* by key */
@@ -80,7 +83,7 @@ struct cc_volume {
 	uint64_t upto;			/* all below is in the store */
 	uint64_t told;			/* and the journal was told so */
 	uint64_t task_due, cut_due, probe_due, look_due;
-	uint64_t last_cut, changed_ns;	/* the highest cut that was seen, and when it came */
+	uint64_t last_cut, changed_ns;	/* the highest cut that was seen, and since when one is open without another */
 	struct cc_ratelimit limit;
 	struct cc_commit_counts counts;	/* the task's, while there is one */
 
@@ -97,16 +100,36 @@ struct cc_volumes {
 	struct cc_list volumes;
 	struct cc_list misses;		/* struct volume_miss */
 	struct cc_list stores;		/* struct cc_volume_store */
+	struct cc_list forks;		/* struct cc_fork */
 	unsigned int nr_misses, nr_tasks;
 	bool draining;			/* also read by threads */
 	bool started;			/* a volume, since the last step */
 	int error;			/* of the channel, since the last step */
 };
 
+#define CC_OPEN_PARALLEL 32		/* requests, while a log is read */
+
+/* ---- volume-common.c ---- */
+/* NULL: none with a device. */
+struct cc_volume *cc_volume_of_uuid(const struct cc_volumes *all, const uint8_t uuid[16]);
+/* The one of that name in the configuration; NULL with a line in err: there is none, or it can't be opened. */
+struct cc_volume_store *cc_volume_store_of(struct cc_volumes *all, const char *name, char *err, size_t errlen);
+/*
+ * Notes an error of the channel, but what only says that a volume, miss or slot is gone, or is busy: the kernel
+ * tells of what is left.
+ */
+void cc_volume_channel(struct cc_volumes *all, int r);
+
 /* ---- volume-jobs.c ---- */
 /* Starts a task; ended() comes in the loop, with what it was in task. */
 void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*ended)(struct cc_volume *v));
-void cc_volume_free_snapshot(struct cc_volume *v);
+/*
+ * What j, which may be NULL, has, for cc_volume_commit().  all: with one cut more for what was written up to the end of
+ * the term, when nobody writes any more.  s stays where it is.  -ENOMEM.
+ */
+int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all,
+			    struct cc_volume_snapshot *s);
+void cc_volume_free_snapshot(struct cc_volume_snapshot *s);
 /* What the journal has of it, or NULL. */
 struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v);
 
@@ -115,6 +138,13 @@ struct cc_journal_volume *cc_volume_journal(const struct cc_volume *v);
 int cc_volume_number_logs(struct cc_volume *v);
 /* Log chunks and blocks of a volume that was opened just now.  0 or -errno of the channel. */
 int cc_volume_load(struct cc_volume *v);
+
+/* ---- volume-fork.c ---- */
+bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16]);
+/* "": nobody asked for it; "running", "done", or why not. */
+const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16]);
+void cc_volume_forks_step(struct cc_volumes *all);
+void cc_volume_forks_close(struct cc_volumes *all);
 
 /* ---- volume-miss.c ---- */
 /* Of those whose threads have ended. */

@@ -20,12 +20,6 @@
 #define PROBE_INTERVAL	(5 * CC_SECOND)	/* a zombie serves what is old at most so long */
 #define RETRY_INTERVAL	(2 * CC_SECOND)
 
-static void volume_channel(struct cc_volumes *all, int r)
-{
-	if (r && r != -ENOENT && r != -ESTALE && r != -EBUSY)
-		all->error = r;
-}
-
 static bool follows(const struct cc_volumes *all)
 {
 	return cc_journal_follow_how(all->c.follow) == CC_FOLLOW_FOLLOWING;
@@ -40,7 +34,7 @@ static void volume_free(struct cc_volume *v)
 	if (v->worker)
 		cc_worker_close(v->worker);
 	cc_list_del(&v->node);
-	cc_volume_free_snapshot(v);
+	cc_volume_free_snapshot(&v->snapshot);
 	cc_volume_state_free(&v->store);
 	cc_manifest_free(&v->base);
 	cc_pieces_free(&v->pieces);
@@ -79,22 +73,11 @@ static void volume_failed(struct cc_volume *v, const char *why)
 	cc_log(LOG_ERR, "volume %s: failed: %s", v->info.name, why);
 	snprintf(v->why, sizeof(v->why), "%s", why);
 	if (v->life != CC_VOLUME_GONE)
-		volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
+		cc_volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
 	v->life = CC_VOLUME_FAILED;
 }
 
 /* ---- which devices there are ---- */
-
-static struct cc_volume *volume_of_uuid(struct cc_volumes *all, const uint8_t uuid[16])
-{
-	cc_list_each(n, &all->volumes) {
-		struct cc_volume *v = cc_list_entry(n, struct cc_volume, node);
-
-		if (!memcmp(v->uuid, uuid, sizeof(v->uuid)))
-			return v;
-	}
-	return NULL;
-}
 
 /* A device of it again: a reload has the overlay already, a new one has to be told all. */
 static void new_device(struct cc_volume *v)
@@ -117,7 +100,7 @@ static void see_disk(void *arg, const struct cc_disk *disk)
 
 	if (!disk->info.is_volume)
 		return;
-	v = volume_of_uuid(all, disk->info.volume_uuid);
+	v = cc_volume_of_uuid(all, disk->info.volume_uuid);
 	if (!v)
 		v = volume_new(all, &disk->info);
 	if (!v) {
@@ -221,7 +204,7 @@ static void volume_closed(struct cc_volume *v)
 
 	cc_log(LOG_INFO, "volume %s: closed", v->info.name);
 	if (v->handle)
-		volume_channel(v->all, cc_channel_journal_add(v->all->c.channel, &r, 1));
+		cc_volume_channel(v->all, cc_channel_journal_add(v->all->c.channel, &r, 1));
 	v->life = CC_VOLUME_FAILED;
 }
 
@@ -265,7 +248,7 @@ static void tell_committed(struct cc_volume *v)
 	if (!error)
 		v->told = v->upto;
 	else if (error != -ENOSPC)
-		volume_channel(v->all, error);
+		cc_volume_channel(v->all, error);
 }
 
 /* COMMITTED is durable: before that a crash would claim a slot that holds something else by then. */
@@ -280,7 +263,7 @@ static void clean_slots(struct cc_volumes *all, struct cc_journal_volume *j)
 
 		if (log.committed && log.slot != CC_NO_SLOT)
 			r = cc_channel_slot_clean(all->c.channel, slot, log.key);
-		volume_channel(all, r);
+		cc_volume_channel(all, r);
 		if (!r || r == -ESTALE || r == -ENOENT)
 			cc_journal_volume_cleaned(j, log.key);
 		else
@@ -344,7 +327,7 @@ static void step_cut(struct cc_volume *v, const struct cc_journal_volume *j, uin
 	}
 	if (!seal && now_ns < v->cut_due && !(j && interval_ns > LOOK_INTERVAL && much_is_ready(j)))
 		return;
-	volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, seal));
+	cc_volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, seal));
 	cc_volume_age_asked(&v->age, now_ns);
 	v->cut_due = now_ns + interval_ns;
 }
@@ -367,33 +350,12 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 		cc_volume_start_task(v, CC_TASK_PROBE, task_ended);
 }
 
-/* NULL with a line in err: there is none, or it can't be opened. */
-static struct cc_volume_store *store_of_volume(struct cc_volume *v)
-{
-	struct cc_source *source = cc_sources_find(v->all->c.sources, v->info.store);
-	struct cc_volume_store *s;
-
-	if (!source) {
-		snprintf(v->err, sizeof(v->err), "there is no store of that name in the helper's configuration");
-		return NULL;
-	}
-	cc_list_each(n, &v->all->stores) {
-		s = cc_list_entry(n, struct cc_volume_store, node);
-		if (s->source == source)
-			return s;
-	}
-	if (cc_volume_store_open(source, v->all->c.loop, &s, v->err, sizeof(v->err)))
-		return NULL;
-	cc_list_add_tail(&v->all->stores, &s->node);
-	return s;
-}
-
 static void step_opening(struct cc_volume *v, uint64_t now_ns)
 {
-	if (v->task != CC_TASK_NONE || now_ns < v->task_due ||
+	if (v->task != CC_TASK_NONE || now_ns < v->task_due || cc_volume_is_rescued(v->all, v->uuid) ||
 	    !cc_journal_follow_has_read(v->all->c.follow, v->ticket))
 		return;
-	v->at = store_of_volume(v);
+	v->at = cc_volume_store_of(v->all, v->info.store, v->err, sizeof(v->err));
 	if (v->at)
 		cc_volume_start_task(v, CC_TASK_OPEN, task_ended);
 	else
@@ -421,6 +383,7 @@ static void step_volume(struct cc_volume *v, uint64_t now_ns)
 
 static void step_all(struct cc_volumes *all, uint64_t now_ns)
 {
+	cc_volume_forks_step(all);
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes)
 		clean_slots(all, cc_list_entry(n, struct cc_journal_volume, node));
 	cc_list_each_safe(n, &all->volumes)
@@ -441,7 +404,7 @@ static void fail_opening(struct cc_volumes *all)
 uint64_t cc_volumes_step(struct cc_volumes *all, uint64_t now_ns, bool *ret_started, int *ret_error)
 {
 	*ret_error = 0;
-	if (cc_list_empty(&all->volumes))
+	if (cc_list_empty(&all->volumes) && cc_list_empty(&all->forks))
 		return UINT64_MAX;
 	if (!all->draining && follows(all))
 		step_all(all, now_ns);
@@ -485,6 +448,7 @@ int cc_volumes_open(const struct cc_volumes_config *c, struct cc_volumes **ret_v
 	cc_list_init(&all->volumes);
 	cc_list_init(&all->misses);
 	cc_list_init(&all->stores);
+	cc_list_init(&all->forks);
 	if (gethostname(all->host, sizeof(all->host) - 1))
 		all->host[0] = '\0';
 	*ret_volumes = all;
@@ -497,6 +461,7 @@ void cc_volumes_close(struct cc_volumes *all)
 		return;
 	while (!cc_list_empty(&all->volumes))
 		volume_free(cc_list_entry(all->volumes.next, struct cc_volume, node));
+	cc_volume_forks_close(all);
 	while (!cc_list_empty(&all->stores))
 		cc_volume_store_close(cc_list_entry(all->stores.next, struct cc_volume_store, node));
 	cc_volume_misses_forget(all);

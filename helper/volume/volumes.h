@@ -55,6 +55,17 @@ bool cc_volumes_holds(const struct cc_volumes *v, uint32_t slot, uint32_t gen);
 /* Threads and transfers at work. */
 unsigned int cc_volumes_in_flight(const struct cc_volumes *v);
 
+/* ---- volume-fork.c: of volumes that this pool can't commit any more; by UUID, as no device need be there ---- */
+
+/*
+ * Begins to copy what store has of it and what the pool has besides to a new volume; how that goes on is a figure.
+ * -errno with a line in err.
+ */
+int cc_volumes_rescue(struct cc_volumes *v, const uint8_t uuid[16], const char *store, const char *as, char *err,
+		      size_t errlen);
+/* What the pool has of it is no more. */
+int cc_volumes_discard(struct cc_volumes *v, const uint8_t uuid[16], char *err, size_t errlen);
+
 /* ---- volume-figures.c: what would be lost with this host, since when, and what became of the rest ---- */
 
 struct cc_volume_figures {
@@ -70,6 +81,7 @@ struct cc_volume_figures {
 	uint64_t commit_ns;		/* when the last commit was confirmed; 0: none since the helper started */
 	uint64_t commits, packs;	/* objects made since the helper started */
 	uint64_t stored_bytes;		/* of all these */
+	const char *rescue;		/* "": not asked for; "running", "done", or why it failed */
 };
 
 typedef void cc_volume_figures_fn(void *arg, const struct cc_volume_figures *f);

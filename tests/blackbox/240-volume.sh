@@ -17,7 +17,8 @@ dmsetup create b --table "0 491520 linear $NVME 491520" || fail "b"
 pool_of() {
 	must chunkctl format "$2" --slot-size 64K --manifest-area 1M --force --dirty-max 16M
 	must dmsetup create "$1" --table "0 $(device_sectors "$2") chunkcache-pool $2"
-	sed "s/^name = .*/name = $1/; s/$POOL.sock/$1.sock/" $CONF >/tmp/case/"$1".conf
+	# Where chunkctl looks for the helper of a pool.
+	sed "s/^name = .*/name = $1/; s|$WORK/$POOL.sock|/run/chunkcache/$1.sock|" $CONF >/tmp/case/"$1".conf
 	chunkcached -c /tmp/case/"$1".conf >>/tmp/case/"$1".log 2>&1 &
 	pid=$!
 	wait_until 90 has_helper "$1" || { tail -n 20 /tmp/case/"$1".log; fail "the helper of $1"; }
@@ -37,7 +38,7 @@ in_device() { dd if=/dev/mapper/v bs=64K iflag=direct 2>/dev/null | cmp -s - /tm
 logs() { tail -n 20 /tmp/case/p0.log /tmp/case/p1.log; chunkctl volume show v --store "$store_url"; dmsetup status; }
 
 write_config
-mkdir -p "$STORE_DIR"
+mkdir -p "$STORE_DIR" /run/chunkcache
 pool_of p0 /dev/mapper/a
 pid0=$pid
 pool_of p1 /dev/mapper/b

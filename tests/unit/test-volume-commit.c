@@ -11,7 +11,8 @@
 #include "httpd.h"
 #include "tap.h"
 #include "volume/place.h"
-#include "volume/volume-commit.h"
+#include "volume/volume-name.h"
+#include "volume/volume-rescue.h"
 
 #define CHUNK_SHIFT	16
 #define CHUNK_BLOCKS	16
@@ -38,6 +39,7 @@ static struct guest {
 static struct cc_store_config config;
 static struct cc_store *store;
 static struct cc_uploads *uploads;
+static uint8_t looked_at[16];		/* the volume that is compared */
 
 static uint64_t position_place(uint64_t position)
 {
@@ -165,7 +167,7 @@ static unsigned int wrong_blocks(struct cc_volume_state *s, const uint32_t want[
 		}
 		nr = cc_pieces_of(&s->pieces, place, &of);
 		if (!cc_place_is_data(place) ||
-		    cc_pieces_read(store, vol, of, nr, buf, sizeof(buf), err, sizeof(err)) ||
+		    cc_pieces_read(store, looked_at, of, nr, buf, sizeof(buf), err, sizeof(err)) ||
 		    !is_value(buf + cc_place_block(place) * CC_BLOCK_SIZE, want[block]))
 			wrong++;
 	}
@@ -178,7 +180,7 @@ static unsigned int others_bytes(struct cc_volume_state *s)
 	unsigned int found = 0;
 
 	for (size_t i = 0; i < s->pieces.nr; i++) {
-		if (cc_pieces_read(store, vol, &s->pieces.all[i], 1, buf, sizeof(buf), err, sizeof(err)))
+		if (cc_pieces_read(store, looked_at, &s->pieces.all[i], 1, buf, sizeof(buf), err, sizeof(err)))
 			return 999;
 		for (size_t k = 0; k < sizeof(buf); k += CC_BLOCK_SIZE)
 			found += is_value(buf + k, OTHERS * 0x01010101u);
@@ -284,6 +286,74 @@ static void test_packs(struct cc_volume_state *s)
 	ok(!wrong_blocks(s, g.at_cut[g.nr_cuts - 1]), "all of it is right");
 }
 
+/* ---- a fork ---- */
+
+static int commit_rest(struct cc_volume_state *s)
+{
+	struct cc_volume_dirty d = dirty_of_guest();
+	struct cc_commit_counts counts = { 0 };
+	uint64_t upto = 0;
+	int r = 0;
+
+	while (!r && upto < g.cuts[g.nr_cuts - 1])
+		r = cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err));
+	return r;
+}
+
+static bool volume_is(const char *name, const uint32_t want[BLOCKS])
+{
+	struct cc_volume_state s;
+	bool same;
+
+	if (cc_volume_uuid(store, name, looked_at, err, sizeof(err)))
+		return false;
+	cc_volume_state_init(&s, store, looked_at, pool_b, "host");
+	same = !cc_volume_log_read(&s.log, err, sizeof(err)) && cc_volume_log_closed(&s.log) &&
+	       !wrong_blocks(&s, want) && !others_bytes(&s);
+	cc_volume_state_free(&s);
+	memcpy(looked_at, vol, sizeof(looked_at));
+	return same;
+}
+
+/* Pool a has written, some of it committed, when b takes over and writes on. */
+static void test_fork(void)
+{
+	struct cc_volume_dirty fork;
+	struct cc_volume_rescue rescue = {
+		.store = store, .volume = vol, .self = pool_a, .host = "host", .fork = &fork, .as = "saved", .parallel = 4,
+	};
+	struct cc_volume_state a, b;
+	struct cc_commit c = { .type = CC_COMMIT_RESIZE, .size = (uint64_t)BLOCKS * 2 << CC_BLOCK_SHIFT };
+	struct cc_commit_counts counts = { 0 };
+	uint64_t upto;
+
+	if (!ok(!open_state(&a, pool_a, true), "opened: %s", err))
+		return;
+	guest_start(a.log.own_term);
+	guest_work(3, 40);
+	fork = dirty_of_guest();
+	fork.nr_cuts = 1;
+	ok(!cc_volume_commit(&a, &fork, &counts, &upto, err, sizeof(err)) && upto == g.cuts[0], "part of it is committed");
+	ok(!open_state(&b, pool_b, true) && !cc_volume_state_checkpoint(&b, err, sizeof(err)) &&
+	   !cc_volume_log_append(&b.log, &c, NULL, 0, err, sizeof(err)), "another host goes on: %s", err);
+	ok(cc_volume_commit(&a, &(struct cc_volume_dirty){ .records = g.records, .nr_records = g.nr_records,
+			    .cuts = g.cuts, .nr_cuts = 3, .read = read_slots, .uploads = uploads },
+			    &counts, &upto, err, sizeof(err)) == -ESTALE, "the rest can't be: %s", err);
+	fork = dirty_of_guest();
+	rescue.term = a.log.last.term - 1;
+	ok(!cc_volume_rescue_run(&rescue, err, sizeof(err)), "rescued: %s", err);
+	ok(volume_is("saved", g.content), "the new volume has all that was written: %s", err);
+	ok(cc_volume_rescue_run(&rescue, err, sizeof(err)) == -EEXIST, "not twice to one name: %s", err);
+	g.lost_at = 1;
+	rescue.as = "lost";
+	ok(cc_volume_rescue_run(&rescue, err, sizeof(err)) == -EIO && !volume_is("lost", g.content),
+	   "what can't be read makes no volume: %s", err);
+	g.lost_at = 0;
+	guest_end();
+	cc_volume_state_free(&a);
+	cc_volume_state_free(&b);
+}
+
 static void test_volume(void)
 {
 	struct cc_commit c = { .size = (uint64_t)BLOCKS << CC_BLOCK_SHIFT, .chunk_shift = CHUNK_SHIFT };
@@ -305,6 +375,7 @@ static void test_volume(void)
 	guest_start(3);
 	guest_work(12, 12);
 	test_cuts(&b, true);
+	ok(!commit_rest(&b), "the rest: %s", err);
 	guest_end();
 	cc_volume_state_free(&b);
 }
@@ -320,7 +391,9 @@ int main(void)
 	if (cc_store_open(&config, &store, err, sizeof(err)) ||
 	    cc_uploads_open(&(struct cc_uploads_config){ .store = store, .parallel = 3 }, &uploads))
 		return 1;
+	memcpy(looked_at, vol, sizeof(looked_at));
 	test_volume();
+	test_fork();
 	cc_uploads_close(uploads);
 	cc_store_close(store);
 	remove_tree(dir);

@@ -169,13 +169,18 @@ static void take_as_last(struct cc_volume_log *l, const struct cc_commit *c)
 	l->last.nr_pieces = l->last.nr_records = 0;
 }
 
-/* The next object was got: what it is to the log.  *ret_counts, if not NULL, says whether it counts. */
+/*
+ * The next object was got: what it is to the log.  *ret_counts says whether it counts.  -EXFULL: it is behind the last
+ * term that is wanted.
+ */
 static int judge_object(struct cc_volume_log *l, const struct cc_commit *c, bool *ret_counts, char *err, size_t errlen)
 {
 	const char *wrong;
 	int r;
 
 	*ret_counts = counts(l, c);
+	if (*ret_counts && l->last_term && c->term > l->last_term)
+		return -EXFULL;
 	if (*ret_counts) {
 		wrong = breaks_rule(&l->last, c);
 		if (wrong) {
@@ -262,6 +267,8 @@ static int roll_on(struct cc_volume_log *l, char *err, size_t errlen)
 	while (!r)
 		r = roll_window(l, w, err, errlen);
 	free(w);
+	if (r == -EXFULL)
+		return 0;
 	if (r != -ENOENT)
 		return r;
 	if (l->next > l->end)
@@ -368,7 +375,8 @@ static int find_start(struct cc_volume_log *l, struct cc_commit *ret, char *err,
 	if (r)
 		return r;
 	l->end = end;
-	map_number = ret->map_number;
+	/* A checkpoint may be of a term that is not wanted. */
+	map_number = l->last_term ? 0 : ret->map_number;
 	cc_commit_free(ret);
 	r = cc_volume_log_get(l, map_number ? map_number : 1, ret, err, errlen);
 	if (r == -ENOENT)

@@ -36,6 +36,7 @@ struct cc_volume_log {
 	cc_volume_log_fn *fn;
 	void *arg;
 	unsigned int parallel;		/* requests at a time while the log is read; 1..CC_PARALLEL_MAX, default 1 */
+	uint32_t last_term;		/* read no further than this, from number 1 on; 0: to the end */
 	uint64_t end;			/* all up to it were there when it was looked for */
 	struct cc_commit last;		/* that counts; without pieces and records */
 	uint64_t next;			/* number of the object that is not there yet; 0: not read */

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is left in a pool of a volume that it may not commit any more, as another host has had it since: copied to a
+ * new volume, or given up.  Both are somebody's wish, never done by itself.
+ */
+#include "volumes-impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "volume/volume-name.h"
+#include "volume/volume-rescue.h"
+
+struct cc_fork {
+	struct cc_list node;
+	struct cc_volumes *all;
+	uint8_t uuid[16];
+	/* a rescue: the thread's, while it runs */
+	struct cc_worker *worker;	/* NULL: it is being given up */
+	struct cc_watch watch;
+	struct cc_job job;
+	struct cc_volume_snapshot snapshot;
+	struct cc_volume_store *at;
+	char as[CC_IMAGE_NAME_MAX + 1];
+	bool runs;
+	int result;
+	char err[400];
+	/* when it is given up: slots to be freed once the journal has nothing of it */
+	struct chunkcache_slot *slots;
+	uint32_t nr_slots;
+};
+
+static struct cc_fork *fork_of(const struct cc_volumes *all, const uint8_t uuid[16])
+{
+	cc_list_each(n, &all->forks) {
+		struct cc_fork *f = cc_list_entry(n, struct cc_fork, node);
+
+		if (!memcmp(f->uuid, uuid, sizeof(f->uuid)))
+			return f;
+	}
+	return NULL;
+}
+
+static void free_fork(struct cc_fork *f)
+{
+	if (f->watch.fn)
+		cc_loop_remove(f->all->c.loop, &f->watch);
+	if (f->worker)
+		cc_worker_close(f->worker);
+	cc_list_del(&f->node);
+	cc_volume_free_snapshot(&f->snapshot);
+	free(f->slots);
+	free(f);
+}
+
+static struct cc_fork *new_fork(struct cc_volumes *all, const uint8_t uuid[16])
+{
+	struct cc_fork *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->all = all;
+	memcpy(f->uuid, uuid, sizeof(f->uuid));
+	cc_list_add_tail(&all->forks, &f->node);
+	return f;
+}
+
+bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16])
+{
+	const struct cc_fork *f = fork_of(all, uuid);
+
+	return f && f->runs;
+}
+
+const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16])
+{
+	const struct cc_fork *f = fork_of(all, uuid);
+
+	if (!f || !f->worker)
+		return "";
+	return f->runs ? "running" : f->result ? f->err : "done";
+}
+
+/* ---- a rescue ---- */
+
+static bool is_draining(void *arg)
+{
+	const struct cc_fork *f = arg;
+
+	return __atomic_load_n(&f->all->draining, __ATOMIC_RELAXED);
+}
+
+static void run_rescue(struct cc_job *job)
+{
+	struct cc_fork *f = cc_list_entry(job, struct cc_fork, job);
+	const struct cc_pool_geometry *g = cc_pooldev_geometry(f->all->c.pooldev);
+	const struct cc_volume_rescue r = {
+		.store = f->at->store, .volume = f->uuid, .self = g->uuid, .host = f->all->host,
+		.term = f->snapshot.term, .fork = &f->snapshot.dirty, .as = f->as,
+		.parallel = f->at->source->config->connections < CC_OPEN_PARALLEL ?
+			    f->at->source->config->connections : CC_OPEN_PARALLEL,
+		.stop = is_draining, .arg = f,
+	};
+
+	f->result = cc_volume_rescue_run(&r, f->err, sizeof(f->err));
+}
+
+static void rescue_done(struct cc_job *job)
+{
+	struct cc_fork *f = cc_list_entry(job, struct cc_fork, job);
+	char uuid[CC_UUID_TEXT];
+
+	f->runs = false;
+	f->all->nr_tasks--;
+	cc_volume_free_snapshot(&f->snapshot);
+	cc_uuid_text(f->uuid, uuid);
+	if (f->result)
+		cc_log(LOG_ERR, "volume %s: rescue as %s: %s", uuid, f->as, f->err);
+	else
+		cc_log(LOG_INFO, "volume %s: rescued as %s; what is left of it here stays until it is discarded", uuid,
+		       f->as);
+}
+
+static void on_rescue(struct cc_watch *w, uint32_t events)
+{
+	cc_worker_reap(cc_list_entry(w, struct cc_fork, watch)->worker);
+}
+
+static int open_rescue(struct cc_fork *f)
+{
+	int r = cc_worker_open(1, &f->worker);
+
+	if (r)
+		return r;
+	f->watch = (struct cc_watch){ .fd = cc_worker_fd(f->worker), .fn = on_rescue };
+	r = cc_loop_add(f->all->c.loop, &f->watch, EPOLLIN);
+	if (r)
+		f->watch.fn = NULL;
+	return r;
+}
+
+/* Its slots stay as they are: no device of it is at work, nor can be opened now. */
+static int check_still(const struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
+{
+	const struct cc_volume *v = cc_volume_of_uuid(all, uuid);
+	const struct cc_fork *f = fork_of(all, uuid);
+
+	if (cc_journal_follow_how(all->c.follow) != CC_FOLLOW_FOLLOWING || all->draining)
+		snprintf(err, errlen, "the pool's journal is not being followed");
+	else if (v && (v->life != CC_VOLUME_FAILED || v->task != CC_TASK_NONE))
+		snprintf(err, errlen, "volume: it is open, or being opened, on this host: nothing of it is a fork");
+	else if (f && (f->runs || !f->worker))
+		snprintf(err, errlen, "volume: it is being %s", f->runs ? "rescued" : "discarded");
+	else
+		return 0;
+	return -EBUSY;
+}
+
+static struct cc_journal_volume *fork_journal(const struct cc_volumes *all, const uint8_t uuid[16], char *err,
+					      size_t errlen)
+{
+	struct cc_journal_volume *j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), uuid);
+
+	if (j && (j->nr_writes || j->nr_logs))
+		return j;
+	snprintf(err, errlen, "volume: this pool has nothing of it that is in no store");
+	return NULL;
+}
+
+int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char *store, const char *as, char *err,
+		      size_t errlen)
+{
+	char object[CC_OBJECT_NAME_MAX];
+	struct cc_journal_volume *j;
+	struct cc_fork *f;
+	int r = check_still(all, uuid, err, errlen);
+
+	j = r ? NULL : fork_journal(all, uuid, err, errlen);
+	if (!j)
+		return -ENOENT;
+	if (cc_volume_name(as, object)) {
+		snprintf(err, errlen, "as: expected a name of a volume: 1 to %d of [a-zA-Z0-9._-]", CC_IMAGE_NAME_MAX);
+		return -EINVAL;
+	}
+	f = fork_of(all, uuid);
+	if (f)
+		free_fork(f);
+	f = new_fork(all, uuid);
+	if (!f) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	f->at = cc_volume_store_of(all, store, err, errlen);
+	snprintf(f->as, sizeof(f->as), "%s", as);
+	r = f->at ? 0 : -ENOENT;
+	if (!r) {
+		r = cc_volume_take_snapshot(all->c.pooldev, j, true, &f->snapshot);
+		if (!r)
+			r = open_rescue(f);
+		if (r)
+			snprintf(err, errlen, "start: %s", strerror(-r));
+	}
+	if (r) {
+		free_fork(f);
+		return r;
+	}
+	f->snapshot.dirty.uploads = f->at->uploads;
+	f->runs = true;
+	all->nr_tasks++;
+	f->job = (struct cc_job){ .run = run_rescue, .done = rescue_done };
+	cc_worker_submit(f->worker, &f->job);
+	return 0;
+}
+
+/* ---- giving it up ---- */
+
+static int note_slots(struct cc_fork *f, const struct cc_journal_volume *j)
+{
+	f->slots = calloc(j->nr_logs + 1, sizeof(*f->slots));
+	if (!f->slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < j->nr_logs; i++)
+		if (j->logs[i].slot != CC_NO_SLOT)
+			f->slots[f->nr_slots++] = (struct chunkcache_slot){ j->logs[i].slot, j->logs[i].gen };
+	return 0;
+}
+
+int cc_volumes_discard(struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
+{
+	struct cc_journal_volume *j;
+	struct cc_fork *f;
+	int r = check_still(all, uuid, err, errlen);
+
+	j = r ? NULL : fork_journal(all, uuid, err, errlen);
+	if (!j)
+		return -ENOENT;
+	if (cc_volume_of_uuid(all, uuid)) {
+		snprintf(err, errlen, "volume: its device is still there: remove it first");
+		return -EBUSY;
+	}
+	f = fork_of(all, uuid);
+	if (f)
+		free_fork(f);
+	f = new_fork(all, uuid);
+	r = f ? note_slots(f, j) : -ENOMEM;
+	if (!r)
+		r = cc_channel_journal_add(all->c.channel, &(struct chunkcache_record){
+					   .type = CC_JOURNAL_FORGET, .volume = j->handle }, 1);
+	if (r) {
+		snprintf(err, errlen, "journal: %s", strerror(-r));
+		if (f)
+			free_fork(f);
+		return r;
+	}
+	cc_log(LOG_NOTICE, "volume: %zu writes and %u slots that are in no store are given up, as was asked for",
+	       j->nr_writes, f->nr_slots);
+	return 0;
+}
+
+/* FORGET was read, so it is durable: before that a crash would claim slots that hold something else by then. */
+static bool is_forgotten(const struct cc_volumes *all, const struct cc_fork *f)
+{
+	const struct cc_journal_volume *j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), f->uuid);
+
+	return !j || (!j->nr_writes && !j->nr_logs);
+}
+
+static int drop_slots(struct cc_volumes *all, struct cc_fork *f)
+{
+	uint32_t done = 0;
+	int r = 0;
+
+	while (!r && done < f->nr_slots) {
+		struct cc_refusals refused;
+		uint32_t n = f->nr_slots - done;
+
+		if (n > CHUNKCACHE_MAP_BATCH_MAX)
+			n = CHUNKCACHE_MAP_BATCH_MAX;
+		r = cc_channel_slot_drop(all->c.channel, &f->slots[done], n, &refused);
+		done += n;
+	}
+	return r;
+}
+
+void cc_volume_forks_step(struct cc_volumes *all)
+{
+	cc_list_each_safe(n, &all->forks) {
+		struct cc_fork *f = cc_list_entry(n, struct cc_fork, node);
+
+		if (f->worker || !is_forgotten(all, f))
+			continue;
+		cc_volume_channel(all, drop_slots(all, f));
+		free_fork(f);
+	}
+}
+
+void cc_volume_forks_close(struct cc_volumes *all)
+{
+	while (!cc_list_empty(&all->forks))
+		free_fork(cc_list_entry(all->forks.next, struct cc_fork, node));
+}
