@@ -191,6 +191,7 @@ static void choose_pack_size(struct build *b)
 	if (b->bytes <= CC_COMMIT_DATA_MAX)
 		return;
 	b->pack_size = (b->bytes - 1) / (b->bytes / CC_PACK_SIZE) + 1;
+	b->pack_size = (b->pack_size + ALIGN - 1) / ALIGN * ALIGN;
 	if (b->pack_size > max)
 		b->pack_size = max;
 }
@@ -272,7 +273,8 @@ int cc_volume_commit(struct cc_volume_state *s, struct cc_volume_dirty *d, struc
 {
 	int r;
 
-	qsort(d->records, d->nr_records, sizeof(*d->records), by_place);
+	if (d->nr_records)
+		qsort(d->records, d->nr_records, sizeof(*d->records), by_place);
 	do {
 		struct build b = { .state = s, .dirty = d, .counts = counts };
 		uint64_t upto = select_records(&b);
