@@ -72,15 +72,14 @@ int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volum
 		s->dirty.records[i] = j->writes[i].r;
 	s->dirty.nr_records = j->nr_writes;
 	s->is_dirty = cc_journal_volume_is_dirty(j);
-	if (!all || s->is_dirty) {
-		memcpy(s->cuts, j->cuts, j->nr_cuts * sizeof(*s->cuts));
-		s->dirty.nr_cuts = j->nr_cuts;
-	}
+	if (!all || s->is_dirty)
+		for (size_t i = 0; i < j->nr_cuts; i++)
+			s->cuts[s->dirty.nr_cuts++] = j->cuts[i];
 	if (all && s->is_dirty)
 		s->cuts[s->dirty.nr_cuts++] = cc_place_term_end(j->term);
 	s->dirty.cuts = s->cuts;
-	memcpy(s->logs, j->logs, j->nr_logs * sizeof(*s->logs));
-	s->nr_logs = j->nr_logs;
+	for (size_t i = 0; i < j->nr_logs; i++)
+		s->logs[s->nr_logs++] = j->logs[i];
 	s->term = j->term;
 	return 0;
 }

@@ -313,11 +313,11 @@ static void step_cut(struct cc_volume *v, const struct cc_journal_volume *j, uin
 	uint64_t interval_ns = v->at->source->config->commit_interval_ms * CC_MS;
 	bool seal = false;
 
-	if (j && j->cut != v->last_cut) {
-		v->last_cut = j->cut;
+	if (!j || !has_open_log(j) || j->cut != v->last_cut) {
+		v->last_cut = j ? j->cut : 0;
 		v->changed_ns = now_ns;
 	}
-	if (j && now_ns >= v->changed_ns + IDLE_MAX && has_open_log(j)) {
+	if (now_ns >= v->changed_ns + IDLE_MAX) {
 		seal = true;
 		v->changed_ns = now_ns;
 	}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The volumes of a pool, with a kernel, a journal and a cache device that are this test's: what is asked of the kernel,
+ * when, and in which order with what the journal has.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "httpd.h"
+#include "tap.h"
+#include "volume/journal-page.h"
+#include "volume/place.h"
+#include "volume/volume-log.h"
+#include "volume/volume-name.h"
+#include "volume/volumes.h"
+
+#define CHUNK_SHIFT	16
+#define CHUNK_BLOCKS	16u
+#define BLOCKS		4096
+#define SLOTS		300
+
+static char err[400];
+static struct cc_pool_geometry geometry = { .uuid = "pool a", .slot_shift = CHUNK_SHIFT, .nr_slots = SLOTS };
+static const uint8_t pool_b[16] = "pool b", vol[16] = "volume one", other_vol[16] = "volume two";
+static uint8_t slots[SLOTS << CHUNK_SHIFT];
+static struct cc_store_config config;
+static struct cc_sources sources;
+static struct cc_volumes *volumes;
+static uint64_t later_ns;		/* ahead of the clock */
+
+/* ---- the journal ---- */
+
+static struct cc_journal_state state;
+static uint64_t page;
+static uint64_t tickets;
+
+static void journal_page(const struct chunkcache_record *r, unsigned int nr)
+{
+	static uint8_t buf[CC_JOURNAL_PAGE];
+	struct cc_journal_head head = { .instance = 1, .number = page + 1, .prev = page, .tail = 1, .version = 1,
+					.count = nr };
+
+	page++;
+	cc_journal_page_encode(&head, geometry.uuid, r, buf);
+	if (cc_journal_state_bind(&state, &head, buf) || cc_journal_state_apply(&state, &head, buf, 0))
+		httpd_fatal(state.why);
+}
+
+static void journal_record(struct chunkcache_record r)
+{
+	journal_page(&r, 1);
+}
+
+static void journal_name(uint16_t handle, const uint8_t uuid[16], uint32_t term)
+{
+	struct chunkcache_record r = { .type = CC_JOURNAL_VOLUME, .volume = handle, .count = term };
+
+	memcpy(&r.block, uuid, 8);
+	memcpy(&r.place, uuid + 8, 8);
+	journal_record(r);
+}
+
+/* A log chunk in a slot, and a write of all that was told there. */
+static void journal_write(uint16_t handle, uint32_t term, uint32_t log, uint32_t slot, uint32_t first, uint32_t count)
+{
+	if (!first)
+		journal_record((struct chunkcache_record){ .type = CC_JOURNAL_OPEN, .volume = handle,
+			       .count = slot + 1000, .block = slot, .place = cc_place(cc_log_number(term, log), 0) });
+	journal_record((struct chunkcache_record){ .type = CC_JOURNAL_WRITE, .volume = handle, .count = count,
+		       .block = log * CHUNK_BLOCKS + first, .place = cc_place(cc_log_number(term, log), first) });
+	memset(slots + ((size_t)slot << CHUNK_SHIFT) + first * 4096, log + 1, count * 4096);
+}
+
+static void journal_place(uint8_t type, uint16_t handle, uint64_t place)
+{
+	journal_record((struct chunkcache_record){ .type = type, .volume = handle, .place = place & ~CC_PLACE_DATA });
+}
+
+enum cc_follow_state cc_journal_follow_how(const struct cc_journal_follow *f)
+{
+	return CC_FOLLOW_FOLLOWING;
+}
+
+struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
+{
+	return &state;
+}
+
+uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f)
+{
+	return 1;
+}
+
+void cc_journal_follow_wake(struct cc_journal_follow *f)
+{
+}
+
+uint64_t cc_journal_follow_ticket(struct cc_journal_follow *f)
+{
+	return ++tickets;
+}
+
+bool cc_journal_follow_has_read(const struct cc_journal_follow *f, uint64_t ticket)
+{
+	return true;
+}
+
+/* ---- the kernel ---- */
+
+static struct {
+	unsigned int starts, cuts, seals, cleans, drops, forgets;
+	uint32_t term;
+	uint64_t committed;		/* of the last COMMITTED that was added */
+	struct chunkcache_slot clean;
+	char failed[400];
+} kernel;
+
+int cc_channel_volume_load_logs(struct cc_channel *c, uint64_t disk, const struct chunkcache_log *logs, uint32_t nr)
+{
+	return 0;
+}
+
+int cc_channel_volume_load_extents(struct cc_channel *c, uint64_t disk, const struct chunkcache_extent *e, uint32_t nr)
+{
+	return 0;
+}
+
+int cc_channel_volume_start(struct cc_channel *c, uint64_t disk, uint32_t handle, uint32_t term)
+{
+	kernel.starts++;
+	kernel.term = term;
+	return 0;
+}
+
+int cc_channel_volume_cut(struct cc_channel *c, uint64_t disk, bool seal)
+{
+	kernel.cuts++;
+	kernel.seals += seal;
+	return 0;
+}
+
+int cc_channel_volume_fail(struct cc_channel *c, uint64_t disk, const char *reason)
+{
+	snprintf(kernel.failed, sizeof(kernel.failed), "%s", reason);
+	return 0;
+}
+
+int cc_channel_journal_add(struct cc_channel *c, const struct chunkcache_record *r, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		if (r[i].type == CC_JOURNAL_COMMITTED)
+			kernel.committed = r[i].place;
+		kernel.forgets += r[i].type == CC_JOURNAL_FORGET;
+	}
+	return 0;
+}
+
+int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key)
+{
+	kernel.cleans++;
+	kernel.clean = slot;
+	return 0;
+}
+
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr,
+			 struct cc_refusals *refused)
+{
+	kernel.drops += nr;
+	return 0;
+}
+
+/* ---- the rest of the helper ---- */
+
+static struct cc_disk disks[2];
+static unsigned int nr_disks;
+static struct cc_watch *watches[16];
+
+void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg)
+{
+	for (unsigned int i = 0; i < nr_disks; i++)
+		fn(arg, &disks[i]);
+}
+
+int cc_loop_add(struct cc_loop *l, struct cc_watch *w, uint32_t events)
+{
+	unsigned int i = 0;
+
+	while (watches[i])
+		i++;
+	watches[i] = w;
+	return 0;
+}
+
+void cc_loop_remove(struct cc_loop *l, struct cc_watch *w)
+{
+	for (unsigned int i = 0; i < 16; i++)
+		if (watches[i] == w)
+			watches[i] = NULL;
+}
+
+const struct cc_pool_geometry *cc_pooldev_geometry(const struct cc_pooldev *pd)
+{
+	return &geometry;
+}
+
+uint64_t cc_pooldev_slot_offset(const struct cc_pooldev *pd, uint32_t slot)
+{
+	return (uint64_t)slot << CHUNK_SHIFT;
+}
+
+int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offset)
+{
+	memcpy(buf, slots + offset, len);
+	return 0;
+}
+
+struct cc_source *cc_sources_find(struct cc_sources *s, const char *name)
+{
+	return strcmp(name, config.name) ? NULL : &s->s[0];
+}
+
+/* No miss comes. */
+void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
+{
+}
+
+static void step_once(void)
+{
+	bool started = false;
+	int error = 0;
+
+	cc_volumes_step(volumes, cc_now_ns() + later_ns, &started, &error);
+	for (unsigned int i = 0; i < 16; i++) {
+		struct pollfd p = { .fd = watches[i] ? watches[i]->fd : -1, .events = POLLIN };
+
+		if (watches[i] && poll(&p, 1, 0) > 0)
+			watches[i]->fn(watches[i], 0);
+	}
+	nap_ms(1);
+}
+
+#define pump_until(condition) ({				\
+	for (unsigned int n = 0; n < 5000 && !(condition); n++)	\
+		step_once();					\
+	(condition);						\
+})
+
+/* As the helper goes on for so long. */
+static void pump_for(uint64_t ns)
+{
+	for (uint64_t end = later_ns + ns; later_ns < end; later_ns += 250 * CC_MS)
+		step_once();
+}
+
+/* ---- */
+
+static void make_volume(const uint8_t uuid[16])
+{
+	struct cc_commit c = { .size = (uint64_t)BLOCKS << CC_BLOCK_SHIFT, .chunk_shift = CHUNK_SHIFT };
+
+	if (cc_volume_log_create(sources.s[0].store, uuid, &c, err, sizeof(err)))
+		httpd_fatal(err);
+}
+
+static void plug(const uint8_t uuid[16], uint64_t id)
+{
+	struct cc_disk_info *i = &disks[nr_disks].info;
+
+	*i = (struct cc_disk_info){
+		.id = id, .sectors = BLOCKS * 8, .is_volume = true, .volume_state = CHUNKCACHE_VOLUME_NEW,
+		.first_log = 1000, .name = "v", .store = "st",
+	};
+	memcpy(i->volume_uuid, uuid, 16);
+	nr_disks++;
+	cc_volumes_refresh(volumes);
+}
+
+static void test_commit(void)
+{
+	make_volume(vol);
+	plug(vol, 7);
+	pump_until(kernel.starts);
+	ok(kernel.starts == 1 && kernel.term == 2, "opened, and started with term %u", kernel.term);
+	journal_name(1, vol, 2);
+	kernel.cuts = 0;
+	pump_for(4 * CC_SECOND);
+	ok(kernel.cuts >= 4 && kernel.cuts <= 6 && !kernel.seals, "a cut each second: %u in 4 s", kernel.cuts);
+	journal_write(1, 2, 0, 3, 0, 4);
+	step_once();
+	ok(!kernel.committed, "nothing is committed before there is a cut");
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 0), 4));
+	ok(pump_until(kernel.committed) && kernel.committed == (cc_place(cc_log_number(2, 0), 4) & ~CC_PLACE_DATA),
+	   "then it is, and the journal is told");
+	journal_write(1, 2, 0, 3, 4, CHUNK_BLOCKS - 4);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 1), 0));
+	ok(pump_until(kernel.committed == (cc_place(cc_log_number(2, 1), 0) & ~CC_PLACE_DATA)), "the rest of the log chunk, too");
+	pump_for(CC_SECOND);
+	ok(!kernel.cleans, "no slot is clean before COMMITTED is in the journal");
+	journal_place(CC_JOURNAL_COMMITTED, 1, kernel.committed);
+	ok(pump_until(kernel.cleans) && kernel.clean.slot == 3 && kernel.clean.gen == 1003, "then it is, by its generation");
+}
+
+static void test_when(void)
+{
+	unsigned int cuts;
+
+	journal_write(1, 2, 1, 4, 0, 1);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 1), 1));
+	pump_for(40 * CC_SECOND);
+	ok(!kernel.seals, "a log chunk stays open for a while");
+	pump_for(40 * CC_SECOND);
+	ok(kernel.seals == 1, "one that is idle for a minute is closed");
+	config.commit_interval_ms = 30000;
+	pump_for(2 * CC_SECOND);
+	cuts = kernel.cuts;
+	pump_for(20 * CC_SECOND);
+	ok(kernel.cuts == cuts, "no cut within commit_interval");
+	for (uint32_t log = 2; log < 131; log++)
+		journal_write(1, 2, log, log + 10, 0, CHUNK_BLOCKS);
+	pump_for(CC_SECOND);
+	ok(kernel.cuts > cuts, "but if 8 MiB are ready");
+	config.commit_interval_ms = 1000;
+}
+
+static void let_another_host_have(const uint8_t uuid[16], bool close)
+{
+	struct cc_volume_log l;
+	struct cc_commit c = { .type = CC_COMMIT_CLOSE };
+
+	cc_volume_log_init(&l, sources.s[0].store, uuid, pool_b, "b", NULL, NULL);
+	if (cc_volume_log_read(&l, err, sizeof(err)) || cc_volume_log_take(&l, err, sizeof(err)) ||
+	    (close && cc_volume_log_append(&l, &c, NULL, 0, err, sizeof(err))))
+		httpd_fatal(err);
+}
+
+static const char *rescue_state;
+
+static void note_rescue(void *arg, const struct cc_volume_figures *f)
+{
+	if (!memcmp(f->uuid, other_vol, 16))
+		rescue_state = f->rescue;
+}
+
+static const char *how_rescued(void)
+{
+	rescue_state = "gone";
+	cc_volumes_each(volumes, note_rescue, NULL);
+	return rescue_state;
+}
+
+static void test_fork(void)
+{
+	struct cc_volume_log l;
+	uint8_t uuid[16];
+
+	/* This pool was the owner as term 2, and has something of it. */
+	make_volume(other_vol);
+	cc_volume_log_init(&l, sources.s[0].store, other_vol, geometry.uuid, "a", NULL, NULL);
+	if (cc_volume_log_read(&l, err, sizeof(err)) || cc_volume_log_take(&l, err, sizeof(err)))
+		httpd_fatal(err);
+	journal_name(2, other_vol, 2);
+	journal_write(2, 2, 0, 200, 0, 3);
+	journal_write(2, 2, 1, 201, 0, 2);
+	let_another_host_have(other_vol, true);
+	kernel.starts = 0;
+	plug(other_vol, 8);
+	ok(pump_until(*kernel.failed) && strstr(kernel.failed, "another host has had it since") && !kernel.starts,
+	   "a fork is refused: %s", kernel.failed);
+	ok(cc_volumes_rescue(volumes, vol, "st", "x", err, sizeof(err)) && strstr(err, "open"), "no rescue of an open volume: %s",
+	   err);
+	ok(cc_volumes_rescue(volumes, other_vol, "none", "x", err, sizeof(err)) && cc_volumes_rescue(volumes, other_vol, "st",
+	   "../x", err, sizeof(err)), "nor from nowhere, nor to no name: %s", err);
+	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
+	   pump_until(strcmp(how_rescued(), "running")) && !strcmp(rescue_state, "done"), "it is rescued");
+	ok(!cc_volume_uuid(sources.s[0].store, "saved", uuid, err, sizeof(err)), "as a volume that has a name: %s", err);
+	ok(cc_volumes_discard(volumes, other_vol, err, sizeof(err)), "not discarded while its device is there: %s", err);
+	nr_disks = 1;
+	cc_volumes_refresh(volumes);
+	pump_for(CC_SECOND);
+	ok(!cc_volumes_discard(volumes, other_vol, err, sizeof(err)) && kernel.forgets == 1, "then it is");
+	pump_for(CC_SECOND);
+	ok(!kernel.drops, "no slot goes before FORGET is in the journal");
+	journal_place(CC_JOURNAL_FORGET, 2, 0);
+	ok(pump_until(kernel.drops) && kernel.drops == 2, "then both do");
+}
+
+static void test_fenced(void)
+{
+	*kernel.failed = '\0';
+	let_another_host_have(vol, false);
+	ok(pump_until(({ later_ns += 100 * CC_MS; *kernel.failed; })) && strstr(kernel.failed, "opened by b"),
+	   "an owner that is none any more finds out, idle as it is: %s", kernel.failed);
+}
+
+int main(void)
+{
+	char dir[64], url[128];
+	struct cc_volumes_config c = { .sources = &sources };
+
+	make_temp_dir(dir);
+	snprintf(url, sizeof(url), "file://%s", dir);
+	cc_store_config_init(&config);
+	config.name = (char *)"st";
+	config.url = url;
+	sources.nr = 1;
+	sources.s[0].config = &config;
+	if (cc_store_open(&config, &sources.s[0].store, err, sizeof(err)) || cc_journal_state_open(&state) ||
+	    cc_volumes_open(&c, &volumes))
+		httpd_fatal(err);
+	test_commit();
+	test_when();
+	test_fork();
+	test_fenced();
+	cc_volumes_drain(volumes);
+	cc_volumes_close(volumes);
+	cc_journal_state_close(&state);
+	cc_store_close(sources.s[0].store);
+	remove_tree(dir);
+	return tap_done();
+}
