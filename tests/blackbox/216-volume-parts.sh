@@ -102,7 +102,7 @@ volume_commit v
 volcheck_options="--fua --discard --parts --threads 8 --sectors 4096"
 for flush in $(short 16 "16 64 8 32 4 128"); do
 	# shellcheck disable=SC2086
-	must cc-volcheck write --log $WORK/volcheck.log --run $flush --ops $(short 200 600) --flush $flush \
+	must cc-volcheck write --log $WORK/volcheck.log --run $flush --ops "$(short 200 600)" --flush $flush \
 		$volcheck_options /dev/mapper/v
 	# the first finds what was written above
 	[ -e $WORK/base ] || cp $WORK/want $WORK/base

@@ -31,8 +31,8 @@ static int put_stats(struct sk_buff *skb, struct netlink_callback *cb, struct cc
 }
 
 /*
- * cb->args[0] says how many of all pools and devices were sent before.  Sums want the pool's command
- * mutex: nobody else's pool waits for that.
+ * cb->args[0] says how many of all pools and devices were sent before.  Sums want the pool's
+ * command mutex: nobody else's pool waits for that.
  */
 int cc_nl_stats_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {

@@ -70,8 +70,10 @@ static inline void cc_counters_read(struct cc_counters __percpu *cpu, unsigned i
 /* A write ended well; as above. */
 static inline void cc_counters_written(struct cc_counters __percpu *cpu, unsigned int sectors)
 {
+	const unsigned int written = CHUNKCACHE_STAT_WRITTEN_SECTORS - CHUNKCACHE_STAT_WRITES;
+
 	this_cpu_inc(cpu->volume[0]);
-	this_cpu_add(cpu->volume[CHUNKCACHE_STAT_WRITTEN_SECTORS - CHUNKCACHE_STAT_WRITES], sectors);
+	this_cpu_add(cpu->volume[written], sectors);
 }
 
 /* Hits and holes as a share of all reads that ended well, in 1/100 of a percent. */

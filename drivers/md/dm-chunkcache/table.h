@@ -8,7 +8,8 @@
  *
  * Features of a disk: miss_timeout_ms <1..86400000>, suspend_timeout_ms <1..3600000>,
  * max_misses <1..1048576>, min_slots <1..536870911> or pin.  Of a volume besides:
- * logical_block_size <512|4096>, durability <local|store>.  Of a pool: discard.  #features counts words.
+ * logical_block_size <512|4096>, durability <local|store>.  Of a pool: discard.  #features counts
+ * words.
  */
 #ifndef CC_TABLE_H
 #define CC_TABLE_H

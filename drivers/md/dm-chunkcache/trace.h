@@ -65,7 +65,7 @@ TRACE_EVENT(chunkcache_miss,
 		  __entry->cookie, __entry->what)
 );
 
-/* Volumes: log chunks, cuts, commits, room.  place is a real one; 0: it has nothing to do with it. */
+/* Volumes: log chunks, cuts, commits, room.  place is a real one; 0: it is not about one. */
 TRACE_EVENT(chunkcache_volume,
 	TP_PROTO(u64 disk, u64 place, const char *what),
 	TP_ARGS(disk, place, what),

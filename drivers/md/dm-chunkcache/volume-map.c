@@ -46,7 +46,7 @@ static unsigned int contiguous(const struct cc_volume *v, unsigned long word, un
 	return n;
 }
 
-/* A chunk of which something was written.  Apart, as what is below: reads of others save no register. */
+/* A chunk of which something was written.  Apart, as what is below: others save no register. */
 static noinline int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
 {
 	struct cc_disk *disk = &v->disk;
@@ -129,7 +129,8 @@ void cc_volume_read_again(struct cc_volume *v, struct bio *bio)
 /* ---- writes ---- */
 
 /* It has its place: there it goes. */
-static __always_inline void aim_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+static __always_inline void aim_write(struct cc_volume *v, struct bio *bio,
+				      struct cc_volume_bio *vb)
 {
 	struct cc_disk *disk = &v->disk;
 

@@ -283,7 +283,7 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio);
  * A place for *blocks blocks, or fewer if not whole, and room for a record.  False: not now.
  */
 bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole);
-/* The same if there is room for more than these, and a record ahead: what nearly all writes find. */
+/* The same if there is room for more than these, and a record ahead: what most writes find. */
 static inline bool cc_log_take_quick(struct cc_volume *v, struct cc_volume_bio *vb, u32 blocks)
 {
 	struct cc_volume_log *l = &v->log;

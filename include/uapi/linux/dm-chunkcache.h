@@ -82,8 +82,8 @@
  *        CHUNKCACHE_A_NR_LOGS      u32   log chunks that VOLUME_LOAD brought; those that the kernel
  *                                        opens in TERM have the indexes from there on, in the
  *                                        order of their numbers, which count from 0
- *        CHUNKCACHE_A_DURABLE_STORE flag a flush, or a write with FUA, waits for COMMITTED: each makes
- *                                        a cut, and what is cut is to be committed at once
+ *        CHUNKCACHE_A_DURABLE_STORE flag a flush, or a write with FUA, waits for COMMITTED: each
+ *                                        makes a cut, and what is cut is to be committed at once
  *
  * DISK_STATE: the manifest of a disk is loaded, or refused and why.
  *   While REFUSED, reads of unmapped chunks fail at once with EIO; LOADED
@@ -546,7 +546,7 @@ enum chunkcache_stat {
 	CHUNKCACHE_STAT_FUAS,		/* writes with FUA */
 	CHUNKCACHE_STAT_ZEROS,		/* discards and write-zeroes */
 	CHUNKCACHE_STAT_PARTS,		/* writes and write-zeroes of less than a block */
-	/* gauges: from the last COMMITTED to the last place, with what is unused between; since when */
+	/* gauges: from the last COMMITTED to the last place, unused blocks too; since when */
 	CHUNKCACHE_STAT_DIRTY_SECTORS,
 	CHUNKCACHE_STAT_DIRTY_MS,	/* the largest for a pool */
 	/* of the pool; 0 for a disk */
