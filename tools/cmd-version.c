@@ -19,7 +19,7 @@
 #define MODULE_VERSION_FILE "/sys/module/dm_chunkcache/version"
 
 static const char version_help[] =
-	"Exit status 3: something of another version is at work, and a line says what to do.\n"
+	"Exit status 3: something of another version is at work; a line says what to do.\n"
 	"Versions that differ go on working as long as the protocol is the same.\n"
 	"\n"
 	"  --json               print it as JSON\n";

@@ -33,7 +33,7 @@ static const char help[] =
 	"  resize NAME          make it larger\n"
 	"  verify NAME          fetch and check all that it is made of\n"
 	"  export NAME FILE     its content as of the last commit\n"
-	"  rescue NAME          a volume of what this host wrote and another went on without\n"
+	"  rescue NAME          what only this host wrote, as a volume of its own\n"
 	"  discard-local NAME   give that up\n"
 	"  rm NAME              delete it and all that it is made of\n"
 	"\n"

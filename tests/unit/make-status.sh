@@ -32,6 +32,7 @@ targets=(
 	"check-uml|VM_STATUS=1 SELFTEST_STATUS=1"
 	"check-debug|VM_STATUS=1 SELFTEST_STATUS=1"
 	"check-kcsan|VM_STATUS=1 SELFTEST_STATUS=1"
+	"check-crash|SETUP_STATUS=1 VM_STATUS=1"
 	"check-mutants|SETUP_STATUS=1 JUDGE_STATUS=1"
 	"check-model|SETUP_STATUS=1 PART_STATUS=1"
 	"check-s3|SETUP_STATUS=1 PART_STATUS=1"
@@ -41,6 +42,7 @@ targets=(
 	"bench|SETUP_STATUS=1 CC_STATUS=1 VM_STATUS=1 POLICY_STATUS=1 REPORT_STATUS=1"
 	"bench-fetch|SETUP_STATUS=1 CC_STATUS=1 FIGURE=2 MEASURE_STATUS=1"
 	"bench-boot|SETUP_STATUS=1 CC_STATUS=1 FIGURE=2 MEASURE_STATUS=1"
+	"bench-volume|SETUP_STATUS=1 CC_STATUS=1 KBUILD_STATUS=1 FIGURE=2 MEASURE_STATUS=1"
 )
 
 ok() {
@@ -76,6 +78,8 @@ before() {
 # ---- the copy ----
 
 copy_tree() {
+	local f
+
 	mkdir -p "$tree" "$dir/odd/usr/local/sbin/chunkctl"
 	cp -a Makefile Kbuild LICENSE README.md Documentation drivers helper include tests tools "$tree"
 	# few of each: one end is like the other
@@ -84,7 +88,9 @@ copy_tree() {
 	stub "$tree/tests/unit/stub.sh" "exit \${UNIT_STATUS:-0}"
 	find "$tree/tests/mutants" -name '*.patch' ! -name '0[12]-*' -delete
 	find "$tree/tests/blackbox" -name '[0-9]*.sh' -delete
-	stub "$tree/tests/blackbox/001-a.sh" "# kernels: 6.12 6.1 newest uml debug kcsan"
+	for f in 001 231 232; do
+		stub "$tree/tests/blackbox/$f-a.sh" "# kernels: 6.12 6.1 newest uml debug kcsan"
+	done
 	echo 1 >"$tree/tests/vm/cases"
 }
 
@@ -116,7 +122,7 @@ stub_ends() {
 	before "$tree/tests/lint/run" 'wanted=()' 'checks() { echo stub; }' \
 		"check_stub() { return \${LINT_STATUS:-0}; }"
 	before "$tree/tests/mutants/run" 'jobs=2' "judge() { said=; return \${JUDGE_STATUS:-0}; }"
-	for f in boot fetch; do
+	for f in boot fetch volume; do
 		before "$tree/tests/bench/$f/run" "\[ \$# -gt 0 \] || set --" "set -- stub" \
 			"measure_stub() { figure stub \${FIGURE:-1} '<= 1'; return \${MEASURE_STATUS:-0}; }"
 	done
