@@ -7,7 +7,7 @@
 # vm: -s 2 -m 1024 -n 64M -t 900
 . "${0%/*}/lib.sh"
 
-disks=$(short 200 1000)
+disks=$(short 80 1000)
 http_store
 load_module
 # as large as a guest's disk, with little on it

@@ -36,7 +36,7 @@ helper() {
 	cat >$conf <<-END
 	[pool]
 	name = p
-	control_socket = $WORK/p.sock
+	control_socket = /run/chunkcache/p.sock
 	buffers = 2M
 	prefetch = no
 	[store $STORE]

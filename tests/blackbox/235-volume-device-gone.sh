@@ -22,7 +22,7 @@ host() {
 	cat >$WORK/"$1".conf <<-END
 	[pool]
 	name = p$1
-	control_socket = $WORK/$1.sock
+	control_socket = /run/chunkcache/$1.sock
 	buffers = 2M
 	prefetch = no
 	[store $STORE]

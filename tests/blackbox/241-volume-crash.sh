@@ -27,7 +27,7 @@ has_helper() { dmsetup status "$1" | grep -q attached; }
 
 pool_of() {
 	must dmsetup create "$1" --table "0 $half chunkcache-pool $2"
-	sed "s/^name = .*/name = $1/; s/$POOL.sock/$1.sock/" $CONF >/tmp/case/"$1".conf
+	sed "s/^name = .*/name = $1/; s|$WORK/$POOL.sock|/run/chunkcache/$1.sock|" $CONF >/tmp/case/"$1".conf
 	helper_of "$1"
 }
 
