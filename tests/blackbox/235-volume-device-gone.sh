@@ -17,12 +17,12 @@ must dmsetup create b --table "0 $half linear $NVME $half"
 
 # host X : pool pX on device X, with a helper in $hosts
 host() {
-	must chunkctl format /dev/mapper/"$1" --slot-size 64K --manifest-area 1M --force --dirty-max 4M >/dev/null
+	must chunkctl format /dev/mapper/"$1" --slot-size 64K --manifest-area 1M --force --dirty-max 8M >/dev/null
 	must dmsetup create p"$1" --table "0 $half chunkcache-pool /dev/mapper/$1"
 	cat >$WORK/"$1".conf <<-END
 	[pool]
 	name = p$1
-	control_socket = /run/chunkcache/$1.sock
+	control_socket = /run/chunkcache/p$1.sock
 	buffers = 2M
 	prefetch = no
 	[store $STORE]
