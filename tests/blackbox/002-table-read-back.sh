@@ -4,6 +4,7 @@
 # `dmsetup table` makes an identical device again; status lines follow their grammar under load.
 # catches: a feature not shown, counted wrongly or shown though default, a field without a value.
 # vm: -s 2 -n 128M
+# kernels: 6.12 6.1 debug
 . "${0%/*}/lib.sh"
 
 standard "--seed 2 --size 8M --chunk 64K"

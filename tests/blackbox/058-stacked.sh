@@ -5,6 +5,7 @@
 # file system that fsck finds clean, and leave the disk alone; loop and partitions read it right.
 # catches: limits or flags that stacking drivers trip over, flushes that fail.
 # vm: -s 2 -m 1536 -n 256M -t 900
+# kernels: 6.12 6.1 debug
 . "${0%/*}/lib.sh"
 
 load_module

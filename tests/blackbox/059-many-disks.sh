@@ -5,6 +5,7 @@
 # for each chunk, and gone without a trace.
 # catches: lists that are searched for each disk, maps made in full, a fetch for each disk.
 # vm: -s 2 -m 1024 -n 64M -t 900
+# kernels: 6.12 6.1 debug
 . "${0%/*}/lib.sh"
 
 disks=$(short 80 1000)

@@ -6,6 +6,7 @@
 # up a suspend for one discard at most, and a shrink for none of those that it cuts off.
 # catches: a slot that is free while its discard is under way, discards of the reserve, a wait for all of them.
 # vm: -s 2 -m 512 -n 64M -t 900
+# kernels: 6.12 6.1 debug
 . "${0%/*}/lib.sh"
 
 modprobe loop

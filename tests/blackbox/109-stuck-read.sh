@@ -5,7 +5,7 @@
 # the reader become rare.
 # catches: one grace period after the other for as long as a read takes, looks without pauses.
 # vm: -s 2 -n 64M
-# kernels: uml 6.12 6.1 debug
+# kernels: 6.1 uml debug
 . "${0%/*}/lib.sh"
 
 tracing=/sys/kernel/tracing

@@ -5,6 +5,7 @@
 # without a promise, what it read once goes.  The share survives a reload and ends with the disk.
 # catches: promised slots evicted, too many kept, charges that outlive their disk.
 # vm: -s 2 -n 64M -t 900
+# kernels: 6.1 uml debug
 . "${0%/*}/lib.sh"
 
 scan() {

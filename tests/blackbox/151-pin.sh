@@ -6,6 +6,7 @@
 # catches: pinned slots evicted, a pool that has no slot left to evict, promises without end, or beyond a smaller table
 # that is only loaded yet.
 # vm: -s 2 -n 64M -t 900
+# kernels: 6.1 uml debug
 . "${0%/*}/lib.sh"
 
 # 64 slots: 54 may be promised, an eighth and two are for all

@@ -5,6 +5,7 @@
 # holes, errors, waits, slots, GETs. What waits shows while it waits. sysfs names helper and modes. The log has a
 # line for each disk, helper and mode that comes or goes, and none for each read; who waits for events is woken.
 # catches: a counter under another's name, in another unit, of another disk; a silent change of mode.
+# kernels: 6.1 uml
 . "${0%/*}/lib.sh"
 
 port=9438

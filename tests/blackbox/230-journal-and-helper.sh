@@ -5,6 +5,7 @@
 # any pool, and what a life before has left dirty stays where it is, through helpers that die and pools that go.
 # catches: dirty slots handed out, adopted, evicted or discarded; a journal that stays in recovery; a tail that moves.
 # vm: -n 64M
+# kernels: 6.1 uml
 . "${0%/*}/lib.sh"
 
 load_module
