@@ -5,6 +5,7 @@
  * it does, --upgrade, is in format-upgrade.c.
  */
 #include <blkid/blkid.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -135,9 +136,9 @@ static void describe_dirty(const struct format *f, const struct cc_pool_geometry
 
 static void refuse_good_pool(const struct format *f, const struct cc_pool_geometry *old, const char *dirty)
 {
-	char uuid[CTL_UUID_TEXT];
+	char uuid[CC_UUID_TEXT];
 
-	ctl_uuid_text(old->uuid, uuid);
+	cc_uuid_text(old->uuid, uuid);
 	if (*dirty)
 		ctl_err("%s: is a pool already (uuid %s), and has %s; --force formats it anew, and that is lost for ever",
 			f->path, uuid, dirty);
@@ -300,7 +301,7 @@ static int lay_out(struct format *f)
 	if (!r)
 		r = lay_out_journal(f, err, sizeof(err));
 	if (!r && !f->have_uuid)
-		r = ctl_uuid_random(f->uuid);
+		r = cc_uuid_random(f->uuid);
 	if (r) {
 		ctl_err("%s: %s", f->path, err[0] ? err : strerror(-r));
 		return CTL_FAILED;
@@ -332,10 +333,10 @@ static int print_geometry_json(const struct format *f, const char *uuid)
 static int report_geometry(const struct format *f)
 {
 	const struct cc_pool_geometry *g = &f->geometry;
-	char uuid[CTL_UUID_TEXT], all[CTL_SIZE_TEXT], slot[CTL_SIZE_TEXT], area[CTL_SIZE_TEXT];
+	char uuid[CC_UUID_TEXT], all[CTL_SIZE_TEXT], slot[CTL_SIZE_TEXT], area[CTL_SIZE_TEXT];
 	char journal[CTL_SIZE_TEXT], dirty[CTL_SIZE_TEXT];
 
-	ctl_uuid_text(g->uuid, uuid);
+	cc_uuid_text(g->uuid, uuid);
 	if (f->json)
 		return print_geometry_json(f, uuid);
 	printf("pool %s on %s: %" PRIu64 " slots of %s (%s) from byte %" PRIu64
@@ -399,6 +400,19 @@ static int parse_dirty_max(struct format *f, const char *s)
 	return f->dirty_bytes ? 0 : ctl_usage("--dirty-max: expected a size greater than 0, or --no-journal");
 }
 
+/* In the store's form; people may write it in capitals. */
+static int take_uuid(const char *text, uint8_t ret_uuid[16])
+{
+	char lower[CC_UUID_TEXT];
+	size_t i, len = strlen(text);
+
+	if (len >= sizeof(lower))
+		return -EINVAL;
+	for (i = 0; i <= len; i++)
+		lower[i] = tolower((unsigned char)text[i]);
+	return cc_uuid_parse(lower, ret_uuid);
+}
+
 static int parse_format_option(struct format *f, int c, char **argv)
 {
 	switch (c) {
@@ -424,7 +438,7 @@ static int parse_format_option(struct format *f, int c, char **argv)
 		f->for_new = "--max-size";
 		return ctl_parse_size("--max-size", optarg, &f->max_bytes) ? CTL_USAGE : 0;
 	case 'u':
-		if (ctl_uuid_parse(optarg, f->uuid))
+		if (take_uuid(optarg, f->uuid))
 			return ctl_usage("--uuid: expected a UUID, not all zero, got '%s'", optarg);
 		f->for_new = "--uuid";
 		f->have_uuid = true;

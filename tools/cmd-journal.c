@@ -45,9 +45,9 @@ static json_t *slots_json(const struct cc_journal_volume *v)
 
 static json_t *volume_json(const struct cc_journal_volume *v)
 {
-	char uuid[CTL_UUID_TEXT];
+	char uuid[CC_UUID_TEXT];
 
-	ctl_uuid_text(v->uuid, uuid);
+	cc_uuid_text(v->uuid, uuid);
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "uuid", uuid, "term", (json_int_t)v->term,
 			 "dirty_bytes", (json_int_t)(v->dirty_blocks << CC_BLOCK_SHIFT),
 			 "records", (json_int_t)v->nr_writes, "cuts", (json_int_t)v->nr_cuts, "slots", slots_json(v));
@@ -56,9 +56,9 @@ static json_t *volume_json(const struct cc_journal_volume *v)
 static int print_journal_json(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
 {
 	json_t *volumes = json_array();
-	char uuid[CTL_UUID_TEXT];
+	char uuid[CC_UUID_TEXT];
 
-	ctl_uuid_text(g->uuid, uuid);
+	cc_uuid_text(g->uuid, uuid);
 	cc_list_each(node, &j->state.volumes)
 		json_array_append_new(volumes, volume_json(cc_list_entry(node, struct cc_journal_volume, node)));
 	return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "device", path, "uuid", uuid,
@@ -79,9 +79,9 @@ static void print_committed(const struct cc_journal_volume *v)
 
 static void print_volume_line(const struct cc_journal_volume *v)
 {
-	char uuid[CTL_UUID_TEXT], size[CTL_SIZE_TEXT];
+	char uuid[CC_UUID_TEXT], size[CTL_SIZE_TEXT];
 
-	ctl_uuid_text(v->uuid, uuid);
+	cc_uuid_text(v->uuid, uuid);
 	printf("volume %s, term %u: ", uuid, v->term);
 	if (v->nr_writes)
 		printf("%s that no store has, in %" PRIu64 " log chunks and %zu records",
@@ -94,9 +94,9 @@ static void print_volume_line(const struct cc_journal_volume *v)
 
 static int print_journal_text(const char *path, const struct cc_pool_geometry *g, const struct ctl_journal *j)
 {
-	char uuid[CTL_UUID_TEXT];
+	char uuid[CC_UUID_TEXT];
 
-	ctl_uuid_text(g->uuid, uuid);
+	cc_uuid_text(g->uuid, uuid);
 	printf("pool %s on %s: ", uuid, path);
 	if (j->newest)
 		printf("journal has pages %" PRIu64 " to %" PRIu64 " of a ring of %" PRIu64 "\n", j->first, j->newest,

@@ -216,7 +216,7 @@ static void warn_of_image_blocks(const struct up *u)
 static int make_device(const struct up *u, const char *params)
 {
 	uint8_t id[16];
-	int r = ctl_uuid_random(id);
+	int r = cc_uuid_random(id);
 
 	return r ? r : ctl_dm_create(u->name, "DISK", id, true, u->size / SECTOR, CTL_TARGET_DISK,
 				     params);

@@ -128,7 +128,7 @@ static int run_volume_create(const struct ctl_command *cmd, int argc, char **arg
 	c.name = argv[optind];
 	if (cc_volume_name(c.name, object))
 		return ctl_usage("'%s': expected a name of 1 to %d of [a-zA-Z0-9._-]", c.name, CC_IMAGE_NAME_MAX);
-	if (ctl_uuid_random(c.uuid)) {
+	if (cc_uuid_random(c.uuid)) {
 		ctl_err("there are no random numbers");
 		return CTL_FAILED;
 	}

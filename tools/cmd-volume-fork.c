@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "uuid.h"
 #include "volume-arg.h"
 #include "volume-here.h"
 #include "volume/volume-name.h"

@@ -9,6 +9,7 @@
 
 #include "manifest.h"
 #include "ui.h"
+#include "uuid.h"
 #include "volume-arg.h"
 #include "volume-here.h"
 #include "volume/volume-name.h"

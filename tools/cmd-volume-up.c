@@ -16,9 +16,9 @@
 #include "disk-config.h"
 #include "superblock.h"
 #include "ui.h"
+#include "uuid.h"
 #include "volume-arg.h"
 #include "volume-here.h"
-#include "volume/volume-name.h"
 
 #define PARAMS_MAX	1024
 #define WAIT_DEFAULT	30		/* seconds */

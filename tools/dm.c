@@ -205,9 +205,9 @@ static int load_table(int type, const char *name, const char *uuid, bool read_on
 int ctl_dm_create(const char *name, const char *kind, const uint8_t id[16], bool read_only,
 		  uint64_t sectors, const char *target, const char *params)
 {
-	char text[CTL_UUID_TEXT], uuid[64];
+	char text[CC_UUID_TEXT], uuid[64];
 
-	ctl_uuid_text(id, text);
+	cc_uuid_text(id, text);
 	snprintf(uuid, sizeof(uuid), "CHUNKCACHE-%s-%s", kind, text);
 	return load_table(DM_DEVICE_CREATE, name, uuid, read_only, sectors, target, params);
 }

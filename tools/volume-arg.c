@@ -128,7 +128,7 @@ int ctl_volume_read(struct ctl_store *s, const char *what, const uint8_t uuid[16
 	int r;
 
 	/* Whoever it takes for an owner, it is none that there was before. */
-	r = ctl_uuid_random(self);
+	r = cc_uuid_random(self);
 	gethostname(host, sizeof(host) - 1);
 	cc_volume_state_init(state, s->store, uuid, self, host);
 	if (!r)

@@ -5,7 +5,7 @@
 
 #include "clock.h"
 #include "metrics-impl.h"
-#include "volume/volume-name.h"
+#include "uuid.h"
 
 struct volume_list {
 	struct volume_row *rows;

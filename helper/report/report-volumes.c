@@ -6,7 +6,7 @@
 
 #include "clock.h"
 #include "json-text.h"
-#include "volume/volume-name.h"
+#include "uuid.h"
 
 static const char *journal_name(enum cc_follow_state how)
 {

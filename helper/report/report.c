@@ -10,7 +10,7 @@
 
 #include "json-text.h"
 #include "request.h"
-#include "volume/volume-name.h"
+#include "uuid.h"
 
 /* 64-bit numbers that mean nothing but themselves do not fit JSON's signed ones. */
 static json_t *hex(uint64_t v)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "uuid.h"
 #include "volume/volume-name.h"
 #include "volume/volume-rescue.h"
 

@@ -8,48 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uuid.h"
+
 #define NAMES		"volume-names/"
 #define VOLUMES		"volumes/"
 #define NAME_TEXT_MAX	4096	/* far more than a line */
-
-static bool dash_at(unsigned int byte)
-{
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-void cc_uuid_text(const uint8_t uuid[16], char ret_text[CC_UUID_TEXT])
-{
-	char *p = ret_text;
-
-	for (unsigned int i = 0; i < 16; i++)
-		p += sprintf(p, "%s%02x", dash_at(i) ? "-" : "", uuid[i]);
-}
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int cc_uuid_parse(const char *text, uint8_t ret_uuid[16])
-{
-	static const uint8_t nil[16];
-	uint8_t uuid[16];
-
-	for (unsigned int i = 0; i < 16; i++) {
-		if (dash_at(i) && *text++ != '-')
-			return -EINVAL;
-		if (digit_value(text[0]) < 0 || digit_value(text[1]) < 0)
-			return -EINVAL;
-		uuid[i] = digit_value(text[0]) << 4 | digit_value(text[1]);
-		text += 2;
-	}
-	if (*text || !memcmp(uuid, nil, sizeof(nil)))
-		return -EINVAL;
-	memcpy(ret_uuid, uuid, sizeof(uuid));
-	return 0;
-}
 
 void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX])
 {

@@ -10,12 +10,6 @@
 #include "manifest.h"
 #include "store/store.h"
 
-#define CC_UUID_TEXT 37
-
-void cc_uuid_text(const uint8_t uuid[16], char ret_text[CC_UUID_TEXT]);
-/* As volumes are written in a store: 8-4-4-4-12 lower-case hex digits, not all zero.  0 or -EINVAL. */
-int cc_uuid_parse(const char *text, uint8_t ret_uuid[16]);
-
 void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX]);
 void cc_pack_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
 		  char ret_name[CC_OBJECT_NAME_MAX]);

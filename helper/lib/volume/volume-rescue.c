@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "place.h"
+#include "uuid.h"
 #include "volume-name.h"
 
 #define CUT_BYTES (64u << 20)		/* a commit of the new volume */
@@ -237,21 +237,17 @@ static int commit_moved(struct copy *c, char *err, size_t errlen)
 
 /* ---- the new volume ---- */
 
-static void new_uuid(uint8_t uuid[16])
-{
-	while (getrandom(uuid, 16, 0) != 16)
-		;
-	uuid[6] = (uuid[6] & 0x0f) | 0x40;
-	uuid[8] = (uuid[8] & 0x3f) | 0x80;
-}
-
 static int open_new(struct copy *c, char *err, size_t errlen)
 {
 	struct cc_commit first = { .size = c->from.log.last.size, .chunk_shift = c->from.log.last.chunk_shift };
 	int r;
 
 	memcpy(first.base, c->from.log.last.base, sizeof(first.base));
-	new_uuid(c->uuid);
+	r = cc_uuid_random(c->uuid);
+	if (r) {
+		snprintf(err, errlen, "there are no random numbers");
+		return r;
+	}
 	r = cc_volume_log_create(c->r->store, c->uuid, &first, err, errlen);
 	if (r)
 		return r;
