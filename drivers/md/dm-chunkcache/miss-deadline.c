@@ -20,6 +20,8 @@ static unsigned int tick_ms(const struct cc_disk *disk)
 {
 	u32 limit = disk->args.miss_timeout_ms;
 
+	if (disk->missq.requeueing)
+		return CC_GIVE_BACK_MS;
 	if (disk->missq.suspend_deadline)
 		limit = min_not_zero(limit, disk->args.suspend_timeout_ms);
 	return limit ? clamp_t(u32, limit / 8, TICK_MIN_MS, TICK_MAX_MS) : TICK_MAX_MS;
@@ -130,6 +132,20 @@ static void say_waiting(struct cc_disk *disk, u64 now, u64 oldest)
 		     div_u64(now - oldest, NSEC_PER_SEC));
 }
 
+/* With what all that is held is to end, because of a suspend; BLK_STS_OK: not now. */
+static blk_status_t suspend_status(const struct cc_disk *disk, u64 now)
+{
+	const struct cc_missq *q = &disk->missq;
+
+	lockdep_assert_held(&q->lock);
+	if (!q->suspend_deadline || now < q->suspend_deadline)
+		return BLK_STS_OK;
+	if (!q->requeueing)
+		return BLK_STS_TIMEOUT;
+	/* Core clears it before presuspend_undo, and makes an error of a requeue from then on. */
+	return dm_noflush_suspending(disk->ti) ? BLK_STS_DM_REQUEUE : BLK_STS_OK;
+}
+
 void cc_miss_tick(struct work_struct *work)
 {
 	struct cc_missq *q = container_of(to_delayed_work(work), struct cc_missq, tick);
@@ -137,6 +153,7 @@ void cc_miss_tick(struct work_struct *work)
 	struct bio_list late = BIO_EMPTY_LIST;
 	u64 timeout = disk->args.miss_timeout_ms * (u64)NSEC_PER_MSEC;
 	unsigned int again = 0;
+	blk_status_t status;
 	u64 now, oldest;
 
 	/*
@@ -149,7 +166,8 @@ void cc_miss_tick(struct work_struct *work)
 	}
 	spin_lock(&q->lock);
 	now = ktime_get_ns();
-	if (q->suspend_deadline && now >= q->suspend_deadline)
+	status = suspend_status(disk, now);
+	if (status)
 		cc_miss_take_all(disk, &late);
 	else if (timeout && now > timeout)
 		take_expired(disk, now - timeout, &late);
@@ -162,7 +180,7 @@ void cc_miss_tick(struct work_struct *work)
 	spin_unlock(&q->lock);
 	mutex_unlock(disk->cmd);
 
-	cc_miss_end_bios(disk, &late, BLK_STS_TIMEOUT);
+	cc_miss_end_bios(disk, &late, status ?: BLK_STS_TIMEOUT);
 	if (again)
 		start_tick(disk, again);
 }
@@ -171,29 +189,16 @@ void cc_miss_tick(struct work_struct *work)
 
 void cc_miss_presuspend(struct cc_disk *disk)
 {
-	struct bio_list bios = BIO_EMPTY_LIST;
 	struct cc_missq *q = &disk->missq;
-	bool noflush = dm_noflush_suspending(disk->ti);
+	u32 ms = disk->args.suspend_timeout_ms;
 
 	spin_lock(&q->lock);
-	q->requeueing = true;
-	if (!noflush)
-		q->suspend_deadline = ktime_get_ns() +
-				      disk->args.suspend_timeout_ms * (u64)NSEC_PER_MSEC;
+	q->requeueing = dm_noflush_suspending(disk->ti);
+	if (q->requeueing)
+		ms = CC_GIVE_BACK_MS;
+	q->suspend_deadline = ktime_get_ns() + ms * (u64)NSEC_PER_MSEC;
 	spin_unlock(&q->lock);
-	if (!noflush) {
-		mod_delayed_work(disk->slots->wq, &q->tick, msecs_to_jiffies(tick_ms(disk)));
-		return;
-	}
-	/* What is between arrivals and a miss now sees the flag, or is in a miss after this. */
-	queue_work(disk->slots->wq, &q->work);
-	flush_work(&q->work);
-	mutex_lock(disk->cmd);
-	spin_lock(&q->lock);
-	cc_miss_take_all(disk, &bios);
-	spin_unlock(&q->lock);
-	mutex_unlock(disk->cmd);
-	cc_miss_end_bios(disk, &bios, BLK_STS_DM_REQUEUE);
+	mod_delayed_work(disk->slots->wq, &q->tick, msecs_to_jiffies(tick_ms(disk)));
 }
 
 void cc_miss_end_suspend(struct cc_disk *disk)

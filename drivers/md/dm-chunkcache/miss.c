@@ -59,7 +59,7 @@ void cc_miss_want(struct cc_disk *disk, cc_chunk_t chunk)
 	spin_unlock_irqrestore(&q->arrival_lock, flags);
 }
 
-enum verdict { V_HELD, V_SEND, V_HOLE, V_REQUEUE, V_FAIL };
+enum verdict { V_HELD, V_SEND, V_HOLE, V_FAIL };
 
 /* The chunk may have been mapped since map() looked. */
 static bool now_mapped(struct cc_disk *disk, struct bio *bio, cc_chunk_t chunk,
@@ -107,8 +107,6 @@ static enum verdict judge_bio(struct cc_disk *disk, struct bio *bio, bool *ret_n
 	struct cc_miss *m;
 
 	lockdep_assert_held(&q->lock);
-	if (q->requeueing && dm_noflush_suspending(disk->ti))
-		return V_REQUEUE;
 	if (now_mapped(disk, bio, chunk, &v))
 		return v;
 	if (q->refused || pb->retry == CC_RETRY_LOST)
@@ -166,9 +164,6 @@ static void carry_out(struct cc_disk *disk, struct bio *bio, enum verdict v)
 	case V_HOLE:
 		cc_bio(bio)->counter = CHUNKCACHE_STAT_HOLES;
 		cc_miss_end_hole(disk, bio);
-		break;
-	case V_REQUEUE:
-		cc_miss_end_bio(disk, bio, BLK_STS_DM_REQUEUE);
 		break;
 	case V_FAIL:
 		cc_miss_end_bio(disk, bio, BLK_STS_IOERR);

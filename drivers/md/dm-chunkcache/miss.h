@@ -128,6 +128,14 @@ struct cc_hints {
 	u32 lost;			/* since the helper was last told */
 };
 
+/*
+ * A suspend without flush gives back what is held so long after presuspend, and not in it: until
+ * core keeps what comes back, it sends it again at once, from a work.  Where core stops to do so in
+ * between, a bio of REQ_NOWAIT ends with EAGAIN there, which io_uring hands to the user.  (What
+ * cc_miss_add() clears is the flag of our clone.)
+ */
+#define CC_GIVE_BACK_MS	10
+
 struct cc_missq {
 	spinlock_t arrival_lock;	/* irq-safe; the lists and notes below */
 	struct bio_list arrivals;
@@ -143,8 +151,8 @@ struct cc_missq {
 	u32 nr_backlog;
 	u32 nr_misses;
 	u32 nr_waiting;			/* bios in misses and backlog */
-	bool requeueing;		/* from presuspend to its undo or postsuspend */
-	u64 suspend_deadline;		/* ns; 0: none */
+	bool requeueing;		/* a suspend without flush: what is held is given back */
+	u64 suspend_deadline;		/* ns; from presuspend to its undo or postsuspend, else 0 */
 	bool refused;			/* manifest refused: EIO at once */
 
 	struct delayed_work tick;	/* deadlines */

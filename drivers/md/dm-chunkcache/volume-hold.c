@@ -48,17 +48,29 @@ static void end_throttled(struct cc_volume *v)
 	trace_chunkcache_volume(v->disk.id, v->log.next + v->log.bias, "room");
 }
 
-/* All that is held, if it can't be served: with what status it ends. */
+/* With what all that is held is to end; BLK_STS_OK: it can be served. */
+static blk_status_t unservable_status(const struct cc_volume *v)
+{
+	bool due = v->suspend_deadline && ktime_get_ns() >= v->suspend_deadline;
+
+	lockdep_assert_held(&v->lock);
+	/* As in suspend_status(). */
+	if (due && v->requeueing && dm_noflush_suspending(v->disk.ti))
+		return BLK_STS_DM_REQUEUE;
+	if (due && !v->requeueing)
+		return BLK_STS_TIMEOUT;
+	return v->log.journal_failed || v->log.state == CHUNKCACHE_VOLUME_FAILED ? BLK_STS_IOERR :
+										   BLK_STS_OK;
+}
+
 static bool take_unservable(struct cc_volume *v, struct bio_list *ret, blk_status_t *ret_status)
 {
 	struct cc_volume_log *l = &v->log;
-	bool late = v->suspend_deadline && ktime_get_ns() >= v->suspend_deadline;
 
 	lockdep_assert_held(&v->lock);
-	if (!v->requeueing && !late && !l->journal_failed &&
-	    l->state != CHUNKCACHE_VOLUME_FAILED)
+	*ret_status = unservable_status(v);
+	if (!*ret_status)
 		return false;
-	*ret_status = v->requeueing ? BLK_STS_DM_REQUEUE : late ? BLK_STS_TIMEOUT : BLK_STS_IOERR;
 	*ret = v->held;
 	bio_list_merge(ret, &v->zeros);
 	bio_list_merge(ret, &v->parts);
@@ -193,19 +205,16 @@ void cc_hold_tick(struct work_struct *work)
 
 void cc_hold_presuspend(struct cc_volume *v)
 {
-	bool noflush = dm_noflush_suspending(v->disk.ti);
 	u32 ms = v->disk.args.suspend_timeout_ms;
 
 	spin_lock_irq(&v->lock);
-	v->requeueing = noflush;
-	if (!noflush)
-		v->suspend_deadline = ktime_get_ns() + ms * (u64)NSEC_PER_MSEC;
-	cc_hold_kick(v);
+	v->requeueing = dm_noflush_suspending(v->disk.ti);
+	if (v->requeueing)
+		ms = CC_GIVE_BACK_MS;
+	v->suspend_deadline = ktime_get_ns() + ms * (u64)NSEC_PER_MSEC;
 	spin_unlock_irq(&v->lock);
-	if (noflush)
-		flush_work(&v->work);
-	else
-		mod_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(ms));
+	/* Not in the jiffy before the deadline. */
+	mod_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(ms) + 1);
 }
 
 void cc_hold_end_suspend(struct cc_volume *v)

@@ -201,7 +201,7 @@ struct cc_volume {
 	struct cc_partial *partials;	/* NULL: no writes smaller than a block */
 	bool starved;			/* they wait for room, and the helper was told */
 	u64 throttled_since;		/* ns: writes wait for room; 0: none does */
-	bool requeueing;		/* from presuspend to its undo or postsuspend */
+	bool requeueing;		/* a suspend without flush: as in struct cc_missq */
 	bool retired;			/* another table took over, or dtr: no work is queued */
 	u64 suspend_deadline;		/* ns; 0: none */
 
