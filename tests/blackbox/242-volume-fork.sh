@@ -9,86 +9,61 @@
 . "${0%/*}/lib.sh"
 
 load_module
-store_url=file://$STORE_DIR
-dmsetup create a --table "0 491520 linear $NVME 0" || fail "a"
-dmsetup create b --table "0 491520 linear $NVME 491520" || fail "b"
+two_hosts 240
 
-# pool_of NAME DEVICE : formatted, up, with a helper; its process is in $pid
-pool_of() {
-	must chunkctl format "$2" --slot-size 64K --manifest-area 1M --force --dirty-max 16M
-	must dmsetup create "$1" --table "0 $(device_sectors "$2") chunkcache-pool $2"
-	# Where chunkctl looks for the helper of a pool.
-	sed "s/^name = .*/name = $1/; s|$WORK/$POOL.sock|/run/chunkcache/$1.sock|" $CONF >/tmp/case/"$1".conf
-	chunkcached -c /tmp/case/"$1".conf >>/tmp/case/"$1".log 2>&1 &
-	pid=$!
-	wait_until 90 has_helper "$1" || { tail -n 20 /tmp/case/"$1".log; fail "the helper of $1"; }
-}
-
-has_helper() { dmsetup status "$1" | grep -q attached; }
-
-up() { chunkctl volume up v --pool "$1" --store "$STORE" --config /tmp/case/"$1".conf ${2:+"$2"}; }
-
-# is_export NAME FILE : the store's content of a volume equals the file
-is_export() {
-	rm -f /tmp/case/export
-	chunkctl volume export "$1" /tmp/case/export --store "$store_url" && cmp -s /tmp/case/export "$2"
-}
 
 # put AT COUNT FILE : blocks of random data, flushed, also into the file
 put() {
-	head -c $(($2 * 4096)) /dev/urandom >/tmp/case/data
-	timeout 60 dd if=/tmp/case/data of=/dev/mapper/v bs=4K seek="$1" oflag=direct conv=fsync 2>/dev/null || fail "write"
-	dd if=/tmp/case/data of="$3" bs=4K seek="$1" conv=notrunc 2>/dev/null
+	head -c $(($2 * 4096)) /dev/urandom >$WORK/data
+	timeout 60 dd if=$WORK/data of=/dev/mapper/v bs=4K seek="$1" oflag=direct conv=fsync 2>/dev/null || fail "write"
+	dd if=$WORK/data of="$3" bs=4K seek="$1" conv=notrunc 2>/dev/null
 }
 
 # ask REQUEST : of p0's helper
 ask() { cc-ask /run/chunkcache/p0.sock "$1"; }
 rescued() { ask '{"v":1,"cmd":"volumes"}' | grep -q '"rescue":"done"'; }
 nothing_left() { ! ask '{"v":1,"cmd":"volumes"}' | grep -q "$uuid"; }
-logs() { tail -n 20 /tmp/case/p0.log /tmp/case/p1.log; ask '{"v":1,"cmd":"volumes"}'; dmsetup status; }
 
-write_config
-mkdir -p "$STORE_DIR" /run/chunkcache
-pool_of p0 /dev/mapper/a
+new_pool_of p0 a 256
 pid0=$pid
-pool_of p1 /dev/mapper/b
+new_pool_of p1 b 256
 pid1=$pid
-on_exit "kill -CONT $pid0 2>/dev/null; kill $pid0 $pid1 2>/dev/null"
 must chunkctl volume create v --size 8M --chunk-size 64K --store "$store_url"
 uuid=$(cat "$STORE_DIR"/volume-names/v)
-truncate -s 8M /tmp/case/first
-truncate -s 8M /tmp/case/second
+truncate -s 8M $WORK/first
+truncate -s 8M $WORK/second
 
-must up p0
-put 100 200 /tmp/case/first
-wait_until 20 is_export v /tmp/case/first || { logs; fail "committed"; }
-cp /tmp/case/first /tmp/case/second
+must up_on p0
+put 100 200 $WORK/first
+wait_until 20 in_store v $WORK/first || fail "committed"
+cp $WORK/first $WORK/second
 kill -STOP $pid0
-put 250 100 /tmp/case/first
-put 900 40 /tmp/case/first
+put 250 100 $WORK/first
+put 900 40 $WORK/first
 must dmsetup remove v
 
-must up p1 --take-over
-timeout 60 cmp -s /dev/mapper/v /tmp/case/second || { logs; fail "the second has what was committed"; }
-put 280 30 /tmp/case/second
+must up_on p1 --take-over
+timeout 60 cmp -s /dev/mapper/v $WORK/second || fail "the second has what was committed"
+put 280 30 $WORK/second
 must chunkctl volume down v --store "$store_url"
 kill -CONT $pid0
-wait_until 30 grep -q 'opened by' /tmp/case/p0.log || { logs; fail "the first one finds out"; }
-must is_export v /tmp/case/second
+wait_until 30 grep -q 'opened by' $WORK/helper-p0.log || fail "the first one finds out"
+must in_store v $WORK/second
 
-must_fail up p0
+must_fail up_on p0
 ask "{\"v\":1,\"cmd\":\"volume-rescue\",\"volume\":\"$uuid\",\"store\":\"$STORE\",\"as\":\"saved\"}"
-wait_until 30 rescued || { logs; fail "rescued"; }
+wait_until 30 rescued || fail "rescued"
 must chunkctl volume verify saved --store "$store_url"
-must is_export saved /tmp/case/first
-must is_export v /tmp/case/second
+must in_store saved $WORK/first
+must in_store v $WORK/second
 ask "{\"v\":1,\"cmd\":\"volume-rescue\",\"volume\":\"$uuid\",\"store\":\"$STORE\",\"as\":\"saved\"}"
-wait_until 30 grep -q 'there is a volume of that name' /tmp/case/p0.log || { logs; fail "not twice"; }
+wait_until 30 grep -q 'there is a volume of that name' $WORK/helper-p0.log || fail "not twice"
 
 ask "{\"v\":1,\"cmd\":\"volume-discard\",\"volume\":\"$uuid\"}"
-wait_until 30 nothing_left || { logs; fail "discarded"; }
-must up p0
-timeout 60 cmp -s /dev/mapper/v /tmp/case/second || { logs; fail "opens again with what the second wrote"; }
+wait_until 30 nothing_left || fail "discarded"
+must up_on p0
+timeout 60 cmp -s /dev/mapper/v $WORK/second || fail "opens again with what the second wrote"
 must chunkctl volume down v --store "$store_url"
-kill $pid0 $pid1
+helper_stop $pid0
+helper_stop $pid1
 finish

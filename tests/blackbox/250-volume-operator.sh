@@ -10,26 +10,10 @@
 . "${0%/*}/lib.sh"
 
 load_module
-store_url=file://$STORE_DIR
-dmsetup create a --table "0 491520 linear $NVME 0" || fail "a"
-dmsetup create b --table "0 491520 linear $NVME 491520" || fail "b"
+two_hosts 240
 
-# pool_of NAME DEVICE PORT : formatted, up, with a helper; its process is in $pid
-pool_of() {
-	must chunkctl format "$2" --slot-size 64K --manifest-area 1M --force --dirty-max 16M
-	must dmsetup create "$1" --table "0 $(device_sectors "$2") chunkcache-pool $2"
-	sed "s/^name = .*/name = $1/; s/$POOL.sock/$1.sock/; /^\[pool\]/a metrics_listen = 127.0.0.1:$3" \
-		$CONF >/tmp/case/"$1".conf
-	cp /tmp/case/"$1".conf /etc/chunkcache/
-	chunkcached -c /tmp/case/"$1".conf >>/tmp/case/"$1".log 2>&1 &
-	pid=$!
-	wait_until 90 has_helper "$1" || { tail -n 20 /tmp/case/"$1".log; fail "the helper of $1"; }
-}
-
-has_helper() { dmsetup status "$1" | grep -q attached; }
 store_away() { must mv "$STORE_DIR" "$STORE_DIR.away"; }
 store_back() { must mv "$STORE_DIR.away" "$STORE_DIR"; }
-logs() { tail -n 20 /tmp/case/p0.log /tmp/case/p1.log $WORK/said; dmsetup status; }
 
 # says STATUS TEXT COMMAND... : its exit status, and a line that it prints
 says() {
@@ -37,8 +21,10 @@ says() {
 	shift 2
 	timeout 120 "$@" >$WORK/said 2>&1
 	got=$?
-	[ $got = "$status" ] || { logs; fail "status of $*: $got, should be $status"; }
-	grep -q -- "$text" $WORK/said || { logs; fail "$* does not say: $text"; }
+	if [ $got != "$status" ] || ! grep -q -- "$text" $WORK/said; then
+		cat $WORK/said
+		fail "$*: status $got, should be $status, and say: $text"
+	fi
 }
 
 # metric PORT NAME
@@ -55,13 +41,12 @@ is_closed() { chunkctl volume show v --json --store "$store_url" | grep -q '"ope
 # write_mib COUNT [DEVICE]
 write_mib() { timeout 60 dd if=/dev/urandom of="/dev/mapper/${2:-v}" bs=64K oflag=direct conv=fsync count=$(($1 * 16)) 2>/dev/null; }
 
-write_config
-mkdir -p "$STORE_DIR" /etc/chunkcache/volumes
-pool_of p0 /dev/mapper/a 9441
+new_pool_of p0 a 256 "metrics_listen = 127.0.0.1:9441"
 pid0=$pid
-pool_of p1 /dev/mapper/b 9442
+new_pool_of p1 b 256
 pid1=$pid
-on_exit "kill $pid0 $pid1 2>/dev/null"
+mkdir -p /etc/chunkcache/volumes
+cp $WORK/p0.conf $WORK/p1.conf /etc/chunkcache/
 must chunkctl volume create v --size 32M --chunk-size 64K --store "$store_url"
 printf '[volume]\npool = p0\nstore = %s\n' "$STORE" >/etc/chunkcache/volumes/v.conf
 
@@ -70,9 +55,9 @@ says 2 "no pool, store or feature" chunkctl volume up v --from-config --pool p0
 must chunkctl volume up v --from-config
 equal "state at once" "$(volume_state v)" running
 says 0 "is up already" chunkctl volume up v --from-config
-says 1 "on another pool" chunkctl volume up v --pool p1 --config /tmp/case/p1.conf
+says 1 "on another pool" chunkctl volume up v --pool p1 --config $WORK/p1.conf
 write_mib 4 || fail "write"
-wait_until 20 is_clean || { logs; fail "committed"; }
+wait_until 20 is_clean || fail "committed"
 at_least "commits" "$(metric 9441 volume_commits_total)" 1
 at_least "bytes put" "$(metric 9441 volume_stored_bytes_total)" 4194304
 equal "bytes written" "$(metric 9441 volume_written_bytes_total)" 4194304
@@ -83,10 +68,10 @@ store_away
 write_mib 2 || fail "write"
 sleep 4
 at_least "bytes at risk" "$(metric 9441 volume_dirty_bytes)" 2097152
-metric 9441 volume_oldest_dirty_seconds | awk '{ exit !($1 >= 3 && $1 < 60) }' || { logs; fail "their age"; }
+metric 9441 volume_oldest_dirty_seconds | awk '{ exit !($1 >= 3 && $1 < 60) }' || fail "their age"
 equal "it is said that commits fail" "$(metric 9441 volume_failed)" 1
 store_back
-wait_until 30 is_clean || { logs; fail "committed when the store is back"; }
+wait_until 30 is_clean || fail "committed when the store is back"
 equal "none fails any more" "$(metric 9441 volume_failed)" 0
 
 note "down in a bounded time"
@@ -95,13 +80,13 @@ write_mib 1 || fail "write"
 says 1 "after 3 s the volume is not closed: .*; in no store yet: 1 MiB, the oldest for" chunkctl volume down v --wait 3
 [ ! -b /dev/mapper/v ] || fail "the device is there"
 store_back
-wait_until 30 is_closed || { logs; fail "what was left is committed and closed without a device"; }
+wait_until 30 is_closed || fail "what was left is committed and closed without a device"
 must chunkctl volume up v --from-config
 store_away
 write_mib 1 || fail "write"
 says 0 "in no store yet: 1 MiB, the oldest for" chunkctl volume down v --now
 store_back
-wait_until 30 is_closed || { logs; fail "closed after --now"; }
+wait_until 30 is_closed || fail "closed after --now"
 must chunkctl volume up v --from-config
 write_mib 1 || fail "write"
 kill -STOP $pid0
@@ -109,7 +94,7 @@ start=$(now_ms)
 says 1 "the device is gone, but after 3 s the volume is not closed: the helper of p0" chunkctl volume down v --wait 3
 at_most "ms of a drain of 3 s" $(($(now_ms) - start)) 30000
 kill -CONT $pid0
-wait_until 30 is_closed || { logs; fail "closed when the helper goes on"; }
+wait_until 30 is_closed || fail "closed when the helper goes on"
 must chunkctl volume up v --from-config
 write_mib 1 || fail "write"
 must chunkctl volume down v --json >$WORK/said
@@ -120,18 +105,18 @@ note "another host"
 table="0 65536 chunkcache-vol /dev/mapper/p0 $STORE $(cat "$STORE_DIR/volume-names/v")"
 must dmsetup create mine --table "$table"
 mine_is() { [ "$(volume_state mine)" = "$1" ]; }
-wait_until 30 mine_is running || { logs; fail "open by table"; }
+wait_until 30 mine_is running || fail "open by table"
 write_mib 1 mine || fail "write"
-wait_until 30 is_clean || { logs; fail "committed"; }
+wait_until 30 is_clean || fail "committed"
 says 4 "is open on .* since .*its last commit is of .* ago: what it wrote since then is lost" \
-	chunkctl volume up v --pool p1 --config /tmp/case/p1.conf
+	chunkctl volume up v --pool p1 --config $WORK/p1.conf
 kill -STOP $pid0
 write_mib 1 mine || fail "write that the store never gets"
-says 0 "taken over, as of" chunkctl volume up v --pool p1 --config /tmp/case/p1.conf --take-over
+says 0 "taken over, as of" chunkctl volume up v --pool p1 --config $WORK/p1.conf --take-over
 grep -q "what it wrote since then stays there" $WORK/said || fail "what is lost is said first"
 equal "state" "$(volume_state v)" running
 kill -CONT $pid0
-wait_until 30 mine_is failed || { logs; fail "the zombie finds out"; }
+wait_until 30 mine_is failed || fail "the zombie finds out"
 must chunkctl volume down v
 
 note "what the first host wrote is not taken for the volume's"
@@ -140,7 +125,8 @@ for more in "" --take-over; do
 	says 4 "this host has writes of term .* that no store has (1 MiB" chunkctl volume up v --pool p0 $more
 done
 [ ! -b /dev/mapper/v ] || fail "the fork is open"
-must chunkctl volume up v --pool p1 --config /tmp/case/p1.conf
+must chunkctl volume up v --pool p1 --config $WORK/p1.conf
 must chunkctl volume down v
-kill $pid0 $pid1
+helper_stop $pid0
+helper_stop $pid1
 finish

@@ -279,7 +279,7 @@ pool_evictions() { status_word $POOL 6; }
 pool_helper() { status_word $POOL 7; }
 pool_session() { status_word $POOL 8; }
 pool_mode() { status_word $POOL 9; }
-pool_has_helper() { [ "$(pool_helper)" = attached ]; }
+pool_has_helper() { [ "$(status_word "${1:-$POOL}" 7)" = attached ]; }
 pool_has_no_helper() { [ "$(pool_helper)" = none ]; }
 
 # pool_counter NAME : from sysfs
@@ -289,12 +289,13 @@ pool_counter() { cat "$SYSFS/$POOL/$1"; }
 
 # Cases count GETs; with second ones beside them on a slow host no count would be exact.
 hedging="hedge_budget = 0"
+sockets=$WORK
 
 write_config() {
 	cat >$CONF <<-END
 	[pool]
 	name = $POOL
-	control_socket = $WORK/$POOL.sock
+	control_socket = $sockets/$POOL.sock
 	$buffers
 	$prefetch
 	$replay
@@ -317,18 +318,23 @@ helper_start() {
 	wait_until 90 pool_has_helper || { tail -n 20 $HELPER_LOG; fail "the helper did not attach"; }
 }
 
+# helper_stop [PID] | helper_kill [PID] : without, the one of helper_start
 helper_stop() {
-	[ -n "$helper_pid" ] || return 0
-	kill -TERM "$helper_pid"
-	must_become 15 gone "$helper_pid"
-	wait "$helper_pid" || fail "the helper ended with status $?"
-	helper_pid=
+	local pid=${1:-$helper_pid}
+
+	[ -n "$pid" ] || return 0
+	kill -TERM "$pid"
+	must_become 15 gone "$pid"
+	wait "$pid" || fail "the helper ended with status $?"
+	[ -n "${1:-}" ] || helper_pid=
 }
 
 helper_kill() {
-	kill -KILL "$helper_pid"
-	wait "$helper_pid" 2>/dev/null
-	helper_pid=
+	local pid=${1:-$helper_pid}
+
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	[ -n "${1:-}" ] || helper_pid=
 }
 
 # ---- disks ----
@@ -504,18 +510,19 @@ remove_all() {
 }
 
 above="snapshot snapshot-origin thin thin-pool"
+ours="chunkcache chunkcache-vol"
 below="chunkcache-pool flakey delay linear"
 
 # Everything is taken down in order; what can't be is a failure.
 finish() {
 	# words
 	# shellcheck disable=SC2086
-	remove_all $above chunkcache
+	remove_all $above $ours
 	helper_stop
 	http_stop
 	# shellcheck disable=SC2086
 	remove_all $below
-	equal "devices left over" "$(all_devices chunkcache)$(all_devices chunkcache-pool)" ""
+	equal "devices left over" "$(for target in $ours chunkcache-pool; do all_devices "$target"; done)" ""
 	must_become 10 module_unloads
 	exit 0
 }
@@ -525,18 +532,20 @@ module_unloads() {
 }
 
 at_end() {
-	local status=$? hook
+	local status=$? hook log
 
 	trap - EXIT
 	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
 		echo "# --- state at the failure"
 		timeout 5 dmsetup status
-		[ ! -e $HELPER_LOG ] || { echo "# --- helper"; tail -n 15 $HELPER_LOG; }
+		for log in "$WORK"/helper*.log; do
+			[ ! -e "$log" ] || { echo "# --- $(basename "$log" .log)"; tail -n 15 "$log"; }
+		done
 	fi
 	[ -z "$helper_pid" ] || kill -KILL "$helper_pid" 2>/dev/null
 	http_stop
 	# shellcheck disable=SC2086
-	remove_all -f $above chunkcache $below error >/dev/null 2>&1
+	remove_all -f $above $ours $below error >/dev/null 2>&1
 	echo "$exit_hooks" | while read -r hook; do
 		eval "$hook"
 	done

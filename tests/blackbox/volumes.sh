@@ -86,3 +86,50 @@ volume_commit() {
 volume_word() { status_word "$1" $((12 + $2)); }
 volume_state() { volume_word "$1" 1; }
 volume_held() { volume_word "$1" 8; }
+
+# ---- two hosts: a store, and a cache device, a pool and a helper of each ----
+
+# two_hosts MIB : halves of the NVMe are the cache devices a and b
+two_hosts() {
+	must dmsetup create a --table "0 $(($1 * 2048)) linear $NVME 0"
+	must dmsetup create b --table "0 $(($1 * 2048)) linear $NVME $(($1 * 2048))"
+	mkdir -p "$STORE_DIR" /run/chunkcache
+}
+
+# helper_of POOL : its process is in $pid
+helper_of() {
+	chunkcached -c "$WORK/$1.conf" >>"$WORK/helper-$1.log" 2>&1 &
+	pid=$!
+	on_exit "kill -KILL $pid 2>/dev/null"
+	must_become 90 pool_has_helper "$1"
+}
+
+# pool_of POOL DEVICE [LINE] : up, with its helper, whose configuration has the line for the pool
+pool_of() {
+	cache_device=/dev/mapper/$2
+	must dmsetup create "$1" --table "$(pool_table)"
+	# Sockets are where chunkctl looks.
+	(POOL=$1 CONF=$WORK/$1.conf sockets=/run/chunkcache extra_pool=${3:-} && write_config)
+	helper_of "$1"
+}
+
+# new_pool_of POOL DEVICE DIRTY [LINE] : formatted before
+new_pool_of() {
+	cache_device=/dev/mapper/$2
+	format 64K "" "$3"
+	pool_of "$1" "$2" "${4:-}"
+}
+
+# up_on POOL [OPTION...] : the volume v
+up_on() {
+	local pool=$1
+
+	shift
+	chunkctl volume up v --pool "$pool" --store "$STORE" --config "$WORK/$pool.conf" "$@"
+}
+
+# in_store VOLUME FILE : what is committed of it equals the file
+in_store() {
+	rm -f $WORK/export
+	chunkctl volume export "$1" $WORK/export --store "$store_url" >$WORK/export.log 2>&1 && cmp -s $WORK/export "$2"
+}
