@@ -85,7 +85,7 @@ alloc 1
 write $slot0 203 0
 done $slot0 $gen0 $disk 0
 END
-must log_has "journal failed: there is no place for the next page"
+must log_has "journal failed: none of 16 places in a row can be written"
 equal "journal" "$(cat /sys/kernel/dm-chunkcache/$POOL/journal)" failed
 note "$(dmsetup status $POOL)"
 verify vm1 a --seq --count 1 --bs 64K

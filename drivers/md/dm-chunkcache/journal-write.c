@@ -12,7 +12,7 @@ bool cc_journal_unwritten(struct cc_journal *j)
 {
 	const struct cc_journal_buf *first = cc_journal_first(j);
 
-	if (j->tail != j->durable_tail)
+	if (j->tail != j->durable_tail || j->probe)
 		return true;
 	return first && (!first->number || first->count > first->durable || j->nr_queue > 1);
 }
@@ -47,7 +47,7 @@ static void fill_page(struct cc_journal *j, const struct cc_journal_buf *buf)
 	memset((char *)p->record + used, 0, sizeof(p->record) - used);
 }
 
-/* For good; the work tells all who wait. */
+/* For good; the work tells all who wait, and by tries why. */
 static void fail(struct cc_journal *j)
 {
 	cc_journal_set_state(j, CHUNKCACHE_JOURNAL_FAILED);
@@ -81,6 +81,7 @@ bool cc_journal_begin_write(struct cc_journal *j)
 	}
 	buf->version++;
 	fill_page(j, buf);
+	j->probe = false;
 	j->busy = true;
 	j->out_seq = buf->last_seq;
 	j->out_tell = j->tell;
@@ -216,8 +217,10 @@ static void tell_end(struct cc_journal *j)
 
 static void tell_failed(struct cc_journal *j, struct list_head *waits)
 {
-	DMERR("%s: journal failed: there is no place for the next page; writes of volumes fail from now on, reads go on",
-	      j->name);
+	DMERR("%s: journal failed: %s; writes of volumes fail from now on, reads go on", j->name,
+	      j->tries >= CC_JOURNAL_TRIES ?
+	      "none of 16 places in a row can be written, as if the device had died" :
+	      "there is no place for the next page");
 	end_waits(waits, BLK_STS_IOERR);
 	if (j->ops->failed)
 		j->ops->failed(j->pool);

@@ -383,6 +383,24 @@ void cc_journal_tell(struct cc_journal *j, bool hurry)
 		queue_work(cc_journal_wq, &j->work);
 }
 
+void cc_journal_probe(struct cc_journal *j)
+{
+	const struct cc_journal_buf *first;
+	unsigned long flags;
+	bool probe;
+
+	spin_lock_irqsave(&j->lock, flags);
+	first = cc_journal_first(j);
+	/* Without a position that can be had the journal is full, not dead. */
+	probe = j->state == CHUNKCACHE_JOURNAL_RUNNING && j->users &&
+		((first && first->number) || j->next - j->durable_tail < j->positions);
+	j->probe |= probe;
+	j->hurry |= probe;
+	spin_unlock_irqrestore(&j->lock, flags);
+	if (probe)
+		queue_work(cc_journal_wq, &j->work);
+}
+
 /* ---- of the helper ---- */
 
 int cc_journal_resume(struct cc_journal *j, u64 head, u64 prev, u64 tail)

@@ -26,6 +26,9 @@
  *   end of the write       all records of the copy are durable: waits end, a full page leaves
  *                          memory
  *
+ * While anybody waits for room or for a commit, a page is written each second though nobody has
+ * added anything (probe): else a device that has died would be noticed by no one.
+ *
  * A page that is not full stays first in queue and is written again as its next version.  It gets
  * its number when it is first written, so that one that can't be written takes the next number,
  * with all its records, and the pages behind it theirs.
@@ -92,6 +95,7 @@ struct cc_journal {
 	bool busy;			/* a page is in flight, or its end is not told yet */
 	bool hurry;			/* write, though nobody waits */
 	bool tell;			/* the helper, when what there is now is durable */
+	bool probe;			/* write, though there is nothing to be written */
 	bool starved;			/* reserve() failed: room() is due */
 	bool vital_starved;		/* reserve_vital() did */
 	bool complained;		/* the helper knows that */
@@ -179,6 +183,11 @@ u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r);
 void cc_journal_wait(struct cc_journal *j, struct cc_journal_wait *w, u64 seq);
 /* The helper is to hear of what was added when it is durable; hurry: soon. */
 void cc_journal_tell(struct cc_journal *j, bool hurry);
+/*
+ * Somebody waits for what the helper is to bring about: is the device still there?  A page is
+ * written, though it may say nothing new; if it can be written nowhere that is FAILED.
+ */
+void cc_journal_probe(struct cc_journal *j);
 
 /* ---- of the helper; process context ---- */
 

@@ -168,7 +168,7 @@ static void ask_for_room(struct cc_volume *v)
 void cc_hold_work(struct work_struct *work)
 {
 	struct cc_volume *v = container_of(work, struct cc_volume, work);
-	bool all, merged;
+	bool all, merged, stores = false;
 
 	end_unservable(v);
 	cc_partial_take(v);
@@ -180,14 +180,15 @@ void cc_hold_work(struct work_struct *work)
 	if (all) {
 		spin_lock_irq(&v->lock);
 		end_throttled(v);
+		stores = !bio_list_empty(&v->storing);
 		spin_unlock_irq(&v->lock);
-		return;
-	}
-	/* Part of a block that is under way may be all that the others wait for. */
-	if (!merged || !READ_ONCE(v->nr_partials))
+	} else if (!merged || !READ_ONCE(v->nr_partials)) {
+		/* Part of a block that is under way may be all that the others wait for. */
 		ask_for_room(v);
+	}
 	/* A write that opened the spare above has asked for another run. */
-	queue_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(HOLD_TICK_MS));
+	if (!all || stores)
+		queue_delayed_work(v->disk.slots->wq, &v->tick, msecs_to_jiffies(HOLD_TICK_MS));
 }
 
 void cc_hold_tick(struct work_struct *work)
@@ -195,6 +196,9 @@ void cc_hold_tick(struct work_struct *work)
 	struct cc_volume *v = container_of(to_delayed_work(work), struct cc_volume, tick);
 
 	spin_lock_irq(&v->lock);
+	/* Nothing is written any more: only this tells a device that has died from a slow store. */
+	if (v->starved || !bio_list_empty(&v->storing))
+		cc_journal_probe(v->journal);
 	/* Ask again: others may have filled what the answer made room in. */
 	v->starved = false;
 	cc_hold_kick(v);
