@@ -14,19 +14,20 @@
 /* Blocks at a time; what comes for others waits.  Each has a page of its own. */
 #define NR_PARTIALS	16
 
+/* What each means is in volume.h.  In the order in which a block goes through them. */
 enum partial_state {
 	PARTIAL_FREE,
-	PARTIAL_NEW,		/* full writes to the block are held from now on */
-	PARTIAL_DRAINING,	/* those that took a place before end */
+	PARTIAL_NEW,
+	PARTIAL_DRAINING,
 	PARTIAL_DRAINED,
 	PARTIAL_READING,
-	PARTIAL_READ,		/* waits in merged for a place */
-	PARTIAL_WRITING,	/* as before, with what was written to its block merged in */
+	PARTIAL_READ,
+	PARTIAL_WRITING,
 };
 
 struct cc_partial {
 	struct cc_volume *volume;
-	enum partial_state state;
+	enum partial_state state;	/* set_partial_state() */
 	struct bio *carrier;
 	struct bio_list more;		/* further writes to the block, in the order they came */
 	u64 block;
@@ -84,6 +85,45 @@ bool cc_partial_overlaps(const struct cc_volume *v, u64 block, u64 n)
 	return false;
 }
 
+static bool partial_change_ok(enum partial_state from, enum partial_state to)
+{
+	switch (from) {
+	case PARTIAL_FREE:
+		return to == PARTIAL_NEW;
+	case PARTIAL_NEW:
+		return to == PARTIAL_DRAINING;
+	case PARTIAL_DRAINING:
+		return to == PARTIAL_DRAINED;
+	case PARTIAL_DRAINED:
+		return to == PARTIAL_READING;
+	case PARTIAL_READING:
+		return to == PARTIAL_READ || to == PARTIAL_FREE;
+	case PARTIAL_READ:
+		return to == PARTIAL_WRITING || to == PARTIAL_FREE;
+	case PARTIAL_WRITING:
+		return to == PARTIAL_FREE;
+	}
+	return false;
+}
+
+/* The one place that writes the state; who has to look into the table follows. */
+static void set_partial_state(struct cc_partial *p, enum partial_state to)
+{
+	struct cc_volume *v = p->volume;
+
+	lockdep_assert_held(&v->lock);
+	/* It is done even so: what was left as it is would be held for ever. */
+	WARN_ONCE(!partial_change_ok(p->state, to), "chunkcache: part of a block: %u -> %u",
+		  p->state, to);
+	v->nr_partials += p->state == PARTIAL_FREE;
+	v->nr_partials -= to == PARTIAL_FREE;
+	p->state = to;
+	if (v->nr_partials)
+		v->log.blocked |= CC_BLOCKED_PARTIAL;
+	else
+		v->log.blocked &= ~CC_BLOCKED_PARTIAL;
+}
+
 /* All that are in one state go on to the next. */
 static void advance_partials(struct cc_volume *v, enum partial_state from)
 {
@@ -92,7 +132,7 @@ static void advance_partials(struct cc_volume *v, enum partial_state from)
 	lockdep_assert_held(&v->lock);
 	for (p = v->partials; p < v->partials + NR_PARTIALS; p++)
 		if (p->state == from)
-			p->state = from + 1;
+			set_partial_state(p, from + 1);
 }
 
 void cc_partial_drain(struct cc_volume *v)
@@ -165,9 +205,7 @@ static void end_partial(struct cc_partial *p, blk_status_t status)
 	give_back_carrier(p);
 	spin_lock_irqsave(&v->lock, flags);
 	bios = p->more;
-	p->state = PARTIAL_FREE;
-	if (!--v->nr_partials)
-		v->log.blocked &= ~CC_BLOCKED_PARTIAL;
+	set_partial_state(p, PARTIAL_FREE);
 	/* What was held for it, or waits to be taken. */
 	cc_hold_kick(v);
 	spin_unlock_irqrestore(&v->lock, flags);
@@ -194,7 +232,7 @@ static void end_carrier(struct bio *bio)
 	}
 	aim_carrier(p, REQ_OP_WRITE);
 	spin_lock_irqsave(&v->lock, flags);
-	p->state = PARTIAL_READ;
+	set_partial_state(p, PARTIAL_READ);
 	cc_hold_add(v, &v->merged, bio);
 	spin_unlock_irqrestore(&v->lock, flags);
 }
@@ -247,12 +285,10 @@ static void add_partial(struct cc_volume *v, struct cc_partial *p, struct bio *b
 		bio_list_add(&p->more, bio);
 		return;
 	}
-	p->state = PARTIAL_NEW;
+	set_partial_state(p, PARTIAL_NEW);
 	p->block = block_of(bio);
 	bio_list_init(&p->more);
 	lend_page(p, bio);
-	v->nr_partials++;
-	v->log.blocked |= CC_BLOCKED_PARTIAL;
 	cc_log_wish_drain(v);
 }
 
@@ -286,7 +322,7 @@ void cc_partial_read(struct cc_volume *v)
 		spin_lock_irq(&v->lock);
 		drained = p->state == PARTIAL_DRAINED;
 		if (drained)
-			p->state = PARTIAL_READING;
+			set_partial_state(p, PARTIAL_READING);
 		spin_unlock_irq(&v->lock);
 		if (!drained)
 			continue;
@@ -338,7 +374,7 @@ bool cc_partial_write(struct cc_volume *v, struct bio *carrier)
 	if (p->state == PARTIAL_READ) {
 		merge_parts(p);
 		spin_lock_irq(&v->lock);
-		p->state = PARTIAL_WRITING;
+		set_partial_state(p, PARTIAL_WRITING);
 		spin_unlock_irq(&v->lock);
 	}
 	return cc_volume_write_again(v, carrier);

@@ -57,6 +57,25 @@
  *
  * Compare-and-map alone would lose a full write that took its place before and ends behind.
  *
+ * States of such a block, one of few in the table, changed by set_partial_state() only:
+ *
+ *   FREE      no block is here
+ *   NEW       full writes and zeros to it are held from now on; the flip is wished for
+ *   DRAINING  the counters have flipped; what had a place before may be in flight
+ *   DRAINED   nothing is; the work is to read it
+ *   READING   its carrier reads it
+ *   READ      its carrier waits in merged for a place; what still comes for it is merged in
+ *   WRITING   all is merged in; its carrier has a place, or waits for one.  What comes waits in
+ *             parts
+ *
+ *   FREE -> NEW		cc_partial_take()
+ *   NEW -> DRAINING		cc_partial_drain()
+ *   DRAINING -> DRAINED	cc_partial_drained()
+ *   DRAINED -> READING		cc_partial_read()
+ *   READING -> READ		end_carrier()
+ *   READ -> WRITING		cc_partial_write()
+ *   READING, READ, WRITING -> FREE	end_partial(); of the first two with an error
+ *
  * The way of a flush: cc_journal_wait() for the last record of the volume.  REQ_FUA is not
  * handed to the device: the page that has the write's record is written with PREFLUSH, which
  * makes its data durable before it.  With durability=store both wait for a commit instead: a cut is
