@@ -57,10 +57,14 @@ static void free_fork(struct cc_fork *f)
 	free(f);
 }
 
-static struct cc_fork *new_fork(struct cc_volumes *all, const uint8_t uuid[16])
+/* For the next wish; how the one before ended is forgotten.  NULL: no memory. */
+static struct cc_fork *renew_fork(struct cc_volumes *all, const uint8_t uuid[16])
 {
-	struct cc_fork *f = calloc(1, sizeof(*f));
+	struct cc_fork *f = fork_of(all, uuid);
 
+	if (f)
+		free_fork(f);
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->all = all;
@@ -83,6 +87,43 @@ const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t u
 	if (!f || !f->worker)
 		return "";
 	return f->runs ? "running" : f->result ? f->err : "done";
+}
+
+/* ---- may anything be done with it? ---- */
+
+/* Its slots stay as they are: no device of it is at work, nor can be opened now. */
+static int check_still(const struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
+{
+	const struct cc_volume *v = cc_volume_of_uuid(all, uuid);
+	const struct cc_fork *f = fork_of(all, uuid);
+
+	if (cc_journal_follow_how(all->c.follow) != CC_FOLLOW_FOLLOWING || all->draining)
+		snprintf(err, errlen, "the pool's journal is not being followed");
+	else if (v && (v->life != CC_VOLUME_FAILED || v->task != CC_TASK_NONE))
+		snprintf(err, errlen, "volume: it is open, or being opened, on this host: nothing of it is a fork");
+	else if (f && (f->runs || !f->worker))
+		snprintf(err, errlen, "volume: it is being %s", f->runs ? "rescued" : "discarded");
+	else
+		return 0;
+	return -EBUSY;
+}
+
+/* What the journal has of it.  -EBUSY: not now; -ENOENT: nothing; with a line. */
+static int find_fork(const struct cc_volumes *all, const uint8_t uuid[16], struct cc_journal_volume **ret_journal,
+		     char *err, size_t errlen)
+{
+	struct cc_journal_volume *j;
+	int r = check_still(all, uuid, err, errlen);
+
+	if (r)
+		return r;
+	j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), uuid);
+	if (!j || (!j->nr_writes && !j->nr_logs)) {
+		snprintf(err, errlen, "volume: this pool has nothing of it that is in no store");
+		return -ENOENT;
+	}
+	*ret_journal = j;
+	return 0;
 }
 
 /* ---- a rescue ---- */
@@ -143,53 +184,21 @@ static int open_rescue(struct cc_fork *f)
 	return r;
 }
 
-/* Its slots stay as they are: no device of it is at work, nor can be opened now. */
-static int check_still(const struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
-{
-	const struct cc_volume *v = cc_volume_of_uuid(all, uuid);
-	const struct cc_fork *f = fork_of(all, uuid);
-
-	if (cc_journal_follow_how(all->c.follow) != CC_FOLLOW_FOLLOWING || all->draining)
-		snprintf(err, errlen, "the pool's journal is not being followed");
-	else if (v && (v->life != CC_VOLUME_FAILED || v->task != CC_TASK_NONE))
-		snprintf(err, errlen, "volume: it is open, or being opened, on this host: nothing of it is a fork");
-	else if (f && (f->runs || !f->worker))
-		snprintf(err, errlen, "volume: it is being %s", f->runs ? "rescued" : "discarded");
-	else
-		return 0;
-	return -EBUSY;
-}
-
-static struct cc_journal_volume *fork_journal(const struct cc_volumes *all, const uint8_t uuid[16], char *err,
-					      size_t errlen)
-{
-	struct cc_journal_volume *j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), uuid);
-
-	if (j && (j->nr_writes || j->nr_logs))
-		return j;
-	snprintf(err, errlen, "volume: this pool has nothing of it that is in no store");
-	return NULL;
-}
-
 int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char *store, const char *as, char *err,
 		      size_t errlen)
 {
 	char object[CC_OBJECT_NAME_MAX];
 	struct cc_journal_volume *j;
 	struct cc_fork *f;
-	int r = check_still(all, uuid, err, errlen);
+	int r = find_fork(all, uuid, &j, err, errlen);
 
-	j = r ? NULL : fork_journal(all, uuid, err, errlen);
-	if (!j)
-		return -ENOENT;
+	if (r)
+		return r;
 	if (cc_volume_name(as, object)) {
 		snprintf(err, errlen, "as: expected a name of a volume: 1 to %d of [a-zA-Z0-9._-]", CC_IMAGE_NAME_MAX);
 		return -EINVAL;
 	}
-	f = fork_of(all, uuid);
-	if (f)
-		free_fork(f);
-	f = new_fork(all, uuid);
+	f = renew_fork(all, uuid);
 	if (!f) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
@@ -233,19 +242,15 @@ int cc_volumes_discard(struct cc_volumes *all, const uint8_t uuid[16], char *err
 {
 	struct cc_journal_volume *j;
 	struct cc_fork *f;
-	int r = check_still(all, uuid, err, errlen);
+	int r = find_fork(all, uuid, &j, err, errlen);
 
-	j = r ? NULL : fork_journal(all, uuid, err, errlen);
-	if (!j)
-		return -ENOENT;
+	if (r)
+		return r;
 	if (cc_volume_of_uuid(all, uuid)) {
 		snprintf(err, errlen, "volume: its device is still there: remove it first");
 		return -EBUSY;
 	}
-	f = fork_of(all, uuid);
-	if (f)
-		free_fork(f);
-	f = new_fork(all, uuid);
+	f = renew_fork(all, uuid);
 	r = f ? note_slots(f, j) : -ENOMEM;
 	if (!r)
 		r = cc_channel_journal_add(all->c.channel, &(struct chunkcache_record){

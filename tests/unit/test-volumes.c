@@ -369,8 +369,10 @@ static void test_fork(void)
 	plug(other_vol, 8);
 	ok(pump_until(*kernel.failed) && strstr(kernel.failed, "another host has had it since") && !kernel.starts,
 	   "a fork is refused: %s", kernel.failed);
-	ok(cc_volumes_rescue(volumes, vol, "st", "x", err, sizeof(err)) && strstr(err, "open"), "no rescue of an open volume: %s",
-	   err);
+	ok(cc_volumes_rescue(volumes, vol, "st", "x", err, sizeof(err)) == -EBUSY && strstr(err, "open"),
+	   "no rescue of an open volume: %s", err);
+	ok(cc_volumes_discard(volumes, vol, err, sizeof(err)) == -EBUSY, "nor is one given up: %s", err);
+	ok(cc_volumes_discard(volumes, pool_b, err, sizeof(err)) == -ENOENT, "nor what is not there: %s", err);
 	ok(cc_volumes_rescue(volumes, other_vol, "none", "x", err, sizeof(err)) && cc_volumes_rescue(volumes, other_vol, "st",
 	   "../x", err, sizeof(err)), "nor from nowhere, nor to no name: %s", err);
 	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
