@@ -101,7 +101,7 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 	if (!strcmp(cmd, "disks"))
 		return cc_report_disks(d->session);
 	if (!strcmp(cmd, "volumes"))
-		return cc_report_volumes(d->session);
+		return cc_report_volumes(d->session, err, errlen);
 	if (!strcmp(cmd, "costs"))
 		return cc_report_costs(d->session);
 	if (!strcmp(cmd, "prefetch"))

@@ -21,11 +21,12 @@
 static const char down_help[] =
 	"Removes the device, then waits until the pool's helper has brought to the store\n"
 	"what only this host has, and has closed the volume: then any host may open it.\n"
+	"A helper that has just been started opens the volume before the device goes.\n"
 	"Refused while the device is open.  What is not there in time stays in the pool:\n"
 	"it goes to the store as soon as the helper can, and until then another host\n"
 	"opens the volume with --take-over only, and without it.\n"
 	"\n"
-	"  --wait SECONDS       how long, default 120\n"
+	"  --wait SECONDS       how long in all, default 120\n"
 	"  --now                do not wait, but say what is left\n"
 	"  --json               print how it ended as JSON\n"
 	"  --config FILE        default /etc/chunkcache/POOL.conf, which has the store\n"
@@ -37,6 +38,7 @@ struct volume_down {
 	struct ctl_volume_device device;
 	struct ctl_volume v;
 	struct ctl_progress progress;
+	uint64_t end_ns;		/* of all waiting */
 	uint64_t left;			/* bytes, at the last look */
 };
 
@@ -78,6 +80,46 @@ static int finish_down(const struct volume_down *d, bool closed, const json_t *f
 				     "dirty_bytes", (json_int_t)ctl_number(figures, "dirty_bytes"))))
 		return CTL_FAILED;
 	return ctl_finish(code);
+}
+
+/* ---- before the device goes ---- */
+
+/* It commits what it has opened, with or without a device; what failed it says. */
+static bool helper_has_it(const json_t *figures)
+{
+	const char *state = ctl_string(figures, "state");
+
+	return figures && strcmp(state, "opening") && strcmp(state, "left");
+}
+
+static void tell_waiting(const struct volume_down *d, const json_t *figures, const struct ctl_asked *asked)
+{
+	const char *why = json_string_value(json_object_get(figures, "why"));
+
+	ctl_note("%s: waiting for the helper of %s to open it: %s", d->name, d->device.pool,
+		 why ? why : asked->result ? asked->why : "not yet");
+}
+
+/* Without a device a helper opens nothing: what is dirty would stay here until the next `up'. */
+static void wait_until_opened(const struct volume_down *d)
+{
+	uint64_t tell_ns = cc_now_ns() + CC_SECOND;
+	struct ctl_asked asked;
+
+	for (;;) {
+		json_t *f = ctl_volume_ask(d->device.pool, d->device.table.uuid, &asked);
+		uint64_t now_ns = cc_now_ns();
+		bool done = helper_has_it(f) || now_ns >= d->end_ns;
+
+		if (!done && now_ns >= tell_ns) {
+			tell_waiting(d, f, &asked);
+			tell_ns = now_ns + TELL_NS;
+		}
+		json_decref(f);
+		if (done)
+			return;
+		pause_between_looks();
+	}
 }
 
 /* ---- without waiting ---- */
@@ -149,18 +191,27 @@ static int check_closed(struct volume_down *d)
 	return finish_down(d, false, NULL, CTL_FAILED);
 }
 
+/* Its helper was started anew when the device had gone, or never had it. */
+static bool is_left(const json_t *figures)
+{
+	return figures && !strcmp(ctl_string(figures, "state"), "left");
+}
+
 static int not_in_time(const struct volume_down *d, const json_t *figures, const struct ctl_asked *asked)
 {
-	char dirty[CTL_DIRTY_TEXT];
 	const char *why = json_string_value(json_object_get(figures, "why"));
+	uint64_t left_ns = cc_now_ns() < d->end_ns ? d->end_ns - cc_now_ns() : 0;
+	unsigned long long waited = d->args.wait - left_ns / CC_SECOND;
+	char dirty[CTL_DIRTY_TEXT];
 
+	if (is_left(figures))
+		why = "its helper had not opened it";
 	if (!figures && asked->result)
 		ctl_err("%s: the device is gone, but after %llu s the volume is not closed: the helper of %s: %s", d->name,
-			(unsigned long long)d->args.wait, d->device.pool, asked->why);
+			waited, d->device.pool, asked->why);
 	else
 		ctl_err("%s: the device is gone, but after %llu s the volume is not closed%s%s; in no store yet: %s",
-			d->name, (unsigned long long)d->args.wait, why ? ": " : "", why ? why : "",
-			ctl_volume_dirty_text(figures, dirty));
+			d->name, waited, why ? ": " : "", why ? why : "", ctl_volume_dirty_text(figures, dirty));
 	say_where_it_is(d);
 	return finish_down(d, false, figures, CTL_FAILED);
 }
@@ -175,15 +226,9 @@ static void tell_left(const struct volume_down *d, const json_t *figures, uint64
 	*due_ns = cc_now_ns() + TELL_NS;
 }
 
-/* Whose helper was started anew after the device had gone. */
-static bool is_left(const json_t *figures)
-{
-	return !strcmp(ctl_string(figures, "state"), "left");
-}
-
 static int wait_until_closed(struct volume_down *d)
 {
-	uint64_t end = cc_now_ns() + d->args.wait * CC_SECOND, tell = cc_now_ns() + CC_SECOND;
+	uint64_t tell = cc_now_ns() + CC_SECOND;
 	struct ctl_asked asked;
 	json_t *f;
 	int r;
@@ -193,7 +238,7 @@ static int wait_until_closed(struct volume_down *d)
 		if (f)
 			show_left(d, f);
 		tell_left(d, f, &tell);
-		if ((!f && asked.result == CTL_ASK_OK) || is_left(f) || cc_now_ns() >= end)
+		if ((!f && asked.result == CTL_ASK_OK) || is_left(f) || cc_now_ns() >= d->end_ns)
 			break;
 		json_decref(f);
 		pause_between_looks();
@@ -210,15 +255,18 @@ static int wait_until_closed(struct volume_down *d)
 static int volume_down(struct volume_down *d)
 {
 	int r = ctl_volume_device(d->name, &d->device);
-	bool runs = !r && !strcmp(d->device.status.state, "running");
+	bool waits = !r && !d->args.now && !strcmp(d->device.status.state, "running");
 
+	d->end_ns = cc_now_ns() + d->args.wait * CC_SECOND;
+	if (waits && !d->device.open_count)
+		wait_until_opened(d);
 	if (!r)
 		r = remove_device(d);
 	if (r)
 		return r;
 	if (!strcmp(d->device.status.state, "failed"))
 		ctl_note("%s: had failed; see `chunkctl volume show %s'", d->name, d->device.table.uuid);
-	return runs && !d->args.now ? wait_until_closed(d) : leave_it(d);
+	return waits ? wait_until_closed(d) : leave_it(d);
 }
 
 static int run_volume_down(const struct ctl_command *cmd, int argc, char **argv)

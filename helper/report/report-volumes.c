@@ -3,6 +3,7 @@
 #include "report-impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "clock.h"
 #include "json-text.h"
@@ -45,17 +46,23 @@ static void add_volume(void *arg, const struct cc_volume_figures *f)
 	json_array_append_new(arg, o);
 }
 
-json_t *cc_report_volumes(struct cc_session *s)
+json_t *cc_report_volumes(struct cc_session *s, char *err, size_t errlen)
 {
-	json_t *array = json_array();
-	enum cc_follow_state how = s->follow ? cc_journal_follow_how(s->follow) : CC_FOLLOW_OFF;
-	json_t *o = json_pack("{s:s, s:s, s:o}", "pool", s->config->pool, "journal", journal_name(how),
-			      "volumes", array);
+	enum cc_follow_state how;
+	json_t *array, *o;
 
+	/* "None" would be taken for "all are closed". */
+	if (!s->volumes) {
+		snprintf(err, errlen, "not attached to its pool");
+		return NULL;
+	}
+	how = cc_journal_follow_how(s->follow);
+	array = json_array();
+	o = json_pack("{s:s, s:s, s:o}", "pool", s->config->pool, "journal", journal_name(how),
+		      "volumes", array);
 	if (how == CC_FOLLOW_BROKEN)
 		json_object_set_new(o, "reason", cc_json_text(cc_journal_follow_why(s->follow)));
-	if (s->volumes)
-		cc_volumes_each(s->volumes, add_volume, array);
+	cc_volumes_each(s->volumes, add_volume, array);
 	return o;
 }
 

@@ -10,9 +10,9 @@
 json_t *cc_report_stat(struct cc_session *s);
 json_t *cc_report_fetch(struct cc_session *s);
 json_t *cc_report_disks(struct cc_session *s);
-json_t *cc_report_volumes(struct cc_session *s);
 json_t *cc_report_costs(struct cc_session *s);
 /* NULL with a line in err if the request can't be served. */
+json_t *cc_report_volumes(struct cc_session *s, char *err, size_t errlen);
 json_t *cc_report_prefetch(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_rescue(struct cc_session *s, const json_t *request, char *err, size_t errlen);

@@ -21,7 +21,6 @@ must dmsetup create a --table "0 $pool_sectors linear $NVME 0"
 cat >$conf <<-END
 [pool]
 name = p
-control_socket = $WORK/p.sock
 buffers = 2M
 prefetch = no
 [store $STORE]
