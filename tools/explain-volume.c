@@ -73,6 +73,11 @@ static void writes_wait(struct ctl_explanation *x)
 	ctl_explain_next(x, "chunkctl journal /dev/mapper/%s", ctl_string(x->pool, "name"));
 }
 
+static bool journal_failed(const struct ctl_explanation *x)
+{
+	return !strcmp(ctl_string(x->pool, "journal"), "failed");
+}
+
 static void commits_late(struct ctl_explanation *x)
 {
 	char dirty[CTL_DIRTY_TEXT];
@@ -83,17 +88,18 @@ static void commits_late(struct ctl_explanation *x)
 			 ctl_volume_dirty_text(x->disk, dirty));
 	ctl_explain_say(x, "What only this host has of %s, %s, would be lost with it.", x->name,
 			ctl_volume_dirty_text(x->disk, dirty));
-	if (why_of(x) && !ctl_number(x->disk, "held_writes"))
+	if (why_of(x) && !journal_failed(x) && !ctl_number(x->disk, "held_writes"))
 		ctl_explain_say(x, "Commits do not get through: %s. Writes go on until the pool's limit is reached, then they "
 				"wait.", why_of(x));
 }
 
 static void explain_journal(struct ctl_explanation *x)
 {
-	if (strcmp(ctl_string(x->pool, "journal"), "failed"))
+	if (!journal_failed(x))
 		return;
 	ctl_explain_mark(x, PART_POOL, LEVEL_BAD, "its journal can't be written");
-	ctl_explain_say(x, "The journal of %s can't be written: all writes of volumes end with EIO; reads go on.",
+	ctl_explain_say(x, "The journal of %s can't be written, as if its device had died: all writes of volumes end with EIO; reads "
+			"go on.",
 			ctl_string(x->pool, "name"));
 	ctl_explain_next(x, "dmesg | grep chunkcache");
 }

@@ -61,7 +61,7 @@ static const struct {
 	uint64_t (*value)(const struct cc_volume_figures *f);
 	unsigned int decimals;
 } helper_families[] = {
-	{ GAUGE("volume_failed", "Whether the volume failed, or its last attempt to reach the store did."),
+	{ GAUGE("volume_failed", "Whether the volume failed, or its commits do not get through: the store, or the cache device."),
 	  is_failed, 0 },
 	{ GAUGE("volume_dirty_bytes", "Data that only this host has: what its loss costs now."), dirty, 0 },
 	{ GAUGE("volume_oldest_dirty_seconds", "How long the oldest of that has waited, 0 if there is none."),
@@ -75,7 +75,8 @@ static const struct {
 
 static const struct cc_metric
 	volume_info = INFO("volume", "The volume's UUID, its store, and what the helper does with it."),
-	journal_broken = GAUGE("helper_journal_broken", "Whether the journal can't be read: nothing is committed.");
+	journal_broken = GAUGE("helper_journal_broken", "Whether the journal can't be read: nothing is committed."),
+	journal_failed = GAUGE("pool_journal_failed", "Whether the journal can't be written: all writes of volumes fail.");
 
 /* ---- the volumes ---- */
 
@@ -125,6 +126,7 @@ void cc_metrics_volumes(struct cc_session *s, const struct cc_labels *pool, stru
 	bool broken = s->follow && cc_journal_follow_how(s->follow) == CC_FOLLOW_BROKEN;
 
 	cc_text_one(t, pool, &journal_broken, broken, 0);
+	cc_text_one(t, pool, &journal_failed, s->follow && cc_journal_follow_failed(s->follow), 0);
 	if (s->follow && s->volumes)
 		cc_volumes_each(s->volumes, add_row, &l);
 	if (!l.failed) {

@@ -47,6 +47,7 @@ struct cc_journal_follow {
 	uint64_t page;			/* the last one that was taken; 0: none */
 	unsigned int nr_taken;		/* records of it */
 	uint64_t tail;			/* as the kernel was told */
+	bool failed;			/* the kernel says so */
 	bool news;			/* the kernel has something */
 	uint64_t due;			/* when to ask again after an error */
 	unsigned int failures;		/* of reading, in a row */
@@ -65,6 +66,15 @@ static void break_off(struct cc_journal_follow *f, const char *why)
 }
 
 /* ---- at first ---- */
+
+/* For good; what was written may be readable even so. */
+static void note_failed(struct cc_journal_follow *f, const struct cc_journal_info *info)
+{
+	if (info->state == CHUNKCACHE_JOURNAL_FAILED && !f->failed)
+		cc_log(LOG_ERR, "journal: the cache device does not take its pages any more; writes of volumes fail, what is "
+		       "in the journal goes to the store as far as it can be read");
+	f->failed = info->state == CHUNKCACHE_JOURNAL_FAILED;
+}
 
 static int read_area(void *arg, void *buf, size_t len, uint64_t offset)
 {
@@ -93,6 +103,7 @@ static int read_first(struct cc_journal_follow *f, const struct cc_journal_info 
 		break_off(f, r.why);
 		return 0;
 	}
+	note_failed(f, info);
 	f->how = CC_FOLLOW_FOLLOWING;
 	f->page = r.newest;
 	f->nr_taken = r.nr_read;
@@ -164,6 +175,11 @@ enum cc_follow_state cc_journal_follow_how(const struct cc_journal_follow *f)
 const char *cc_journal_follow_why(const struct cc_journal_follow *f)
 {
 	return f->why;
+}
+
+bool cc_journal_follow_failed(const struct cc_journal_follow *f)
+{
+	return f->failed;
 }
 
 struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
@@ -293,6 +309,7 @@ static int ask_and_read(struct cc_journal_follow *f)
 
 	if (error)
 		return error;
+	note_failed(f, &info);
 	f->news = false;
 	f->asked++;
 	/* The first page of this instance is not written yet. */
@@ -391,7 +408,7 @@ uint64_t cc_journal_follow_step(struct cc_journal_follow *f, uint64_t now_ns, in
 	}
 	if (f->news)
 		error = ask_and_read(f);
-	if (!error && !f->reading && f->page)
+	if (!error && !f->reading && f->page && !f->failed)
 		error = move_tail(f);
 	if (error)
 		f->due = now_ns + RETRY_NS;

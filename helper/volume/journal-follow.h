@@ -41,6 +41,8 @@ int cc_journal_follow_open(const struct cc_journal_follow_config *c, struct cc_j
 void cc_journal_follow_close(struct cc_journal_follow *f);
 
 enum cc_follow_state cc_journal_follow_how(const struct cc_journal_follow *f);
+/* The kernel can't write it any more, so writes of volumes fail there; as of the last time that it was asked. */
+bool cc_journal_follow_failed(const struct cc_journal_follow *f);
 /* Of BROKEN: a line; else "". */
 const char *cc_journal_follow_why(const struct cc_journal_follow *f);
 /* Of all volumes; valid while FOLLOWING, and between two calls of step. */

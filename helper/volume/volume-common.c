@@ -42,3 +42,12 @@ void cc_volume_channel(struct cc_volumes *all, int r)
 	if (r && r != -ENOENT && r != -ESTALE && r != -EBUSY)
 		all->error = r;
 }
+
+void cc_volume_failed(struct cc_volume *v, const char *why)
+{
+	cc_log(LOG_ERR, "volume %s: failed: %s", v->info.name, why);
+	snprintf(v->why, sizeof(v->why), "%s", why);
+	if (v->life != CC_VOLUME_GONE)
+		cc_volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
+	v->life = CC_VOLUME_FAILED;
+}

@@ -14,9 +14,24 @@ static const char *life_name(enum cc_volume_life life)
 	return names[life];
 }
 
-static bool is_followed(const struct cc_volumes *all)
+/* As of the last page that was read: more may be dirty by now, if it can't be read any more. */
+static bool is_known(const struct cc_volumes *all)
 {
-	return cc_journal_follow_how(all->c.follow) == CC_FOLLOW_FOLLOWING;
+	return cc_journal_follow_how(all->c.follow) != CC_FOLLOW_OFF;
+}
+
+/* What stops all volumes of the pool comes before what stops one. */
+static const char *why_of(const struct cc_volume *v)
+{
+	const struct cc_journal_follow *follow = v->all->c.follow;
+
+	if (v->life == CC_VOLUME_FAILED)
+		return v->why;
+	if (cc_journal_follow_failed(follow))
+		return "the pool's journal can't be written, as if the cache device had died: writes fail";
+	if (cc_journal_follow_how(follow) == CC_FOLLOW_BROKEN)
+		return cc_journal_follow_why(follow);
+	return v->why;
 }
 
 static void take_journal(const struct cc_journal_volume *j, struct cc_volume_figures *f)
@@ -30,12 +45,12 @@ static void take_journal(const struct cc_journal_volume *j, struct cc_volume_fig
 static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, void *arg)
 {
 	struct cc_volume_figures f = {
-		.name = v->info.name, .store = v->info.store, .state = life_name(v->life), .why = v->why,
+		.name = v->info.name, .store = v->info.store, .state = life_name(v->life), .why = why_of(v),
 		.term = v->term, .commit_ns = v->commit_ns, .commits = v->counted.commits,
 		.packs = v->counted.packs, .stored_bytes = v->counted.bytes,
 		.rescue = cc_volume_rescue_state(v->all, v->uuid),
 	};
-	const struct cc_journal_volume *j = is_followed(v->all) ? cc_volume_journal(v) : NULL;
+	const struct cc_journal_volume *j = is_known(v->all) ? cc_volume_journal(v) : NULL;
 
 	memcpy(f.uuid, v->uuid, sizeof(f.uuid));
 	if (j)
@@ -63,7 +78,7 @@ void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, voi
 {
 	cc_list_each(n, &all->volumes)
 		tell_volume(cc_list_entry(n, struct cc_volume, node), fn, arg);
-	if (!is_followed(all))
+	if (!is_known(all))
 		return;
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes) {
 		const struct cc_journal_volume *j = cc_list_entry(n, struct cc_journal_volume, node);

@@ -43,13 +43,19 @@ static int compare_log(const void *key, const void *log)
 /* Of a slot that is LOG until this volume says that it is clean. */
 static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
 {
-	const struct cc_volume_snapshot *s = arg;
+	struct cc_volume_snapshot *s = arg;
 	const struct cc_journal_log *log = bsearch(&key, s->logs, s->nr_logs, sizeof(*log), compare_log);
+	int r;
 
 	if (!log || log->slot == CC_NO_SLOT)
 		return -ENOENT;
-	return cc_pooldev_read(s->pooldev, buf, (size_t)blocks << CC_BLOCK_SHIFT,
-			       cc_pooldev_slot_offset(s->pooldev, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
+	r = cc_pooldev_read(s->pooldev, buf, (size_t)blocks << CC_BLOCK_SHIFT,
+			    cc_pooldev_slot_offset(s->pooldev, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
+	if (r) {
+		s->error = r;
+		s->bad_slot = log->slot;
+	}
+	return r;
 }
 
 int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all,
@@ -229,6 +235,7 @@ static void run_task(struct cc_job *job)
 {
 	struct cc_volume *v = cc_list_entry(job, struct cc_volume, job);
 
+	v->snapshot.error = 0;
 	switch (v->task) {
 	case CC_TASK_OPEN:
 		v->result = run_open(v);
@@ -244,6 +251,9 @@ static void run_task(struct cc_job *job)
 		v->result = v->result == -EAGAIN ? 0 : v->result;
 		break;
 	}
+	if (v->result && v->snapshot.error)
+		snprintf(v->err, sizeof(v->err), "slot %" PRIu32 " of the cache device can't be read, which has what no store "
+			 "has: %s", v->snapshot.bad_slot, strerror(-v->snapshot.error));
 }
 
 static void task_done(struct cc_job *job)

@@ -8,6 +8,7 @@
  *	volume-miss.c	chunks that are not on the cache device
  *	volume-figures.c	what is told of it
  *	volume-fork.c	what can't be committed any more
+ *	volume-stuck.c	commits that the cache device keeps back
  *	volume-common.c	what all of these use
  *	volume-store.c	what the volumes of a store share
  */
@@ -48,6 +49,8 @@ struct cc_volume_snapshot {
 	size_t nr_logs;
 	uint32_t term;			/* the highest in the journal; 0: nothing of it is there */
 	bool is_dirty;
+	int error;			/* of the last slot that could not be read; 0: none */
+	uint32_t bad_slot;
 };
 
 struct cc_volume {
@@ -92,6 +95,11 @@ struct cc_volume {
 	struct cc_commit_counts counted;
 	uint64_t commit_ns;		/* of the last commit */
 	struct cc_volume_age age;
+
+	/* ---- for volume-stuck.c ---- */
+	bool unreadable;		/* the last task failed as it could not read what was written */
+	uint64_t writes;		/* of the guest that have ended, at the last look */
+	uint64_t stuck_ns;		/* none has since, and some wait; 0: not so */
 };
 
 struct cc_volumes {
@@ -104,6 +112,7 @@ struct cc_volumes {
 	unsigned int nr_misses, nr_tasks;
 	bool draining;			/* also read by threads */
 	bool started;			/* a volume, since the last step */
+	uint64_t stuck_due;		/* the next look at what waits */
 	int error;			/* of the channel, since the last step */
 };
 
@@ -119,6 +128,8 @@ struct cc_volume_store *cc_volume_store_of(struct cc_volumes *all, const char *n
  * tells of what is left.
  */
 void cc_volume_channel(struct cc_volumes *all, int r);
+/* Nothing of it works any more, and the kernel and people are told why. */
+void cc_volume_failed(struct cc_volume *v, const char *why);
 
 /* ---- volume-jobs.c ---- */
 /* Starts a task; ended() comes in the loop, with what it was in task. */
@@ -145,6 +156,10 @@ bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16]);
 const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16]);
 void cc_volume_forks_step(struct cc_volumes *all);
 void cc_volume_forks_close(struct cc_volumes *all);
+
+/* ---- volume-stuck.c ---- */
+/* Fails those whose writes wait for commits that can't be made. */
+void cc_volumes_look_stuck(struct cc_volumes *all, uint64_t now_ns);
 
 /* ---- volume-miss.c ---- */
 /* Of those whose threads have ended. */

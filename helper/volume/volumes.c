@@ -68,15 +68,6 @@ static struct cc_volume *volume_new(struct cc_volumes *all, const struct cc_disk
 	return NULL;
 }
 
-static void volume_failed(struct cc_volume *v, const char *why)
-{
-	cc_log(LOG_ERR, "volume %s: failed: %s", v->info.name, why);
-	snprintf(v->why, sizeof(v->why), "%s", why);
-	if (v->life != CC_VOLUME_GONE)
-		cc_volume_channel(v->all, cc_channel_volume_fail(v->all->c.channel, v->info.id, why));
-	v->life = CC_VOLUME_FAILED;
-}
-
 /* ---- which devices there are ---- */
 
 /* A device of it again: a reload has the overlay already, a new one has to be told all. */
@@ -165,7 +156,7 @@ static void start_volume(struct cc_volume *v)
 		r = learn_pieces(v);
 	if (r) {
 		snprintf(v->err, sizeof(v->err), "telling the kernel: %s", strerror(-r));
-		volume_failed(v, v->err);
+		cc_volume_failed(v, v->err);
 		return;
 	}
 	v->life = CC_VOLUME_RUNNING;
@@ -187,7 +178,7 @@ static bool is_over(const struct cc_volume *v)
 static void task_failed(struct cc_volume *v, enum cc_volume_task task)
 {
 	if (is_over(v)) {
-		volume_failed(v, v->err);
+		cc_volume_failed(v, v->err);
 		return;
 	}
 	v->task_due = cc_now_ns() + RETRY_INTERVAL;
@@ -221,6 +212,7 @@ static void task_ended(struct cc_volume *v)
 	enum cc_volume_task task = v->task;
 
 	v->task = CC_TASK_NONE;
+	v->unreadable = v->result && v->snapshot.error;
 	v->probe_due = cc_now_ns() + PROBE_INTERVAL;
 	note_commit(v);
 	if (!v->result)
@@ -359,7 +351,7 @@ static void step_opening(struct cc_volume *v, uint64_t now_ns)
 	if (v->at)
 		cc_volume_start_task(v, CC_TASK_OPEN, task_ended);
 	else
-		volume_failed(v, v->err);
+		cc_volume_failed(v, v->err);
 }
 
 static void step_volume(struct cc_volume *v, uint64_t now_ns)
@@ -390,14 +382,14 @@ static void step_all(struct cc_volumes *all, uint64_t now_ns)
 		step_volume(cc_list_entry(n, struct cc_volume, node), now_ns);
 }
 
-/* Without the journal's word none can be opened; those that run go on to the dirty limit. */
+/* Without the journal's word none can be opened; those that run go on until their writes wait. */
 static void fail_opening(struct cc_volumes *all)
 {
 	cc_list_each(n, &all->volumes) {
 		struct cc_volume *v = cc_list_entry(n, struct cc_volume, node);
 
 		if (v->life == CC_VOLUME_OPENING && v->task == CC_TASK_NONE)
-			volume_failed(v, "the pool's journal can't be read: see the helper's log");
+			cc_volume_failed(v, "the pool's journal can't be read: see the helper's log");
 	}
 }
 
@@ -410,6 +402,8 @@ uint64_t cc_volumes_step(struct cc_volumes *all, uint64_t now_ns, bool *ret_star
 		step_all(all, now_ns);
 	else if (!all->draining)
 		fail_opening(all);
+	if (!all->draining)
+		cc_volumes_look_stuck(all, now_ns);
 	*ret_started |= all->started;
 	all->started = false;
 	*ret_error = all->error;

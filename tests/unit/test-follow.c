@@ -564,6 +564,28 @@ static void test_anew(void)
 	kill_helper();
 }
 
+static void test_failed(void)
+{
+	unsigned int trims;
+
+	new_pool();
+	start_helper();
+	put_volume(1);
+	put_open(1, 0, 5);
+	put_write(1, 0, 0);
+	end_page();
+	follow();
+	ok(!cc_journal_follow_failed(f), "failed: not yet");
+	put(CC_JOURNAL_COMMITTED, 1, 0, 0, log_place(0, 1) & ~(uint64_t)CC_PLACE_DATA);
+	end_page();
+	k.state = CHUNKCACHE_JOURNAL_FAILED;
+	trims = k.nr_trims;
+	follow();
+	ok(cc_journal_follow_failed(f) && !volume(1)->nr_writes && k.nr_trims == trims,
+	   "failed: it is known, what was written before is read, and the kernel is asked for nothing");
+	kill_helper();
+}
+
 static void test_no_journal(void)
 {
 	geometry.journal_size = 0;
@@ -586,5 +608,6 @@ int main(void)
 	test_trim();
 	test_name_pins();
 	test_anew();
+	test_failed();
 	return tap_done();
 }

@@ -4,6 +4,7 @@
  * when, and in which order with what the journal has.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,14 @@
 
 static char err[400];
 static struct cc_pool_geometry geometry = { .uuid = "pool a", .slot_shift = CHUNK_SHIFT, .nr_slots = SLOTS };
-static const uint8_t pool_b[16] = "pool b", vol[16] = "volume one", other_vol[16] = "volume two";
+static const uint8_t pool_b[16] = "pool b", vol[16] = "volume one", other_vol[16] = "volume two",
+		     third_vol[16] = "volume three";
 static uint8_t slots[SLOTS << CHUNK_SHIFT];
 static struct cc_store_config config;
 static struct cc_sources sources;
 static struct cc_volumes *volumes;
 static uint64_t later_ns;		/* ahead of the clock */
+static uint64_t bad_slot = UINT64_MAX;
 
 /* ---- the journal ---- */
 
@@ -79,9 +82,22 @@ static void journal_place(uint8_t type, uint16_t handle, uint64_t place)
 	journal_record((struct chunkcache_record){ .type = type, .volume = handle, .place = place & ~CC_PLACE_DATA });
 }
 
+static enum cc_follow_state follows = CC_FOLLOW_FOLLOWING;
+static bool journal_failed;
+
 enum cc_follow_state cc_journal_follow_how(const struct cc_journal_follow *f)
 {
-	return CC_FOLLOW_FOLLOWING;
+	return follows;
+}
+
+bool cc_journal_follow_failed(const struct cc_journal_follow *f)
+{
+	return journal_failed;
+}
+
+const char *cc_journal_follow_why(const struct cc_journal_follow *f)
+{
+	return "a page is missing";
 }
 
 struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
@@ -115,8 +131,10 @@ static struct {
 	uint32_t term;
 	uint64_t committed;		/* of the last COMMITTED that was added */
 	struct chunkcache_slot clean;
+	uint64_t held, writes;		/* of all volumes */
 	char failed[400];
 } kernel;
+
 
 int cc_channel_volume_load_logs(struct cc_channel *c, uint64_t disk, const struct chunkcache_log *logs, uint32_t nr)
 {
@@ -184,6 +202,19 @@ void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg)
 		fn(arg, &disks[i]);
 }
 
+int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *arg)
+{
+	for (unsigned int i = 0; i < nr_disks; i++) {
+		struct cc_channel_stats st = { .disk = "" };
+
+		snprintf(st.disk, sizeof(st.disk), "%s", disks[i].info.name);
+		st.n[CHUNKCACHE_STAT_HELD_WRITES] = kernel.held;
+		st.n[CHUNKCACHE_STAT_WRITES] = kernel.writes;
+		fn(arg, &st);
+	}
+	return 0;
+}
+
 int cc_loop_add(struct cc_loop *l, struct cc_watch *w, uint32_t events)
 {
 	unsigned int i = 0;
@@ -213,6 +244,8 @@ uint64_t cc_pooldev_slot_offset(const struct cc_pooldev *pd, uint32_t slot)
 
 int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offset)
 {
+	if (offset >> CHUNK_SHIFT == bad_slot)
+		return -EIO;
 	memcpy(buf, slots + offset, len);
 	return 0;
 }
@@ -223,6 +256,39 @@ struct cc_source *cc_sources_find(struct cc_sources *s, const char *name)
 }
 
 /* No miss comes. */
+int cc_channel_miss_data(struct cc_channel *c, const struct chunkcache_miss *m, uint32_t offset, const void *data,
+			 uint32_t len, bool last)
+{
+	return -ENOENT;
+}
+
+int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
+{
+	return -ENOENT;
+}
+
+int cc_channel_miss_fail(struct cc_channel *c, const struct chunkcache_fail *fails, uint32_t nr,
+			 struct cc_refusals *refused)
+{
+	return -ENOENT;
+}
+
+int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch, struct chunkcache_slot *s, uint32_t *nr)
+{
+	return -ENOENT;
+}
+
+int cc_channel_slot_done(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key, bool prefetch,
+			 const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
+{
+	return -ENOENT;
+}
+
+int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr, bool bad)
+{
+	return -ENOENT;
+}
+
 void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)
 {
 }
@@ -271,8 +337,9 @@ static void plug(const uint8_t uuid[16], uint64_t id)
 
 	*i = (struct cc_disk_info){
 		.id = id, .sectors = BLOCKS * 8, .is_volume = true, .volume_state = CHUNKCACHE_VOLUME_NEW,
-		.first_log = 1000, .name = "v", .store = "st",
+		.first_log = 1000, .store = "st",
 	};
+	snprintf(i->name, sizeof(i->name), "v%" PRIu64, id);
 	memcpy(i->volume_uuid, uuid, 16);
 	nr_disks++;
 	cc_volumes_refresh(volumes);
@@ -389,6 +456,78 @@ static void test_fork(void)
 	ok(pump_until(kernel.drops) && kernel.drops == 2, "then both do");
 }
 
+static const char *volume_why;
+
+static void note_why(void *arg, const struct cc_volume_figures *f)
+{
+	if (!memcmp(f->uuid, vol, 16))
+		volume_why = f->why;
+}
+
+static const char *why_now(void)
+{
+	volume_why = "gone";
+	cc_volumes_each(volumes, note_why, NULL);
+	return volume_why;
+}
+
+/* Writes go on for so long; or wait. */
+static void writes_for(uint64_t ns, bool go_on)
+{
+	for (uint64_t end = later_ns + ns; later_ns < end; later_ns += 250 * CC_MS) {
+		kernel.writes += go_on;
+		step_once();
+	}
+}
+
+/* A volume goes on while it can, and fails when its writes would wait for ever. */
+static void test_unreadable(void)
+{
+	*kernel.failed = '\0';
+	bad_slot = 250;
+	journal_write(1, 2, 131, 250, 0, 2);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 131), 2));
+	pump_until(({ later_ns += 100 * CC_MS; *why_now(); }));
+	ok(strstr(why_now(), "slot 250 of the cache device"), "a slot that can't be read is told of: %s", volume_why);
+	kernel.held = 3;
+	writes_for(100 * CC_SECOND, true);
+	ok(!*kernel.failed, "no failure while writes end, though some wait at each look");
+	writes_for(20 * CC_SECOND, false);
+	ok(!*kernel.failed, "nor at once when none does");
+	bad_slot = UINT64_MAX;
+	kernel.held = 0;
+	ok(pump_until(!*why_now()), "a device that comes back is well again");
+	kernel.held = 3;
+	writes_for(100 * CC_SECOND, false);
+	ok(!*kernel.failed, "who waits for a store waits");
+	follows = CC_FOLLOW_BROKEN;
+	writes_for(20 * CC_SECOND, false);
+	ok(!*kernel.failed && !strcmp(why_now(), "a page is missing"), "a journal that can't be read is told of");
+	follows = CC_FOLLOW_FOLLOWING;
+	writes_for(20 * CC_SECOND, false);
+	journal_failed = true;
+	ok(strstr(why_now(), "can't be written"), "so is one that can't be written");
+	journal_failed = false;
+}
+
+static void test_stuck(void)
+{
+	*kernel.failed = '\0';
+	kernel.starts = 0;
+	make_volume(third_vol);
+	plug(third_vol, 9);
+	pump_until(kernel.starts);
+	follows = CC_FOLLOW_BROKEN;
+	kernel.held = 0;
+	writes_for(100 * CC_SECOND, false);
+	ok(!*kernel.failed, "a volume of which nothing waits runs with a journal that can't be read");
+	kernel.held = 1;
+	writes_for(40 * CC_SECOND, false);
+	ok(strstr(kernel.failed, "a page is missing") && strstr(kernel.failed, "wait for ever") &&
+	   strlen(kernel.failed) <= CHUNKCACHE_REASON_MAX, "when all wait it fails: %s", kernel.failed);
+	follows = CC_FOLLOW_FOLLOWING;
+}
+
 static void test_fenced(void)
 {
 	*kernel.failed = '\0';
@@ -414,8 +553,10 @@ int main(void)
 		httpd_fatal(err);
 	test_commit();
 	test_when();
+	test_unreadable();
 	test_fork();
 	test_fenced();
+	test_stuck();
 	cc_volumes_drain(volumes);
 	cc_volumes_close(volumes);
 	cc_journal_state_close(&state);
