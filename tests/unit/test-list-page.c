@@ -2,7 +2,9 @@
 /*
  * Pages of listings: what stores really answer, and what must not be taken for a whole page.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/list-page.h"
@@ -48,6 +50,22 @@ static void bad(const char *xml, const char *what)
 	const char *got = parse(xml);
 
 	ok(!strncmp(got, "error: not a whole answer of ListObjectsV2: ", 44), "refused: %s: %s", what, got);
+}
+
+#define bad_bytes(xml, what) bad_page(xml, sizeof(xml) - 1, what)
+
+/* In memory that ends where the page does. */
+static void bad_page(const char *xml, size_t len, const char *what)
+{
+	struct cc_list_page page = { 0 };
+	char *copy = malloc(len), why[200] = "";
+	int r;
+
+	memcpy(copy, xml, len);
+	r = cc_list_page_parse(copy, len, &page, why, sizeof(why));
+	ok(r == -EBADMSG && *why, "refused: %s: %s", what, why);
+	cc_list_page_free(&page);
+	free(copy);
 }
 
 static void test_good(void)
@@ -104,6 +122,13 @@ static void test_bad(void)
 	bad(OPEN END "<Contents><Key>a</Contents></Key>" CLOSE, "tags across");
 	bad(OPEN END CLOSE "<ListBucketResult>" END CLOSE, "two documents");
 	bad(OPEN END CLOSE "text", "text behind");
+	bad(OPEN "<IsTruncated>true</IsTruncated><NextContinuationToken>&bogus;</NextContinuationToken>" CLOSE,
+	    "a token with such an entity");
+	ok(strstr(parse(OPEN "<NextContinuationToken>&bogus;</NextContinuationToken>" END CLOSE),
+		  ": NextContinuationToken"), "it is named: %s",
+	   parse(OPEN "<NextContinuationToken>&bogus;</NextContinuationToken>" END CLOSE));
+	bad_bytes(OPEN END CLOSE "\0", "a NUL behind");
+	bad_bytes(OPEN "<IsTruncated\0x>false</IsTruncated\0x>" CLOSE, "a NUL in a tag");
 	bad("<!DOCTYPE x []>" OPEN END CLOSE, "a declaration");
 	bad("<ListBucketResult><a><a><a><a><a><a><a><a></a></a></a></a></a></a></a></a>" END CLOSE, "too deep");
 }

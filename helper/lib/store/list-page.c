@@ -214,16 +214,27 @@ static bool take_end(struct reader *r, const char *value)
 	return r->truncated || !strcasecmp(value, "false") || is_wrong(r, "IsTruncated");
 }
 
+/* The name of a text of the page that counts, which a refusal may keep, as it may not keep tag; or NULL. */
+static const char *page_text_name(const char *tag)
+{
+	static const char *const names[] = { "IsTruncated", "NextContinuationToken", "KeyCount", "EncodingType" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(tag, names[i]))
+			return names[i];
+	return NULL;
+}
+
 static bool take_page_text(struct reader *r, const char *tag, const char *text, size_t len)
 {
+	const char *name = page_text_name(tag);
 	char value[CC_LIST_TOKEN_SIZE];
 
-	if (strcmp(tag, "IsTruncated") && strcmp(tag, "NextContinuationToken") &&
-	    strcmp(tag, "KeyCount") && strcmp(tag, "EncodingType"))
+	if (!name)
 		return true;
 	if (!decode_text(text, len, value, sizeof(value)))
-		return is_wrong(r, tag);
-	switch (*tag) {
+		return is_wrong(r, name);
+	switch (*name) {
 	case 'I':
 		return take_end(r, value);
 	case 'N':
@@ -269,17 +280,22 @@ static bool close_element(struct reader *r, const char *tag, const char *before)
 
 /* ---- tags ---- */
 
-/* The name in a tag, without a name space's prefix. */
+/* The name in a tag that ends at end, without a name space's prefix. */
 static bool tag_name(struct reader *r, const char *s, const char *end, char tag[TAG_SIZE])
 {
-	size_t len = strcspn(s, " \t\r\n/>");
-	const char *colon = memchr(s, ':', len);
+	const char *colon;
+	size_t len = 0;
 
+	while (s + len < end && s[len] && !strchr(" \t\r\n/", s[len]))
+		len++;
+	if (s + len < end && !s[len])
+		return is_wrong(r, "a NUL in a tag");
+	colon = memchr(s, ':', len);
 	if (colon) {
 		len -= colon + 1 - s;
 		s = colon + 1;
 	}
-	if (!len || len >= TAG_SIZE || s + len > end)
+	if (!len || len >= TAG_SIZE)
 		return is_wrong(r, "a tag without a name that is known");
 	memset(tag, 0, TAG_SIZE);
 	memcpy(tag, s, len);
@@ -314,7 +330,7 @@ static bool read_document(struct reader *r)
 
 	while (r->at < r->end) {
 		if (*r->at != '<') {
-			if (!r->depth && !strchr(" \t\r\n", *r->at))
+			if (!r->depth && (!*r->at || !strchr(" \t\r\n", *r->at)))
 				return is_wrong(r, "text around it");
 			r->at++;
 			continue;
