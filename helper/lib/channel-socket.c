@@ -5,6 +5,7 @@
 #include "channel-impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,7 +232,8 @@ static bool take_messages(struct cc_channel *c, struct answer *a, size_t n)
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)c->recv;
 	int left = (int)n;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+	/* libmnl takes a length from 2^31 on for one below 0, which fits. */
+	for (; mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= INT_MAX; nlh = mnl_nlmsg_next(nlh, &left))
 		if (nlh->nlmsg_seq == a->seq && take_message(c, a, nlh))
 			return true;
 	if (left > 0)

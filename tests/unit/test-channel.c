@@ -262,6 +262,14 @@ static void no_header(void)
 	ack(0);
 }
 
+/* As a signed number its length is below that of what was read. */
+static void length_below_zero(void)
+{
+	slots()->nlmsg_len = 0xe4e4e4e4;
+	queue[0].size = 64;
+	ack(0);
+}
+
 static void message_past_the_end(void)
 {
 	struct nlmsghdr *nlh = slots();
@@ -368,6 +376,7 @@ static void test_answers(void)
 	refused(attribute_of_no_length, -EPROTO, "an attribute shorter than its head");
 	refused(no_header, -EPROTO, "a message without its second head");
 	refused(message_past_the_end, -EPROTO, "a message that ends behind what was read");
+	refused(length_below_zero, -EPROTO, "a message of 3 GiB");
 	refused(cut_off, -ENOBUFS, "cut off");
 	refused(overrun, -ENOBUFS, "overrun");
 	refused(positive, -EPROTO, "an error that is none");
