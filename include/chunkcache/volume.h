@@ -87,7 +87,7 @@ struct cc_commit_piece {
 	__le32	count;			/* blocks */
 	__le32	pack_term;		/* 0: in this object */
 	__u8	sha256[32];		/* of its bytes; zeros where no record names a block */
-	__u8	pack[32];		/* names packs/<pack_term>-<pack> */
+	__u8	pack[32];		/* names packs/<pack_term>-<pack>; zeros with pack_term 0 */
 	__le64	offset;			/* of its bytes in the pack, or in this object */
 };
 
@@ -105,7 +105,7 @@ struct cc_commit_record {
 
 /*
  * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their
- * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack), then nr_extents
+ * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind), then nr_extents
  * of struct cc_map_extent, by block.
  */
 struct cc_map_header {

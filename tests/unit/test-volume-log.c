@@ -307,6 +307,7 @@ static const struct hostile {
 	{ "a piece in the head", PIECE(1, offset), 0, "offset" },
 	{ "a pack of a later term", PIECE(1, pack_term), 3, "pack_term" },
 	{ "a pack without a name", PIECE(1, pack_term), 2, "pack of" },
+	{ "a pack's name without a pack", PIECE(1, pack[9]), 1, "pack of" },
 	{ "a record's type", RECORD(0, type), CC_JOURNAL_CUT, "type of a record" },
 	{ "a record's reserved", RECORD(0, reserved), 1, "reserved" },
 	{ "a record of nothing", RECORD(0, count), 0, "count" },
@@ -333,6 +334,45 @@ static bool is_refused(const struct hostile *t)
 		cc_commit_free(&d);
 	free(object);
 	return r == -EINVAL && strstr(err, t->says);
+}
+
+/* At the last places that there are the place behind a run is no number of 64 bits. */
+static void test_last_places(void)
+{
+	const uint64_t last = place_of(CC_LOG_TERM_MAX, UINT32_MAX, 4080) | CC_PLACE_DATA;
+	struct cc_commit c, d;
+	size_t size;
+	void *object;
+	int r;
+
+	free(make_commit(&c, &size));
+	c.term = CC_LOG_TERM_MAX;
+	c.chunk_shift = CC_CHUNK_SHIFT_MAX;
+	c.upto = UINT64_MAX - 1;
+	c.nr_records = 1;
+	c.pieces[0].place = last;
+	c.pieces[0].count = 2;
+	c.pieces[0].pack_term = c.pieces[1].pack_term = 1;
+	c.pieces[0].pack[0] = c.pieces[1].pack[0] = 1;
+	c.pieces[0].offset = c.pieces[1].offset = 0;
+	c.pieces[1].place = last + 4;
+	c.pieces[1].count = 11;
+	c.records[0] = (struct chunkcache_record){ .type = CC_JOURNAL_WRITE, .count = 30, .place = last + 4 };
+	if (cc_commit_encode(&c, NULL, 0, &object, &size))
+		abort();
+	r = cc_commit_decode(object, size, size, &d, err, sizeof(err));
+	ok(r == -EINVAL && strstr(err, "place of a record"), "a record behind the last place: %s", err);
+	free(object);
+	c.nr_records = 0;
+	c.pieces[0].place = last + 4;
+	c.pieces[0].count = 14;
+	c.pieces[1].place = last;
+	c.pieces[1].count = 1;
+	if (cc_commit_encode(&c, NULL, 0, &object, &size))
+		abort();
+	r = cc_commit_decode(object, size, size, &d, err, sizeof(err));
+	ok(r == -EINVAL && strstr(err, "cut"), "a piece that no cut can be above: %s", err);
+	free(object);
 }
 
 static void test_hostile(void)
@@ -850,6 +890,7 @@ int main(void)
 {
 	test_round();
 	test_hostile();
+	test_last_places();
 	test_append();
 	test_lost_answers();
 	test_race();

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "manifest.h"
+#include "place.h"
 
 #define MAP_VERSION 1
 
@@ -84,15 +85,15 @@ static bool extent_has_bytes(const struct cc_checkpoint *p, uint64_t place, uint
 {
 	const struct cc_piece *of;
 	size_t nr = cc_pieces_of(&p->pieces, place, &of);
-	uint64_t end = place + (count << CC_PLACE_BLOCK_SHIFT);
+	uint64_t at = cc_place_position(place), end = at + count;
 
-	for (size_t i = 0; i < nr && place < end; i++) {
-		uint64_t piece_end = of[i].place + ((uint64_t)of[i].count << CC_PLACE_BLOCK_SHIFT);
+	for (size_t i = 0; i < nr && at < end; i++) {
+		uint64_t begin = cc_place_position(of[i].place);
 
-		if (of[i].place <= place && place < piece_end)
-			place = piece_end;
+		if (begin <= at && at < begin + of[i].count)
+			at = begin + of[i].count;
 	}
-	return place >= end;
+	return at >= end;
 }
 
 static const char *take_extents(const struct cc_map_extent *from, uint64_t nr, uint64_t blocks, struct cc_checkpoint *p)

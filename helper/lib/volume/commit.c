@@ -26,9 +26,9 @@ static bool is_none(const uint8_t id[CC_ID_SIZE])
 	return !memcmp(id, none, CC_ID_SIZE);
 }
 
-static uint64_t place_behind(uint64_t place, uint64_t count)
+static uint64_t position_behind(uint64_t place, uint64_t count)
 {
-	return place + (count << CC_PLACE_BLOCK_SHIFT);
+	return cc_place_position(place) + count;
 }
 
 static bool fits_log_chunk(uint64_t place, uint64_t count, uint32_t chunk_shift)
@@ -228,7 +228,8 @@ static bool reserved_ok(const struct cc_commit_header *h)
 const char *cc_piece_decode(const struct cc_commit_piece *from, uint64_t number, uint32_t chunk_shift, uint32_t term,
 			    const struct cc_piece *prev, struct cc_piece *to)
 {
-	uint64_t commit;
+	uint64_t commit = 0;
+	size_t told = 0;		/* bytes of pack, without one */
 
 	*to = (struct cc_piece){
 		.place = le64toh(from->place), .count = le32toh(from->count),
@@ -238,7 +239,7 @@ const char *cc_piece_decode(const struct cc_commit_piece *from, uint64_t number,
 	memcpy(to->pack, from->pack, CC_ID_SIZE);
 	if (!(to->place & CC_PLACE_DATA))
 		return "place of a piece";
-	if (prev && to->place < place_behind(prev->place, prev->count))
+	if (prev && cc_place_position(to->place) < position_behind(prev->place, prev->count))
 		return "order of the pieces";
 	if (!fits_log_chunk(to->place, to->count, chunk_shift))
 		return "count of a piece";
@@ -248,9 +249,13 @@ const char *cc_piece_decode(const struct cc_commit_piece *from, uint64_t number,
 		return is_none(to->pack) ? "pack of a piece" :
 		       to->offset > CC_PACK_SIZE_MAX ||
 		       to->offset + (uint64_t)to->count * CC_BLOCK_SIZE > CC_PACK_SIZE_MAX ? "offset of a piece" : NULL;
-	memcpy(&commit, to->pack, sizeof(commit));
+	if (!number)
+		told = sizeof(commit);
+	memcpy(&commit, to->pack, told);
+	memset(to->pack, 0, told);
 	to->commit = number ? number : le64toh(commit);
-	memset(to->pack, 0, sizeof(to->pack));
+	if (!is_none(to->pack))
+		return "pack of a piece";
 	return to->commit ? NULL : "commit of a piece";
 }
 
@@ -263,7 +268,7 @@ static const char *decode_pieces(struct cc_commit *c, const struct cc_commit_pie
 
 		if (wrong)
 			return wrong;
-		if ((p->place & CC_PLACE_GUEST) && place_behind(p->place, p->count) > (c->upto | CC_PLACE_DATA))
+		if ((p->place & CC_PLACE_GUEST) && position_behind(p->place, p->count) > cc_place_position(c->upto))
 			return "cut, which is below a piece";
 		if (!p->pack_term && (p->offset < data_offset || p->offset > size ||
 				      (uint64_t)p->count * CC_BLOCK_SIZE > size - p->offset))
@@ -275,10 +280,12 @@ static const char *decode_pieces(struct cc_commit *c, const struct cc_commit_pie
 /* Is all of it in pieces of this commit?  Both are in order: *at is where the last one was found. */
 static bool has_bytes(const struct cc_commit *c, const struct chunkcache_record *r, uint32_t *at)
 {
-	while (*at < c->nr_pieces && place_behind(c->pieces[*at].place, c->pieces[*at].count) <= r->place)
+	const struct cc_piece *p = c->pieces;
+
+	while (*at < c->nr_pieces && position_behind(p[*at].place, p[*at].count) <= cc_place_position(r->place))
 		++*at;
-	return *at < c->nr_pieces && c->pieces[*at].place <= r->place &&
-	       place_behind(r->place, r->count) <= place_behind(c->pieces[*at].place, c->pieces[*at].count);
+	return *at < c->nr_pieces && p[*at].place <= r->place &&
+	       position_behind(r->place, r->count) <= position_behind(p[*at].place, p[*at].count);
 }
 
 static const char *check_record(const struct cc_commit *c, const struct chunkcache_record *r, uint32_t *at)

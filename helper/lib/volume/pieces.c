@@ -26,9 +26,10 @@ static size_t pieces_below(const struct cc_pieces *p, uint64_t place)
 	return low;
 }
 
+/* A position. */
 static uint64_t piece_end(const struct cc_piece *piece)
 {
-	return piece->place + ((uint64_t)piece->count << CC_PLACE_BLOCK_SHIFT);
+	return cc_place_position(piece->place) + piece->count;
 }
 
 static int make_piece_room(struct cc_pieces *p)
@@ -51,9 +52,9 @@ int cc_pieces_add(struct cc_pieces *p, const struct cc_piece *piece)
 	size_t at = pieces_below(p, piece->place);
 	const struct cc_piece *of;
 
-	if (at && piece_end(&p->all[at - 1]) > piece->place)
+	if (at && piece_end(&p->all[at - 1]) > cc_place_position(piece->place))
 		return -EEXIST;
-	if (at < p->nr && piece_end(piece) > p->all[at].place)
+	if (at < p->nr && piece_end(piece) > cc_place_position(p->all[at].place))
 		return -EEXIST;
 	if (cc_pieces_of(p, piece->place, &of) == CC_PIECES_MAX)
 		return -E2BIG;
@@ -67,11 +68,13 @@ int cc_pieces_add(struct cc_pieces *p, const struct cc_piece *piece)
 
 size_t cc_pieces_of(const struct cc_pieces *p, uint64_t place, const struct cc_piece **ret)
 {
-	uint64_t first = cc_place_log_key(place);
-	size_t from = pieces_below(p, first);
+	uint64_t key = cc_place_log_key(place);
+	size_t from = pieces_below(p, key), nr = 0;
 
-	*ret = p->all + from;
-	return pieces_below(p, first + (1ULL << CC_PLACE_LOG_SHIFT)) - from;
+	*ret = p->nr ? p->all + from : NULL;
+	while (from + nr < p->nr && cc_place_log_key(p->all[from + nr].place) == key)
+		nr++;
+	return nr;
 }
 
 void cc_pieces_free(struct cc_pieces *p)

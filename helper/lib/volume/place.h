@@ -60,6 +60,12 @@ static inline uint64_t cc_place_log_key(uint64_t place)
 	return place & CC_PLACE_LOG_KEY;
 }
 
+/* In blocks, counted over all log chunks: behind a run is cc_place_position() + count, which can't overflow. */
+static inline uint64_t cc_place_position(uint64_t place)
+{
+	return place >> CC_PLACE_BLOCK_SHIFT;
+}
+
 /* Of the nth block of a run that begins at place. */
 static inline uint64_t cc_place_nth(uint64_t place, uint64_t n)
 {
