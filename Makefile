@@ -16,7 +16,7 @@ PKGS     := libmnl libcurl libcrypto liburing libzstd jansson devmapper blkid
 CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
 	    -Iinclude -Iinclude/uapi -Ihelper/lib
 # The helper's parts and their tests see each other; what both programs share sees itself only.
-PARTS     = $(if $(filter-out helper/lib/%,$(filter helper/% tests/unit/%,$<)),-Ihelper)
+PARTS     = $(if $(filter-out helper/lib/%,$(filter helper/% tests/unit/% tests/fuzz/%,$<)),-Ihelper)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
 	     $(shell pkg-config --cflags $(PKGS))
 LDLIBS   = $(shell pkg-config --libs $(PKGS)) -lm -pthread

@@ -3,7 +3,7 @@
 #
 # setup.sh [GROUP...]: installs with apt what building and testing need on
 # Debian 12 and is not there yet; says what before it does.  Groups: build vm
-# kernels debug lint s3 demo deb fetch bench model; default build vm kernels.  No server of a
+# kernels debug lint s3 demo deb fetch bench model fuzz; default build vm kernels.  No server of a
 # package is started, no kernel is installed (`kernels` unpacks images and headers into
 # ${CHUNKCACHE_CACHE:-~/.cache/dm-chunkcache}, `lint` promtool, whose package would run a server
 # at the next boot, `vm` what guests have of udev).  Does nothing when nothing is missing.
@@ -35,8 +35,9 @@ packages() {
 	deb)     echo dpkg-dev debhelper dh-dkms lintian xz-utils ;;
 	fetch)   echo nginx-light curl openssl valgrind ;;
 	model)   echo spin gcc libc6-dev ;;
+	fuzz)    echo clang libclang-rt-14-dev ;;
 	bench)   echo nbdkit nbd-client thin-provisioning-tools bcache-tools python3 ;;
-	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo deb fetch bench model" ;;
+	*)       die "$1: not a group; they are build vm kernels debug lint s3 demo deb fetch bench model fuzz" ;;
 	esac
 }
 
@@ -52,6 +53,7 @@ purpose() {
 	demo)    echo "to make a root file system out of Debian packages" ;;
 	deb)     echo "to make Debian packages and look at them" ;;
 	model)   echo "to search the models of volumes" ;;
+	fuzz)    echo "to build fuzzers" ;;
 	bench)   echo "to measure other block caches beside this one" ;;
 	esac
 }

@@ -5,7 +5,7 @@
 
 .PHONY: setup check check-unit check-vm check-vm-6.1 check-vm-newest check-uml check-debug \
 	check-kcsan check-crash check-mutants check-model check-s3 check-install lint demo bench bench-fetch \
-	bench-boot
+	bench-boot fuzz fuzzers
 
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
@@ -32,6 +32,24 @@ check-unit:
 		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-volcheck cc-shim.so)
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
+
+# Fuzzers are built with clang, whose library they end in; all that they test is instrumented.
+FUZZ_CC   ?= clang
+FUZZ_SAN  := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_SRC  := $(wildcard tests/fuzz/fuzz-*.c)
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(FUZZ_SRC))
+
+## make fuzz            feed parsers with what nobody would write (SECONDS=20 each; FUZZ="commit http": those only)
+fuzz: SECONDS = 20
+fuzz:
+	@tests/setup.sh build fuzz
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" SANITIZE="$(FUZZ_SAN)" fuzzers
+	@BUILD=$(BUILD)/fuzz tests/fuzz/run $(SECONDS) $(FUZZ)
+
+fuzzers: $(FUZZERS)
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fuzz.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 ## make check-model     search the models of volumes (all of them: tests/model/run all)
 check-model:
