@@ -157,15 +157,16 @@ static void put_data(const char *name, uint64_t first, uint32_t term)
 		{ .place = first, .count = 1, .offset = cc_commit_data_offset(2, 3), .sha256 = { 1 } },
 		{ .place = cc_place_nth(first, 1), .count = 2, .pack_term = 1, .pack = { 1 }, .sha256 = { 1 } },
 	};
+	const uint64_t zeros = cc_place_nth(first, 3) & ~CC_PLACE_DATA;
 	struct chunkcache_record records[] = {
 		{ .type = CC_JOURNAL_WRITE, .count = 1, .block = 5, .place = first },
 		{ .type = CC_JOURNAL_WRITE, .count = 1, .block = 9, .place = cc_place_nth(first, 2) },
-		{ .type = CC_JOURNAL_ZERO, .count = 100, .block = 50, .place = cc_place_nth(first, 3) & ~CC_PLACE_DATA },
+		{ .type = CC_JOURNAL_ZERO, .count = 100, .block = 50, .place = zeros },
 	};
 	struct cc_commit c = example(CC_COMMIT_DATA);
 
 	c.term = term;
-	c.upto = records[2].place;
+	c.upto = zeros;
 	c.pieces = pieces;
 	c.nr_pieces = 2;
 	c.records = records;
