@@ -29,6 +29,7 @@ static const char create_help[] =
 	"  --image I            name or sha256:DIGEST of what is below it\n"
 	"  --chunk-size SIZE    slot size of the pools that it is to run on, default the\n"
 	"                       image's, or 1M\n"
+	"  --json               print the volume's name, UUID and sizes as JSON, not its UUID\n"
 	"\n"
 	CTL_STORE_HELP;
 
@@ -86,10 +87,23 @@ static int prove_store(struct create *c)
 	return CTL_FAILED;
 }
 
+static int print_created(const struct create *c)
+{
+	char uuid[CC_UUID_TEXT];
+
+	cc_uuid_text(c->uuid, uuid);
+	if (c->args.json)
+		return ctl_print_json(json_pack("{s:s, s:s, s:I, s:I}", "name", c->name, "uuid", uuid,
+						"bytes", (json_int_t)c->first.size,
+						"chunk_bytes", (json_int_t)1 << c->first.chunk_shift));
+	printf("%s\n", uuid);
+	return CTL_OK;
+}
+
 static int make_volume(struct create *c)
 {
 	uint8_t other[16];
-	char err[400] = "", text[CC_UUID_TEXT];
+	char err[400] = "";
 	enum cc_store_result res = cc_volume_uuid(c->store.store, c->name, other, err, sizeof(err));
 	int r;
 
@@ -109,9 +123,7 @@ static int make_volume(struct create *c)
 		ctl_err("%s: %s", c->name, err);
 		return CTL_FAILED;
 	}
-	cc_uuid_text(c->uuid, text);
-	printf("%s\n", text);
-	return CTL_OK;
+	return print_created(c);
 }
 
 static int run_volume_create(const struct ctl_command *cmd, int argc, char **argv)
@@ -120,7 +132,7 @@ static int run_volume_create(const struct ctl_command *cmd, int argc, char **arg
 	char object[CC_OBJECT_NAME_MAX];
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "isc", &c.args, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "iscj", &c.args, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -158,6 +170,7 @@ static const char resize_help[] =
 	"then has the new size.\n"
 	"\n"
 	"  --size SIZE          of the volume from now on\n"
+	"  --json               print its name and size as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
 
@@ -200,7 +213,7 @@ static int run_volume_resize(const struct ctl_command *cmd, int argc, char **arg
 	struct ctl_volume v;
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "s", &a, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "sj", &a, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -210,6 +223,8 @@ static int run_volume_resize(const struct ctl_command *cmd, int argc, char **arg
 	r = ctl_volume_open(&a.opts, argv[optind], &v);
 	if (!r)
 		r = resize_volume(&v, argv[optind], a.size);
+	if (!r && a.json)
+		r = ctl_print_json(json_pack("{s:s, s:I}", "name", argv[optind], "bytes", (json_int_t)a.size));
 	ctl_volume_close(&v);
 	return ctl_finish(r);
 }
@@ -229,6 +244,7 @@ static const char rm_help[] =
 	"Refused while somebody has it open.\n"
 	"\n"
 	"  --force              also if somebody has it open, or its log is damaged\n"
+	"  --json               print what was deleted, name and UUID, as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
 
@@ -295,11 +311,12 @@ static int remove_volume(struct ctl_volume *v, const char *name)
 static int run_volume_rm(const struct ctl_command *cmd, int argc, char **argv)
 {
 	static const uint8_t unknown[16];
+	char uuid[CC_UUID_TEXT];
 	struct ctl_volume_args a = { 0 };
 	struct ctl_volume v;
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "f", &a, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "fj", &a, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -311,8 +328,12 @@ static int run_volume_rm(const struct ctl_command *cmd, int argc, char **argv)
 		r = 0;
 	if (!r)
 		r = remove_volume(&v, argv[optind]);
+	if (!r && a.json) {
+		cc_uuid_text(v.uuid, uuid);
+		r = ctl_print_json(json_pack("{s:s, s:s}", "name", argv[optind], "uuid", uuid));
+	}
 	ctl_volume_close(&v);
-	return r;
+	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_volume_rm = {

@@ -22,9 +22,11 @@ static const char verify_help[] =
 	"each that is missing or wrong; exit status 3 then.  What is of the image below\n"
 	"is checked by `chunkctl verify'.\n"
 	"\n"
+	"  --json               print the counts as JSON\n"
+	"\n"
 	CTL_STORE_HELP;
 
-static int verify_pieces(struct ctl_volume *v, const char *name)
+static int verify_pieces(struct ctl_volume *v, const char *name, bool json)
 {
 	const struct cc_pieces *p = &v->state.pieces;
 	size_t size = (size_t)1 << v->state.log.last.chunk_shift, bad = 0, unknown = 0;
@@ -42,7 +44,11 @@ static int verify_pieces(struct ctl_volume *v, const char *name)
 		unknown += r && r != -EBADMSG;
 	}
 	free(buf);
-	printf("%s: %zu pieces, %zu bad, %zu could not be had\n", name, p->nr, bad, unknown);
+	if (!json)
+		printf("%s: %zu pieces, %zu bad, %zu could not be had\n", name, p->nr, bad, unknown);
+	else if (ctl_print_json(json_pack("{s:s, s:I, s:I, s:I}", "name", name, "pieces", (json_int_t)p->nr,
+					  "bad", (json_int_t)bad, "unknown", (json_int_t)unknown)))
+		return CTL_FAILED;
 	return bad ? CTL_DAMAGE : unknown ? CTL_FAILED : CTL_OK;
 }
 
@@ -52,14 +58,14 @@ static int run_volume_verify(const struct ctl_command *cmd, int argc, char **arg
 	struct ctl_volume v;
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "", &a, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "j", &a, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
 		return r;
 	r = ctl_volume_open(&a.opts, argv[optind], &v);
 	if (!r)
-		r = verify_pieces(&v, argv[optind]);
+		r = verify_pieces(&v, argv[optind], a.json);
 	ctl_volume_close(&v);
 	return ctl_finish(r);
 }

@@ -24,6 +24,7 @@ static const char rescue_help[] =
 	"until `chunkctl volume discard-local'.\n"
 	"\n"
 	"  --as NEW             name of the new volume\n"
+	"  --json               print the names of both and of the pool as JSON\n"
 	"  --config FILE        default: /etc/chunkcache/*.conf; --store is a [store] section\n"
 	"                       of it and of the helper's\n"
 	"\n";
@@ -34,6 +35,7 @@ static const char discard_help[] =
 	"is, and does it with --force, or after a rescue.\n"
 	"\n"
 	"  --force              it is lost\n"
+	"  --json               print the pool, and how much it gives up, as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
 
@@ -118,7 +120,8 @@ static int rescue_volume(struct volume_fork *f)
 		return CTL_FAILED;
 	}
 	ctl_note("%s: rescued as %s; `chunkctl volume discard-local %s' frees what is here", f->name, f->args.as, f->name);
-	return CTL_OK;
+	return f->args.json ? ctl_print_json(json_pack("{s:s, s:s, s:s}", "name", f->name, "as", f->args.as,
+						       "pool", ctl_string(f->figures, "pool"))) : CTL_OK;
 }
 
 static int run_volume_rescue(const struct ctl_command *cmd, int argc, char **argv)
@@ -127,7 +130,7 @@ static int run_volume_rescue(const struct ctl_command *cmd, int argc, char **arg
 	struct volume_fork f = { 0 };
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "a", &f.args, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "aj", &f.args, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -139,12 +142,12 @@ static int run_volume_rescue(const struct ctl_command *cmd, int argc, char **arg
 		return ctl_usage("--store: expected the name of a [store] section, which the helper has, too");
 	r = rescue_volume(&f);
 	json_decref(f.figures);
-	return r;
+	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_volume_rescue = {
 	.name = "volume rescue",
-	.synopsis = "NAME --as NEW [--store S] [--config FILE]",
+	.synopsis = "NAME --as NEW [--store S] [OPTION]...",
 	.summary = "Make a volume of what another host went on without",
 	.help = rescue_help,
 	.run = run_volume_rescue,
@@ -164,9 +167,12 @@ static int discard_fork(struct volume_fork *f)
 		return CTL_FAILED;
 	}
 	r = ask_about_fork(f, "volume-discard", json_pack("{s:s}", "volume", f->uuid));
-	if (!r)
-		ctl_note("%s: pool %s gives up: %s", f->name, ctl_string(f->figures, "pool"), dirty);
-	return r;
+	if (r)
+		return r;
+	ctl_note("%s: pool %s gives up: %s", f->name, ctl_string(f->figures, "pool"), dirty);
+	return f->args.json ? ctl_print_json(json_pack("{s:s, s:s, s:I}", "name", f->name,
+						       "pool", ctl_string(f->figures, "pool"), "dirty_bytes",
+						       (json_int_t)ctl_number(f->figures, "dirty_bytes"))) : CTL_OK;
 }
 
 static int run_volume_discard(const struct ctl_command *cmd, int argc, char **argv)
@@ -174,7 +180,7 @@ static int run_volume_discard(const struct ctl_command *cmd, int argc, char **ar
 	struct volume_fork f = { 0 };
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "f", &f.args, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "fj", &f.args, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -182,7 +188,7 @@ static int run_volume_discard(const struct ctl_command *cmd, int argc, char **ar
 	f.name = argv[optind];
 	r = discard_fork(&f);
 	json_decref(f.figures);
-	return r;
+	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_volume_discard = {

@@ -41,6 +41,7 @@ static const char up_help[] =
 	"                       [store] sections\n"
 	"  --from-config[=FILE] pool, store and features as FILE says, default\n"
 	"                       /etc/chunkcache/volumes/NAME.conf\n"
+	"  --json               print as what it is up, and whether it is open, as JSON\n"
 	"\n"
 	"A volume that is up already on the same pool is fine.\n"
 	"\n";
@@ -53,6 +54,7 @@ struct volume_up {
 	struct ctl_volume v;
 	uint8_t pool_uuid[16];
 	char uuid[CC_UUID_TEXT];
+	bool taken;			/* from another host */
 };
 
 static int read_pool_uuid(struct volume_up *u)
@@ -125,6 +127,7 @@ static int take_over(struct volume_up *u)
 	ctl_note("%s: is open on %s since %s; its last commit is of %s, %s ago: what it wrote since then stays there",
 		 u->name, host_of(log), since, last, age);
 	r = cc_volume_log_take(log, err, sizeof(err));
+	u->taken = !r;
 	if (!r) {
 		ctl_note("%s: taken over, as of %s", u->name, last);
 		return 0;
@@ -260,6 +263,19 @@ static int check_volume_up(struct volume_up *u)
 	return 0;
 }
 
+/* open: its I/O does not wait. */
+static int print_up(const struct volume_up *u)
+{
+	struct ctl_volume_device d;
+	int r = ctl_volume_device(u->name, &d);
+
+	if (r)
+		return r;
+	return ctl_print_json(json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "name", u->name, "uuid", u->uuid,
+					"pool", u->args.pool, "store", u->v.store.name,
+					"open", (int)!strcmp(d.status.state, "running"), "taken_over", (int)u->taken));
+}
+
 static int volume_up(struct volume_up *u)
 {
 	int r = load_volume_config(u);
@@ -287,16 +303,18 @@ static int run_volume_up(const struct ctl_command *cmd, int argc, char **argv)
 	struct volume_up u = { .args.wait = WAIT_DEFAULT };
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "ptwrFd", &u.args, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "ptwrFdj", &u.args, &r))
 		return r;
 	r = ctl_name_operand(argc, argv, 1, "one NAME");
 	if (r)
 		return r;
 	u.name = argv[optind];
 	r = volume_up(&u);
+	if (!r && u.args.json)
+		r = print_up(&u);
 	ctl_volume_close(&u.v);
 	ctl_disk_config_free(&u.from);
-	return r;
+	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_volume_up = {
