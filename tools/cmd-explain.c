@@ -484,21 +484,11 @@ static int explain_disk(const char *name, bool json)
 
 static int run_explain(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "json", no_argument, NULL, CTL_OPT_JSON },
-		{ 0 }
-	};
-	bool json = false;
-	int c, r;
+	bool json;
+	int r;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_JSON)
-			return ctl_bad_option(c, argv);
-		json = true;
-	}
+	if (!ctl_json_option(cmd, argc, argv, &json, &r))
+		return r;
 	r = ctl_name_operand(argc, argv, 1, "one DISK or VOLUME");
 	if (r)
 		return r;

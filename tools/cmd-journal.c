@@ -132,21 +132,11 @@ static int show_journal(const char *path, int fd, bool json)
 
 static int run_journal(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "json", no_argument, NULL, CTL_OPT_JSON },
-		{ 0 }
-	};
-	bool json = false;
-	int c, r, fd;
+	bool json;
+	int r, fd;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_JSON)
-			return ctl_bad_option(c, argv);
-		json = true;
-	}
+	if (!ctl_json_option(cmd, argc, argv, &json, &r))
+		return r;
 	r = ctl_operands(argc, 1, "one DEVICE");
 	if (r)
 		return r;

@@ -297,21 +297,11 @@ static int stat_all(const char *name, bool json)
 
 static int run_stat(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "json", no_argument, NULL, CTL_OPT_JSON },
-		{ 0 }
-	};
-	bool json = false;
-	int c;
+	bool json;
+	int r;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_JSON)
-			return ctl_bad_option(c, argv);
-		json = true;
-	}
+	if (!ctl_json_option(cmd, argc, argv, &json, &r))
+		return r;
 	if (argc - optind > 1)
 		return ctl_usage("expected at most one DISK, VOLUME or POOL");
 	ctl_ui_init(&ui);

@@ -144,21 +144,11 @@ static int show_versions(bool as_json)
 
 static int run_version(const struct ctl_command *cmd, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, CTL_OPT_JSON },
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ 0 }
-	};
-	bool json = false;
-	int c, r;
+	bool json;
+	int r;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_JSON)
-			return ctl_bad_option(c, argv);
-		json = true;
-	}
+	if (!ctl_json_option(cmd, argc, argv, &json, &r))
+		return r;
 	r = ctl_operands(argc, 0, "no operand");
 	return r ? r : ctl_finish(show_versions(json));
 }

@@ -47,24 +47,41 @@ int ctl_name_operand(int argc, char **argv, int want, const char *what)
 	return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
 }
 
+/* The command line of what takes --help and one more option, without a value. */
+static bool one_option(const struct ctl_command *cmd, int argc, char **argv, const char *name, bool *ret_given,
+		       int *ret_status)
+{
+	const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ name, no_argument, NULL, CTL_OPT_ONE },
+		{ 0 }
+	};
+	int c;
+
+	*ret_given = false;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c != CTL_OPT_ONE) {
+			*ret_status = c == CTL_OPT_HELP ? ctl_help(cmd) : ctl_bad_option(c, argv);
+			return false;
+		}
+		*ret_given = true;
+	}
+	return true;
+}
+
+bool ctl_json_option(const struct ctl_command *cmd, int argc, char **argv, bool *ret_json, int *ret_status)
+{
+	return one_option(cmd, argc, argv, "json", ret_json, ret_status);
+}
+
 int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
 		   int (*remove)(const char *name, bool force))
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, CTL_OPT_HELP },
-		{ "force", no_argument, NULL, CTL_OPT_FORCE },
-		{ 0 }
-	};
-	bool force = false;
-	int c, r;
+	bool force;
+	int r;
 
-	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (c == CTL_OPT_HELP)
-			return ctl_help(cmd);
-		if (c != CTL_OPT_FORCE)
-			return ctl_bad_option(c, argv);
-		force = true;
-	}
+	if (!one_option(cmd, argc, argv, "force", &force, &r))
+		return r;
 	r = ctl_name_operand(argc, argv, 1, what);
 	if (r)
 		return r;

@@ -29,6 +29,7 @@ enum {
 	CTL_OPT_HELP = 'h',
 	CTL_OPT_JSON = 0x100,
 	CTL_OPT_FORCE,
+	CTL_OPT_ONE,
 	CTL_OPT_STORE_FIRST = 0x200,	/* store-opts.h */
 };
 
@@ -41,6 +42,8 @@ int ctl_bad_option(int c, char **argv);
 int ctl_operands(int argc, int want, const char *what);
 /* The same, where the first one names a dm device. */
 int ctl_name_operand(int argc, char **argv, int want, const char *what);
+/* The command line of what takes --json and no other option; false: *ret_status is what to exit with. */
+bool ctl_json_option(const struct ctl_command *cmd, int argc, char **argv, bool *ret_json, int *ret_status);
 /* The command line of what removes a dm device: one name (what), --force; calls remove. */
 int ctl_run_remove(const struct ctl_command *cmd, int argc, char **argv, const char *what,
 		   int (*remove)(const char *name, bool force));

@@ -57,3 +57,35 @@ sys_loop() {
 	must losetup -d /dev/loop0
 	must umount /mnt
 }
+
+# module_of SYSTEM : without it the system is not in this kernel
+module_of() {
+	case $1 in
+	dm_cache)      echo dm-cache-smq ;;
+	dm_thin)       echo dm-thin-pool ;;
+	dm_snapshot)   echo dm-snapshot ;;
+	dm_writecache) echo dm-writecache ;;
+	dm_clone)      echo dm-clone ;;
+	bcache)        echo bcache ;;
+	nbd_*|qcow2)   echo nbd nbds_max=1 max_part=0 ;;
+	loop)          echo loop max_loop=1 ;;
+	esac
+}
+
+# measure_systems HOW SYSTEM... : one after the other
+measure_systems() {
+	local how=$1 system module
+
+	shift
+	for system; do
+		module=$(module_of "$system")
+		# shellcheck disable=SC2086 # name and parameters
+		if [ -n "$module" ] && ! modprobe $module; then
+			echo "skipped $system this kernel has no module ${module%% *}"
+			continue
+		fi
+		echo "# $how: $system"
+		fill "$data"
+		"sys_$system"
+	done
+}

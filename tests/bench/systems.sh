@@ -186,29 +186,6 @@ sys_nbd_tcp() { nbd_served nbd-tcp -i 127.0.0.1 -p 10809 -- 127.0.0.1 10809; }
 # The device again, at the end: what the boot has done to it meanwhile.
 sys_raw_again() { measure raw-again="$data"; }
 
-# module_of SYSTEM : without it the system is not in this kernel
-module_of() {
-	case $1 in
-	dm_cache)      echo dm-cache-smq ;;
-	dm_thin)       echo dm-thin-pool ;;
-	dm_snapshot)   echo dm-snapshot ;;
-	dm_writecache) echo dm-writecache ;;
-	bcache)        echo bcache ;;
-	nbd_*)         echo nbd nbds_max=1 max_part=0 ;;
-	loop)          echo loop max_loop=1 ;;
-	esac
-}
-
 make_devices
-for system; do
-	module=$(module_of "$system")
-	# shellcheck disable=SC2086 # name and parameters
-	if [ -n "$module" ] && ! modprobe $module; then
-		echo "skipped $system this kernel has no module ${module%% *}"
-		continue
-	fi
-	echo "# $backing: $system"
-	fill "$data"
-	"sys_$system"
-done
+measure_systems "$backing" "$@"
 finish

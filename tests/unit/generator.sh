@@ -6,26 +6,9 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 systemd=$(cd "$here/../../tools/systemd" && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$here/check.inc"
 export CHUNKTAB=$dir/chunktab CHUNKTAB_LOG=$dir/log
 digest=sha256:$(printf '%064d' 7)
-tests=0 failed=0
-
-check()
-{
-	local text=$1
-
-	tests=$((tests + 1))
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		echo "ok $tests - $text"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $text"
-		sed 's/^/# /' "$dir/said" "$dir/log"
-	fi
-}
 
 # generate TEXT : runs the generator on a table of that text
 generate()
@@ -152,5 +135,4 @@ verify()
 
 # tests/setup.sh vm installs systemd-analyze
 check "systemd takes it" verify
-echo "1..$tests"
-[ $failed -eq 0 ]
+end

@@ -6,25 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-tests=0 failed=0
-
-check()
-{
-	local text=$1
-
-	tests=$((tests + 1))
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		echo "ok $tests - $text"
-	else
-		failed=$((failed + 1))
-		echo "not ok $tests - $text"
-		sed 's/^/# /' "$dir/said"
-	fi
-}
-
+. "$here/check.inc"
 mkdir "$dir/build"
 printf '#!/bin/sh\n' | tee "$dir/build/chunkcached" >"$dir/build/chunkctl"
 
@@ -71,5 +53,4 @@ check "uninstall" run uninstall prefix=/usr DESTDIR="$dir/a"
 check "nothing is left in /usr" empty a/usr
 check "the configuration is" test -e "$dir/a/etc/chunkcache/cache0.conf"
 
-echo "1..$tests"
-[ $failed -eq 0 ]
+end

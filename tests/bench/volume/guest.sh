@@ -190,28 +190,6 @@ sys_qcow2() {
 # No kernel of Debian's has it.
 sys_dm_clone() { fail "there is dm-clone in this kernel: measure it"; }
 
-# module_of SYSTEM : without it the system is not in this kernel
-module_of() {
-	case $1 in
-	dm_thin)       echo dm-thin-pool ;;
-	dm_snapshot)   echo dm-snapshot ;;
-	dm_writecache) echo dm-writecache ;;
-	dm_clone)      echo dm-clone ;;
-	qcow2)         echo nbd nbds_max=1 max_part=0 ;;
-	loop)          echo loop max_loop=1 ;;
-	esac
-}
-
 make_devices
-for system; do
-	module=$(module_of "$system")
-	# shellcheck disable=SC2086 # name and parameters
-	if [ -n "$module" ] && ! modprobe $module; then
-		echo "skipped $system this kernel has no module ${module%% *}"
-		continue
-	fi
-	echo "# $mode: $system"
-	fill "$data"
-	"sys_$system"
-done
+measure_systems "$mode" "$@"
 finish

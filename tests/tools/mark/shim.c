@@ -28,9 +28,10 @@ static void note(char what, const char *path)
 	pthread_mutex_unlock(&lock);
 }
 
-int link(const char *from, const char *to)
+/* name: what the C library has, by which the object appears */
+static int appear(const char *name, const char *from, const char *to)
 {
-	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "link");
+	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, name);
 	int r;
 
 	note('s', to);
@@ -40,14 +41,12 @@ int link(const char *from, const char *to)
 	return r;
 }
 
+int link(const char *from, const char *to)
+{
+	return appear("link", from, to);
+}
+
 int rename(const char *from, const char *to)
 {
-	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
-	int r;
-
-	note('s', to);
-	r = real(from, to);
-	if (!r)
-		note('e', to);
-	return r;
+	return appear("rename", from, to);
 }
