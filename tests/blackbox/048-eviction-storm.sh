@@ -8,8 +8,8 @@
 
 standard "--seed 48 --size 8M --chunk 64K" 64
 disk_up vm2 a
-start_read vm2 a --bs 512-256K --depth 8 --seconds "$(short 15 3600)" --random-seed 4
-verify vm1 a --bs 4K-64K --depth 16 --threads 2 --seconds "$(short 15 3600)" --timeout 5000
+start_read vm2 a --bs 512-256K --depth 8 --seconds "$(short 8 3600)" --random-seed 4
+verify vm1 a --bs 4K-64K --depth 16 --threads 2 --seconds "$(short 8 3600)" --timeout 5000
 end_read "$read_pid" 60
 cat $WORK/read.*
 at_least "evictions" "$(pool_evictions)" 64

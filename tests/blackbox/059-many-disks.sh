@@ -8,7 +8,7 @@
 # kernels: 6.12 6.1 debug
 . "${0%/*}/lib.sh"
 
-disks=$(short 80 1000)
+disks=$(short 40 1000)
 http_store
 load_module
 # as large as a guest's disk, with little on it

@@ -96,7 +96,7 @@ always() {
 }
 
 note "trouble that does not"
-disk_up soft a "2 miss_timeout_ms 4000"
+disk_up soft a "2 miss_timeout_ms 2500"
 must_become 20 disk_is_loaded soft
 always ENODATA "no such object" status=404
 always EILSEQ "wrong bytes" fault=wrong-bytes

@@ -45,7 +45,7 @@ extra_store="hedge_quantile = off
 stall_hedge = 0"
 helper_start
 disk_up vm1 a
-passes 4
+passes 3
 at_least "slow passes" $slow 2
 equal "GETs more than chunks" $extra 0
 disk_down vm1
@@ -56,8 +56,8 @@ extra_store=
 helper_start
 disk_up vm1 a
 passes 2 # as many answers as it takes to know what is slow
-passes 6
+passes 3
 at_most "slow passes" $slow 1
 at_least "GETs more than chunks" $extra 1
-at_most "GETs more than chunks" $extra $((6 * 256 / 20))
+at_most "GETs more than chunks" $extra $((3 * 256 / 20))
 finish

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The store cannot be reached for 25 s (long: 5 min) under load, then is back: hits go on, a hard disk's reads wait
+# The store cannot be reached for 12 s (long: 5 min) under load, then is back: hits go on, a hard disk's reads wait
 # and then all end well without an error, a soft disk's fail at their deadline.
 # catches: reads given up, a backoff that outlasts the outage by far, a storm of connections meanwhile.
 # vm: -n 64M -t 1200
 # kernels: 6.12 6.1
 . "${0%/*}/lib.sh"
 
-away=$(short 25 300)
+away=$(short 12 300)
 load_module
 image a --seed 71 --size 8M --chunk 64K
 http_store

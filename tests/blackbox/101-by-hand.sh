@@ -45,7 +45,7 @@ equal "to be fetched" "$(field queued <$WORK/reply)" 0
 equal_gets $wanted
 
 # the same by chunkctl, which finds the socket by the pool's configuration
-mkdir -p /etc/chunkcache
+etc_chunkcache
 ln -s $CONF /etc/chunkcache/$POOL.conf
 must_fail chunkctl prefetch vm1 0-128
 must_fail chunkctl prefetch vm1

@@ -31,7 +31,7 @@ store_trace() { must chunkctl record vm1 --store file://$STORE_DIR "$@" >$WORK/s
 replay='replay = yes'
 http_store
 standard "--seed 102 --size 16M --chunk 64K"
-mkdir -p /etc/chunkcache/disks
+etc_chunkcache disks
 ln -s $CONF /etc/chunkcache/$POOL.conf
 order=$(awk 'BEGIN { for (i = 0; i < 30; i++) print (i * 37 + 11) % 256 }')
 must_become 20 disk_is_loaded vm1

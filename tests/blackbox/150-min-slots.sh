@@ -69,7 +69,7 @@ scan
 at_least "chunks that are gone" "$(missed none b | tail -n 1)" 15
 
 note "by chunkctl, and by a disk's file"
-mkdir -p /etc/chunkcache/disks
+etc_chunkcache disks
 must chunkctl up asked --pool $POOL --store $STORE --digest "$(digest b)" --size $(($(sectors b) * 512)) --min-slots 7
 equal "slots promised" "$(disk_counter asked slots_promised)" 7
 disk_down asked

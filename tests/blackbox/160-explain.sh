@@ -31,7 +31,7 @@ image a --seed 160 --size 16M --chunk 64K
 http_store
 format
 pool_up
-mkdir -p /etc/chunkcache
+etc_chunkcache
 ln -s $CONF /etc/chunkcache/$POOL.conf
 helper_start
 disk_up vm1 a

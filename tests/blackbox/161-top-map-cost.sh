@@ -24,7 +24,7 @@ image c --seed 162 --size 16M --chunk 64K
 http_store
 format 64K 300
 pool_up
-mkdir -p /etc/chunkcache
+etc_chunkcache
 ln -s $CONF /etc/chunkcache/$POOL.conf
 extra_store="price_1000_gets = 0.4"
 helper_start

@@ -307,6 +307,12 @@ write_config() {
 	END
 }
 
+# etc_chunkcache [FOLDER] : where chunkctl looks; the next case finds nothing there
+etc_chunkcache() {
+	mkdir -p "/etc/chunkcache/${1:-}"
+	on_exit "rm -rf /etc/chunkcache"
+}
+
 helper_run() {
 	write_config
 	chunkcached -c $CONF >>$HELPER_LOG 2>&1 &
