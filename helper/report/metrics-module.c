@@ -54,6 +54,7 @@ static const struct family pool_families[] = {
 	  ALONE(REFUSED) },
 	{ COUNTER("pool_journal_pages", "Pages of the journal that were written, of 4096 bytes each."),
 	  ALONE(JOURNAL_PAGES) },
+	{ COUNTER("pool_journal_records", "Records that were added to the journal."), ALONE(JOURNAL_RECORDS) },
 	{ GAUGE("pool_journal_used_pages", "Positions of the journal's ring that are needed still."),
 	  ALONE(JOURNAL_USED) },
 	{ GAUGE("pool_journal_size_pages", "Positions of the journal's ring, 0 if the pool has none."),
@@ -88,15 +89,24 @@ static const struct family volume_families[] = {
 	{ COUNTER("volume_writes", "Writes of the guest that ended well."), ALONE(WRITES) },
 	{ COUNTER("volume_written_bytes", "Bytes of all these."), {
 		{ CHUNKCACHE_STAT_WRITTEN_SECTORS, NULL } }, 1, 512, 0 },
+	{ COUNTER("volume_partial_writes", "Of less than 4096 bytes: read, merged and written as a block."),
+	  ALONE(PARTS) },
+	{ COUNTER("volume_fua_writes", "Writes that were durable when they ended (FUA)."), ALONE(FUAS) },
 	{ COUNTER("volume_flushes", "Flushes of the guest that ended well."), ALONE(FLUSHES) },
+	{ COUNTER("volume_discards", "Discards of the guest, and ranges that it had made zeros."), ALONE(ZEROS) },
 	{ COUNTER("volume_discarded_bytes", "Bytes that the guest discarded, or had made zeros."), {
 		{ CHUNKCACHE_STAT_DISCARDED_SECTORS, NULL } }, 1, 512, 0 },
 	{ COUNTER("volume_write_errors", "Writes, flushes and discards that ended with an error."),
 	  ALONE(WRITE_ERRORS) },
+	{ COUNTER("volume_delayed_writes", "Writes that waited before they got a place, for whatever."), ALONE(HELD) },
 	{ GAUGE("volume_held_writes", "Writes that wait for room now: for a slot, or in the journal."),
 	  ALONE(HELD_WRITES) },
-	{ COUNTER("volume_throttled_seconds", "What writes have waited for room, all together."), {
+	{ COUNTER("volume_throttled_seconds", "Time in which any write waited for room."), {
 		{ CHUNKCACHE_STAT_THROTTLED_US, NULL } }, 1, 1, 6 },
+	{ GAUGE("volume_uncommitted_bytes", "From the last commit to the last write, unused blocks of log chunks too."), {
+		{ CHUNKCACHE_STAT_DIRTY_SECTORS, NULL } }, 1, 512, 0 },
+	{ GAUGE("volume_uncommitted_seconds", "How long the oldest of that is there, as the module knows it."), {
+		{ CHUNKCACHE_STAT_DIRTY_MS, NULL } }, 1, 1, 3 },
 };
 
 static const struct cc_metric module_up =

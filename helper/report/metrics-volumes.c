@@ -120,6 +120,62 @@ static void put_volume_info(const struct volume_list *l, struct cc_text *t)
 	}
 }
 
+/* ---- their stores ---- */
+
+static uint64_t packs_under_way(const struct cc_uploads_figures *f)
+{
+	return f->under_way;
+}
+
+static uint64_t yielded_ns(const struct cc_uploads_figures *f)
+{
+	return f->gave_way_ns;
+}
+
+static uint64_t rate_ns(const struct cc_uploads_figures *f)
+{
+	return f->throttled_ns;
+}
+
+struct upload_family {
+	struct cc_metric m;
+	uint64_t (*value)(const struct cc_uploads_figures *f);
+	unsigned int decimals;
+};
+
+static const struct upload_family upload_families[] = {
+	{ GAUGE("store_packs_under_way", "Packs of all its volumes that are being put, or wait for their turn."),
+	  packs_under_way, 0 },
+	{ COUNTER("store_packs_yielded_seconds", "What packs have waited as readers waited for a store."), yielded_ns, 9 },
+	{ COUNTER("store_uploads_throttled_seconds", "What packs and commits have waited for upload_rate."), rate_ns, 9 },
+};
+
+struct upload_samples {
+	const struct cc_labels *pool;
+	const struct upload_family *family;
+	struct cc_text *t;
+};
+
+static void put_upload(void *arg, const char *store, const struct cc_uploads_figures *f)
+{
+	const struct upload_samples *u = arg;
+	struct cc_labels l = *u->pool;
+
+	cc_labels_add(&l, "store", store);
+	cc_text_sample(u->t, &l, NULL, u->family->value(f), u->family->decimals);
+}
+
+static void put_uploads(const struct cc_volumes *all, const struct cc_labels *pool, struct cc_text *t)
+{
+	for (size_t i = 0; i < NR(upload_families); i++) {
+		struct upload_samples u = { .pool = pool, .family = &upload_families[i], .t = t };
+
+		cc_text_family(t, &upload_families[i].m);
+		if (all)
+			cc_volumes_each_store(all, put_upload, &u);
+	}
+}
+
 void cc_metrics_volumes(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
 	struct volume_list l = { .pool = pool };
@@ -138,5 +194,6 @@ void cc_metrics_volumes(struct cc_session *s, const struct cc_labels *pool, stru
 					       helper_families[f].decimals);
 		}
 	}
+	put_uploads(s->follow ? s->volumes : NULL, pool, t);
 	free(l.rows);
 }

@@ -87,3 +87,14 @@ void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, voi
 			tell_left(all, j, fn, arg);
 	}
 }
+
+void cc_volumes_each_store(const struct cc_volumes *all, cc_volume_uploads_fn *fn, void *arg)
+{
+	cc_list_each(n, &all->stores) {
+		const struct cc_volume_store *s = cc_list_entry(n, struct cc_volume_store, node);
+		struct cc_uploads_figures f;
+
+		cc_uploads_get_figures(s->uploads, &f);
+		fn(arg, s->source->config->name, &f);
+	}
+}

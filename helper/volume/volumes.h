@@ -21,6 +21,7 @@
 #include "pool/sources.h"
 #include "pool/writer.h"
 #include "volume/journal-follow.h"
+#include "volume/uploads.h"
 
 struct cc_volumes;
 
@@ -88,5 +89,10 @@ typedef void cc_volume_figures_fn(void *arg, const struct cc_volume_figures *f);
 
 /* Of all volumes that have a device or something in the journal. */
 void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, void *arg);
+
+typedef void cc_volume_uploads_fn(void *arg, const char *store, const struct cc_uploads_figures *f);
+
+/* What the volumes of each store put there, together. */
+void cc_volumes_each_store(const struct cc_volumes *all, cc_volume_uploads_fn *fn, void *arg);
 
 #endif

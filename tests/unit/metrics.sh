@@ -146,7 +146,7 @@ shown() {
 documented() {
 	# an info is a gauge in the older format; of volumes there are none here
 	sed -nE 's/^``(\w+)`` \((\w+)(.*)\)$/\1 \2\3/p' "$here/../../Documentation/metrics.rst" |
-		sed -E 's/[;,]//g; s/``//g; s/_info info/_info gauge/; s/(_volume_\w+ \w+).*/\1/'
+		sed -E 's/[;,]//g; s/``//g; s/_info info/_info gauge/; s/(_(volume|store_packs|store_uploads)_\w+ \w+).*/\1/'
 }
 shown >shown.list
 documented >documented.list
