@@ -206,6 +206,8 @@ static void print_here(const json_t *f)
 	printf("  here         pool %s, %s%s%s\n", ctl_string(f, "pool"), ctl_string(f, "state"), why ? ": " : "",
 	       why ? why : "");
 	printf("  in no store  %s\n", ctl_volume_dirty_text(f, dirty));
+	if (ctl_number(f, "journal_pages"))
+		printf("  journal      %" PRIu64 " pages of the pool's stay for that\n", ctl_number(f, "journal_pages"));
 	printf("  put          %s in %" PRIu64 " commits and %" PRIu64 " packs since the helper attached\n",
 	       ctl_size_text(ctl_number(f, "stored_bytes"), size), ctl_number(f, "commits"), ctl_number(f, "packs"));
 }
@@ -213,7 +215,7 @@ static void print_here(const json_t *f)
 /* The helper's members beside the store's; "pool": null if no pool of this host has it. */
 static json_t *describe_here(json_t *volume, const json_t *f)
 {
-	static const char *const keys[] = { "pool", "state", "why", "dirty", "dirty_bytes", "oldest_ms", "commits",
+	static const char *const keys[] = { "pool", "state", "why", "dirty", "dirty_bytes", "journal_pages", "oldest_ms", "commits",
 					    "packs", "stored_bytes" };
 
 	json_object_set_new(volume, "pool", json_null());

@@ -40,18 +40,43 @@ static void volume_not_open(struct ctl_explanation *x)
 			why_of(x) ? ": " : "", why_of(x) ? why_of(x) : "");
 }
 
+static bool journal_full(const struct ctl_explanation *x)
+{
+	uint64_t size = ctl_number(x->pool, "journal_size");
+
+	return size && ctl_number(x->pool, "journal_used") * 10 >= size * 9;
+}
+
 /* What the pool is out of: words, or NULL. */
 static const char *out_of(const struct ctl_explanation *x)
 {
-	uint64_t limit = ctl_number(x->pool, "dirty_max"), size = ctl_number(x->pool, "journal_size");
+	uint64_t limit = ctl_number(x->pool, "dirty_max");
 
 	if (limit && ctl_number(x->pool, "log_slots") + 2 >= limit)
 		return "the slots that may hold what no store has are all in use";
-	if (size && ctl_number(x->pool, "journal_used") * 10 >= size * 9)
+	if (journal_full(x))
 		return "the pool's journal is full";
 	if (!ctl_number(x->pool, "free"))
 		return "the pool has no free slot";
 	return NULL;
+}
+
+/* Another volume of the pool that keeps the journal full, if there is one. */
+static void say_who_keeps(struct ctl_explanation *x)
+{
+	const json_t *v, *most = NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(x->pool, "volumes"), i, v)
+		if (!most || ctl_number(v, "journal_pages") > ctl_number(most, "journal_pages"))
+			most = v;
+	if (!most || !ctl_number(most, "journal_pages") ||
+	    !strcmp(ctl_string(most, "uuid"), ctl_string(x->disk, "uuid")))
+		return;
+	ctl_explain_say(x, "%" PRIu64 " pages of it stay for the volume %s%s%s, which is %s.", ctl_number(most, "journal_pages"),
+			ctl_string(most, "name"), *ctl_string(most, "name") ? ", " : "", ctl_string(most, "uuid"),
+			ctl_string(most, "state"));
+	ctl_explain_next(x, "chunkctl stat %s", ctl_string(x->pool, "name"));
 }
 
 static void writes_wait(struct ctl_explanation *x)
@@ -70,6 +95,8 @@ static void writes_wait(struct ctl_explanation *x)
 		ctl_explain_say(x, "Commits do not: %s.", why_of(x));
 	else
 		ctl_explain_say(x, "Guests write faster than the store takes it.");
+	if (journal_full(x))
+		say_who_keeps(x);
 	ctl_explain_next(x, "chunkctl journal /dev/mapper/%s", ctl_string(x->pool, "name"));
 }
 

@@ -31,6 +31,11 @@ static uint64_t dirty(const struct cc_volume_figures *f)
 	return f->dirty_bytes;
 }
 
+static uint64_t journal_pages(const struct cc_volume_figures *f)
+{
+	return f->journal_pages;
+}
+
 static uint64_t oldest_ms(const struct cc_volume_figures *f)
 {
 	return f->dirty && f->oldest_ns ? (cc_now_ns() - f->oldest_ns) / CC_MS : 0;
@@ -64,6 +69,8 @@ static const struct {
 	{ GAUGE("volume_failed", "Whether the volume failed, or its commits do not get through: the store, or the cache device."),
 	  is_failed, 0 },
 	{ GAUGE("volume_dirty_bytes", "Data that only this host has: what its loss costs now."), dirty, 0 },
+	{ GAUGE("volume_journal_kept_pages", "Pages of the pool's journal that stay for it, with all that were written since."),
+	  journal_pages, 0 },
 	{ GAUGE("volume_oldest_dirty_seconds", "How long the oldest of that has waited, 0 if there is none."),
 	  oldest_ms, 3 },
 	{ GAUGE("volume_last_commit_timestamp_seconds", "When the store confirmed the last commit; 0 if none since the "

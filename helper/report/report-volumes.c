@@ -40,6 +40,8 @@ static void add_volume(void *arg, const struct cc_volume_figures *f)
 	}
 	if (*f->why)
 		json_object_set_new(o, "why", cc_json_text(f->why));
+	if (f->journal_pages)
+		json_object_set_new(o, "journal_pages", cc_json_number(f->journal_pages));
 	if (*f->rescue)
 		json_object_set_new(o, "rescue", cc_json_text(f->rescue));
 	add_ages(f, o);

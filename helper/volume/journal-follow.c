@@ -15,12 +15,14 @@
 
 #include "clock.h"
 #include "log.h"
+#include "uuid.h"
 #include "pool/worker.h"
 #include "recovery.h"
 #include "volume/place.h"
 
 #define PAGES		256u		/* read at a time: 1 MiB */
 #define ANEW_SHARE	8		/* names and log chunks that pin so much of the ring are appended anew */
+#define NEARLY_FULL	7		/* eighths of the ring */
 #define RETRY_NS	CC_SECOND
 #define FAILURES_MAX	5		/* in a row: a page that is written all the time may be hard to catch */
 
@@ -51,6 +53,7 @@ struct cc_journal_follow {
 	bool news;			/* the kernel has something */
 	uint64_t due;			/* when to ask again after an error */
 	unsigned int failures;		/* of reading, in a row */
+	bool warned;			/* of a ring that is nearly full, and of whom */
 	uint64_t anew_at;		/* head when records were appended anew: not again before they are read */
 	struct cc_worker *worker;
 	bool reading;
@@ -185,6 +188,13 @@ bool cc_journal_follow_failed(const struct cc_journal_follow *f)
 struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
 {
 	return &f->state;
+}
+
+uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_journal_volume *v)
+{
+	uint64_t oldest = cc_journal_volume_oldest(v);
+
+	return oldest <= f->page ? f->page - oldest + 1 : 0;
 }
 
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f)
@@ -382,6 +392,33 @@ static int append_anew(struct cc_journal_follow *f)
 	return a.error == -ENOSPC ? 0 : a.error;
 }
 
+/* Who wants to write waits soon; it may be for a volume that nobody commits any more. */
+static void warn_full(struct cc_journal_follow *f)
+{
+	struct cc_journal_volume *most = NULL;
+	char uuid[CC_UUID_TEXT];
+
+	if (f->page - f->tail < f->nr_positions / 8 * NEARLY_FULL) {
+		f->warned = false;
+		return;
+	}
+	if (f->warned)
+		return;
+	f->warned = true;
+	cc_list_each(node, &f->state.volumes) {
+		struct cc_journal_volume *v = cc_list_entry(node, struct cc_journal_volume, node);
+
+		if (!most || cc_journal_follow_keeps(f, v) > cc_journal_follow_keeps(f, most))
+			most = v;
+	}
+	if (!most)
+		return;
+	cc_uuid_text(most->uuid, uuid);
+	cc_log(LOG_WARNING, "journal: nearly full, %" PRIu64 " of its %" PRIu64 " pages stay for volume %s, of which %zu writes "
+	       "are in no store; all volumes wait soon: chunkctl volume show", cc_journal_follow_keeps(f, most),
+	       f->nr_positions, uuid, most->nr_writes);
+}
+
 static int move_tail(struct cc_journal_follow *f)
 {
 	uint64_t tail = cc_journal_state_tail(&f->state, f->page);
@@ -392,6 +429,7 @@ static int move_tail(struct cc_journal_follow *f)
 		if (!error)
 			f->tail = tail;
 	}
+	warn_full(f);
 	return error ? error : append_anew(f);
 }
 

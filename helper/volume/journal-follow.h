@@ -47,6 +47,8 @@ bool cc_journal_follow_failed(const struct cc_journal_follow *f);
 const char *cc_journal_follow_why(const struct cc_journal_follow *f);
 /* Of all volumes; valid while FOLLOWING, and between two calls of step. */
 struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f);
+/* Pages of the ring that stay for what no store has of v, with all that were written since. */
+uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_journal_volume *v);
 /* A handle for VOLUME_START that nothing in the ring has; 0: none. */
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f);
 

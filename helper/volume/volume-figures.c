@@ -34,8 +34,9 @@ static const char *why_of(const struct cc_volume *v)
 	return v->why;
 }
 
-static void take_journal(const struct cc_journal_volume *j, struct cc_volume_figures *f)
+static void take_journal(const struct cc_volumes *all, struct cc_journal_volume *j, struct cc_volume_figures *f)
 {
+	f->journal_pages = cc_journal_follow_keeps(all->c.follow, j);
 	f->dirty = j->nr_writes;
 	f->dirty_bytes = j->dirty_blocks << CC_BLOCK_SHIFT;
 	if (!f->term)
@@ -50,18 +51,18 @@ static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, voi
 		.packs = v->counted.packs, .stored_bytes = v->counted.bytes,
 		.rescue = cc_volume_rescue_state(v->all, v->uuid),
 	};
-	const struct cc_journal_volume *j = is_known(v->all) ? cc_volume_journal(v) : NULL;
+	struct cc_journal_volume *j = is_known(v->all) ? cc_volume_journal(v) : NULL;
 
 	memcpy(f.uuid, v->uuid, sizeof(f.uuid));
 	if (j)
-		take_journal(j, &f);
+		take_journal(v->all, j, &f);
 	if (f.dirty)
 		f.oldest_ns = v->age.dirty_ns;
 	fn(arg, &f);
 }
 
 /* It is nobody's business here but to be kept: its device has not come, or was refused. */
-static void tell_left(const struct cc_volumes *all, const struct cc_journal_volume *j, cc_volume_figures_fn *fn,
+static void tell_left(const struct cc_volumes *all, struct cc_journal_volume *j, cc_volume_figures_fn *fn,
 		      void *arg)
 {
 	struct cc_volume_figures f = {
@@ -69,7 +70,7 @@ static void tell_left(const struct cc_volumes *all, const struct cc_journal_volu
 	};
 
 	memcpy(f.uuid, j->uuid, sizeof(f.uuid));
-	take_journal(j, &f);
+	take_journal(all, j, &f);
 	if (f.dirty)
 		fn(arg, &f);
 }
@@ -81,7 +82,7 @@ void cc_volumes_each(const struct cc_volumes *all, cc_volume_figures_fn *fn, voi
 	if (!is_known(all))
 		return;
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes) {
-		const struct cc_journal_volume *j = cc_list_entry(n, struct cc_journal_volume, node);
+		struct cc_journal_volume *j = cc_list_entry(n, struct cc_journal_volume, node);
 
 		if (!cc_volume_of_uuid(all, j->uuid))
 			tell_left(all, j, fn, arg);

@@ -78,6 +78,7 @@ struct cc_volume_figures {
 	uint32_t term;
 	bool dirty;			/* something, be it zeros, is in no commit yet */
 	uint64_t dirty_bytes;		/* data that is in none */
+	uint64_t journal_pages;		/* that stay for it, with all that were written since */
 	uint64_t oldest_ns;		/* since then at most has some of it waited; 0: nothing is dirty */
 	uint64_t commit_ns;		/* when the last commit was confirmed; 0: none since the helper started */
 	uint64_t commits, packs;	/* objects made since the helper started */

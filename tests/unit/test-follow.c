@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "pool/pooldev.h"
 #include "pool/worker.h"
 #include "tap.h"
@@ -47,6 +48,13 @@ int cc_worker_open(unsigned int threads, struct cc_worker **ret_worker)
 	worker.job = NULL;
 	*ret_worker = &worker;
 	return 0;
+}
+
+static unsigned int warnings;
+
+void cc_log(int level, const char *fmt, ...)
+{
+	warnings += level == LOG_WARNING;
 }
 
 void cc_worker_close(struct cc_worker *w)
@@ -564,6 +572,40 @@ static void test_anew(void)
 	kill_helper();
 }
 
+/* A volume that nobody commits any more. */
+static void test_fork_keeps(void)
+{
+	unsigned int lines;
+
+	new_pool();
+	start_helper();
+	put_volume(1);
+	put_open(1, 0, 5);
+	put_write(1, 0, 0);
+	end_page();
+	put_volume(2);
+	put_open(2, 0, 6);
+	put_write(2, 0, 0);
+	end_page();
+	follow();
+	ok(cc_journal_follow_keeps(f, volume(1)) == 2 && cc_journal_follow_keeps(f, volume(2)) == 1,
+	   "a fork: pages that stay for each volume are told");
+	lines = warnings;
+	while (k.head.number < POSITIONS / 8 * 7) {
+		put(CC_JOURNAL_COMMITTED, 2, 0, 0, log_place(0, 1) & ~(uint64_t)CC_PLACE_DATA);
+		end_page();
+	}
+	follow();
+	ok(warnings == lines, "a fork: no line as long as there is room");
+	end_page();
+	end_page();
+	follow();
+	follow();
+	ok(warnings == lines + 1 && cc_journal_follow_keeps(f, volume(1)) > POSITIONS / 8 * 7 &&
+	   cc_journal_follow_keeps(f, volume(2)) <= 3, "a fork: one line when its writes have nearly filled the ring");
+	kill_helper();
+}
+
 static void test_failed(void)
 {
 	unsigned int trims;
@@ -608,6 +650,7 @@ int main(void)
 	test_trim();
 	test_name_pins();
 	test_anew();
+	test_fork_keeps();
 	test_failed();
 	return tap_done();
 }

@@ -105,6 +105,11 @@ struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
 	return &state;
 }
 
+uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_journal_volume *v)
+{
+	return 0;
+}
+
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f)
 {
 	return 1;

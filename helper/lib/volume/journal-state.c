@@ -491,6 +491,13 @@ static uint64_t keep_names(const struct cc_journal_state *s, uint64_t tail)
 	return tail;
 }
 
+uint64_t cc_journal_volume_oldest(struct cc_journal_volume *v)
+{
+	uint64_t own = volume_tail(v);
+
+	return own == CC_NO_PAGE ? own : lower(own, v->named);
+}
+
 uint64_t cc_journal_state_tail(struct cc_journal_state *s, uint64_t limit)
 {
 	uint64_t tail = limit;

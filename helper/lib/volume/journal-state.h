@@ -90,6 +90,8 @@ void cc_journal_state_take_back(struct cc_journal_state *s, uint64_t page);
 struct cc_journal_volume *cc_journal_state_find(struct cc_journal_state *s, const uint8_t uuid[16]);
 /* A handle that no page from tail on has; 0: none. */
 uint16_t cc_journal_state_free_handle(const struct cc_journal_state *s, uint64_t tail);
+/* The oldest page that has something of v that no store has, or its name then; CC_NO_PAGE: none. */
+uint64_t cc_journal_volume_oldest(struct cc_journal_volume *v);
 /* The oldest page that is needed, if all from limit on stay. */
 uint64_t cc_journal_state_tail(struct cc_journal_state *s, uint64_t limit);
 /* Does the journal have something of v that counts? */
