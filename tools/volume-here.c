@@ -124,6 +124,8 @@ const char *ctl_volume_dirty_text(const json_t *figures, char buf[CTL_DIRTY_TEXT
 
 	if (!ctl_volume_is_dirty(figures))
 		snprintf(buf, CTL_DIRTY_TEXT, "nothing");
+	else if (!json_object_get(figures, "oldest_ms"))
+		snprintf(buf, CTL_DIRTY_TEXT, "%s", ctl_size_text(ctl_number(figures, "dirty_bytes"), size));
 	else
 		snprintf(buf, CTL_DIRTY_TEXT, "%s, the oldest for %s",
 			 ctl_size_text(ctl_number(figures, "dirty_bytes"), size),

@@ -32,7 +32,7 @@ json_t *ctl_volume_ask(const char *pool, const char *uuid, struct ctl_asked *ret
 /* The same of whichever pool of this host has it, with the member "pool".  NULL: none. */
 json_t *ctl_volume_ask_all(const char *uuid);
 
-/* "12 MiB, the oldest for 3 s"; "nothing". */
+/* "12 MiB, the oldest for 3 s"; "12 MiB" if that is not known; "nothing". */
 #define CTL_DIRTY_TEXT 96
 const char *ctl_volume_dirty_text(const json_t *figures, char buf[CTL_DIRTY_TEXT]);
 /* Something is in no commit. */

@@ -18,8 +18,8 @@ static void add_ages(const struct cc_volume_figures *f, json_t *o)
 {
 	uint64_t now = cc_now_ns();
 
-	if (f->dirty)
-		json_object_set_new(o, "oldest_ms", cc_json_number(f->oldest_ns ? (now - f->oldest_ns) / CC_MS : 0));
+	if (f->oldest_ns)
+		json_object_set_new(o, "oldest_ms", cc_json_number((now - f->oldest_ns) / CC_MS));
 	if (f->commit_ns)
 		json_object_set_new(o, "commit_age_ms", cc_json_number((now - f->commit_ns) / CC_MS));
 }
