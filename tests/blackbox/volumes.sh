@@ -96,12 +96,15 @@ two_hosts() {
 	mkdir -p "$STORE_DIR" /run/chunkcache
 }
 
-# helper_of POOL : its process is in $pid
+# helper_of POOL [VARIABLE=VALUE...] : its process is in $pid
 helper_of() {
-	chunkcached -c "$WORK/$1.conf" >>"$WORK/helper-$1.log" 2>&1 &
+	local pool=$1
+
+	shift
+	env "$@" chunkcached -c "$WORK/$pool.conf" >>"$WORK/helper-$pool.log" 2>&1 &
 	pid=$!
 	on_exit "kill -KILL $pid 2>/dev/null"
-	must_become 90 pool_has_helper "$1"
+	must_become 90 pool_has_helper "$pool"
 }
 
 # pool_of POOL DEVICE [LINE] : up, with its helper, whose configuration has the line for the pool
