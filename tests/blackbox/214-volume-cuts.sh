@@ -4,7 +4,8 @@
 # On a device whose writes take a second: a cut is told only when all writes before it have ended, and not held up by
 # those behind it; a flush ends when the journal has it; a log chunk that takes writes is not clean for
 # anybody, one with 16 cuts or a seal takes no more.
-# catches: a cut that does not wait, a flush that ends with its data, a slot that is given away while it is written.
+# catches: a cut that does not wait, a flush that ends with its data, a slot that is given away while it is written;
+# records that the journal never gets.
 # vm: -s 2 -n 128M
 . "${0%/*}/lib.sh"
 
@@ -103,5 +104,10 @@ volume_commit v
 equal "dirty slots" "$(slots_log)" 1
 must cmp -n 4096 /dev/mapper/v $WORK/data
 equal "errors" "$(volume_word v 7)" 0
+
+note "a device that goes leaves all that was written in the journal, of a volume that failed, too"
+before=$(last_place 03)
+nl -q -c "pool /dev/mapper/cache0; attach; disks; sh dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=60 oflag=direct 2>/dev/null; failvolume v; detach"
 must dmsetup remove v
+must_fail test "$(last_place 03)" = "$before"
 finish

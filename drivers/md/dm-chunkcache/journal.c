@@ -6,6 +6,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include "journal-impl.h"
 #include "superblock.h"
 
@@ -31,8 +32,8 @@ static_assert(CC_JOURNAL_SIZE_MIN / CC_JOURNAL_POSITION / 8 > LAST_POSITIONS);
  */
 #define FULL_BUFS	4
 
-/* Un-flushed records are durable after so long. */
-#define LAZY_WRITE	HZ
+/* What is added is durable after so long, also if nobody waits for it. */
+#define LAZY_WRITE	(HZ * 3 / 4)
 
 struct workqueue_struct *cc_journal_wq;
 
@@ -314,23 +315,40 @@ struct cc_journal_buf *cc_journal_open_buf(struct cc_journal *j)
 	return buf;
 }
 
-u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r)
+/* As many of n as go into the page that takes records; is that full now? */
+static unsigned int add_to_page(struct cc_journal *j, const struct cc_journal_record *r,
+				unsigned int n, bool *ret_full)
 {
 	struct cc_journal_buf *buf = NULL;
-	bool full;
-	u64 seq;
 
-	lockdep_assert_irqs_disabled();
-	spin_lock(&j->lock);
-	j->reserved--;
+	lockdep_assert_held(&j->lock);
 	if (!list_empty(&j->queue))
 		buf = list_last_entry(&j->queue, struct cc_journal_buf, node);
 	if (!buf || buf->count == CC_JOURNAL_RECORDS)
 		buf = cc_journal_open_buf(j);
-	buf->record[buf->count++] = *r;
-	seq = ++j->seq;
-	buf->last_seq = seq;
-	full = buf->count == CC_JOURNAL_RECORDS && j->nr_queue >= FULL_BUFS;
+	n = min(n, CC_JOURNAL_RECORDS - buf->count);
+	memcpy(&buf->record[buf->count], r, n * sizeof(*r));
+	buf->count += n;
+	j->seq += n;
+	buf->last_seq = j->seq;
+	*ret_full = buf->count == CC_JOURNAL_RECORDS;
+	return n;
+}
+
+u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r, unsigned int n)
+{
+	bool full = false, filled;
+	unsigned int done;
+	u64 seq;
+
+	lockdep_assert_irqs_disabled();
+	spin_lock(&j->lock);
+	j->reserved -= n;
+	for (; n; n -= done, r += done) {
+		done = add_to_page(j, r, n, &filled);
+		full |= filled && j->nr_queue >= FULL_BUFS;
+	}
+	seq = j->seq;
 	set_timer(j);
 	spin_unlock(&j->lock);
 	if (full)

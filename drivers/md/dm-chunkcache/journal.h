@@ -174,8 +174,8 @@ bool cc_journal_reserve_ahead(struct cc_journal *j, unsigned int n);
 bool cc_journal_reserve_vital(struct cc_journal *j, unsigned int n);
 /* So many are not needed after all. */
 void cc_journal_release(struct cc_journal *j, unsigned int n);
-/* Uses one that is reserved.  Interrupts are off.  Returns its sequence number, from 1. */
-u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r);
+/* Uses n that are reserved.  Interrupts are off.  The sequence number, from 1, of the last one. */
+u64 cc_journal_add(struct cc_journal *j, const struct cc_journal_record *r, unsigned int n);
 /*
  * w->done() when all records up to seq are durable, at once if they are, or with an error when they
  * can't be.  Starts a write if none is under way: in process context the caller holds no spinlock.

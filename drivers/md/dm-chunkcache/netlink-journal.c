@@ -65,7 +65,7 @@ static void add_record(struct cc_journal *j, const struct chunkcache_record *rec
 	};
 
 	local_irq_disable();
-	cc_journal_add(j, &r);
+	cc_journal_add(j, &r, 1);
 	local_irq_enable();
 }
 

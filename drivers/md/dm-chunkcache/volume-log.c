@@ -5,21 +5,43 @@
 #include "pool.h"
 #include "trace.h"
 
-/* Records that a volume reserves at once: so many writes take the journal's lock once for it. */
-#define RESERVE_AHEAD	16
+/* The journal has what is staged after so long; it takes three times as long to write it. */
+#define LAZY_HAND_OVER	(HZ / 4)
 
-void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count)
+/* ---- records ---- */
+
+void cc_log_hand_over(struct cc_volume *v)
 {
 	struct cc_volume_log *l = &v->log;
 
 	lockdep_assert_held(&v->lock);
-	l->seq = cc_journal_add(v->journal, &(struct cc_journal_record){
-		.type = type,
-		.volume = cpu_to_le16(l->volume),
-		.count = cpu_to_le32(count),
-		.block = cpu_to_le64(block),
-		.place = cpu_to_le64(place + l->bias),
-	});
+	if (l->nr_staged)
+		l->seq = cc_journal_add(v->journal, l->staged, l->nr_staged);
+	l->nr_staged = 0;
+}
+
+void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count)
+{
+	cc_log_stage(v, type, block, place, count);
+	cc_log_hand_over(v);
+}
+
+void cc_log_staged(struct cc_volume *v)
+{
+	lockdep_assert_held(&v->lock);
+	if (v->log.nr_staged == CC_LOG_BATCH)
+		cc_log_hand_over(v);
+	else
+		queue_delayed_work(v->disk.slots->wq, &v->lazy, LAZY_HAND_OVER);
+}
+
+void cc_log_lazy(struct work_struct *work)
+{
+	struct cc_volume *v = container_of(to_delayed_work(work), struct cc_volume, lazy);
+
+	spin_lock_irq(&v->lock);
+	cc_log_hand_over(v);
+	spin_unlock_irq(&v->lock);
 }
 
 /* ---- places ---- */
@@ -32,7 +54,7 @@ static noinline bool open_log(struct cc_volume *v)
 	if (!l->spare.gen || !cc_journal_reserve_vital(v->journal, 1))
 		return false;
 	cc_log_add(v, CC_JOURNAL_OPEN, l->spare.slot, l->next, l->spare.gen);
-	l->slot = cc_slot(l->spare.slot);
+	l->sector = cc_disk_remap(&v->disk, 0, cc_slot(l->spare.slot));
 	l->room = v->block_mask + 1;
 	l->nr_cuts = 0;
 	l->spare.gen = 0;
@@ -73,8 +95,8 @@ static noinline bool reserve_more(struct cc_volume *v)
 
 	if (!reserve_cut(v))
 		return false;
-	if (cc_journal_reserve_ahead(v->journal, RESERVE_AHEAD))
-		l->reserved = RESERVE_AHEAD;
+	if (cc_journal_reserve_ahead(v->journal, CC_LOG_BATCH))
+		l->reserved = CC_LOG_BATCH;
 	else
 		l->reserved = cc_journal_reserve(v->journal, 1);
 	if (l->reserved)
@@ -106,30 +128,30 @@ static void advance(struct cc_volume *v, u32 blocks)
 	struct cc_volume_log *l = &v->log;
 
 	l->room -= blocks;
+	l->sector += (sector_t)blocks << CC_SECTORS_PER_BLOCK_SHIFT;
 	if (unlikely(!l->room))
 		close_log(v);
 	else
 		l->next += (u64)blocks << CC_PLACE_BLOCK_SHIFT;
 }
 
-bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole)
+bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, bool whole)
 {
 	struct cc_volume_log *l = &v->log;
 
 	lockdep_assert_held(&v->lock);
-	if (whole && l->room && l->room < *blocks)
+	if (whole && l->room && l->room < vb->blocks)
 		close_log(v);
 	if (unlikely(!l->room) && !open_log(v))
 		return false;
 	if (unlikely(!cc_log_reserve(v)))
 		return false;
-	*blocks = min(*blocks, l->room);
+	vb->blocks = min(vb->blocks, l->room);
 	vb->place = l->next | CC_PLACE_DATA;
-	vb->blocks = *blocks;
-	vb->slot = l->slot;
+	vb->sector = l->sector;
 	vb->parity = l->parity;
 	l->inflight[l->parity]++;
-	advance(v, *blocks);
+	advance(v, vb->blocks);
 	return true;
 }
 

@@ -132,14 +132,11 @@ void cc_volume_read_again(struct cc_volume *v, struct bio *bio)
 static __always_inline void aim_write(struct cc_volume *v, struct bio *bio,
 				      struct cc_volume_bio *vb)
 {
-	struct cc_disk *disk = &v->disk;
-
 	vb->kind = CC_VB_WRITE;
 	vb->fua = bio->bi_opf & REQ_FUA;
 	bio->bi_opf &= ~(REQ_FUA | REQ_NOWAIT);
-	bio->bi_iter.bi_sector = cc_disk_remap(disk, cc_place_block(vb->place) <<
-						     CC_SECTORS_PER_BLOCK_SHIFT, vb->slot);
-	bio_set_dev(bio, disk->bdev);
+	bio->bi_iter.bi_sector = vb->sector;
+	bio_set_dev(bio, v->disk.bdev);
 }
 
 static bool write_refused(const struct cc_volume *v)
@@ -167,6 +164,23 @@ static noinline bool write_blocked(const struct cc_volume *v, u64 block, u32 blo
 	return v->log.blocked & ~CC_BLOCKED_PARTIAL || cc_partial_overlaps(v, block, blocks);
 }
 
+/*
+ * What of it has a place, if it can have one now; with what the log chunk had no room for core
+ * comes again.
+ */
+static noinline bool take_slowly(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb,
+				 u32 blocks)
+{
+	vb->blocks = blocks;
+	if (!cc_log_take(v, vb, false))
+		return false;
+	if (vb->blocks < blocks) {
+		cut_to(bio, vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
+		vb->pb.iter = bio->bi_iter;
+	}
+	return true;
+}
+
 static __always_inline u64 *leaf_entry(struct cc_volume *v, sector_t sector, gfp_t gfp)
 {
 	cc_chunk_t chunk = cc_disk_chunk(&v->disk, sector);
@@ -186,7 +200,7 @@ static noinline int map_write(struct cc_volume *v, struct bio *bio)
 	sector_t sector = bio->bi_iter.bi_sector;
 	unsigned int in_chunk = cc_disk_in_chunk(&v->disk, sector);
 	struct cc_volume_bio *vb;
-	u32 blocks, taken;
+	u32 blocks;
 
 	if (unlikely((in_chunk | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1)))
 		return map_unaligned(v, bio);
@@ -196,31 +210,31 @@ static noinline int map_write(struct cc_volume *v, struct bio *bio)
 	vb->block = sector >> CC_SECTORS_PER_BLOCK_SHIFT;
 	vb->entry = leaf_entry(v, sector, GFP_NOWAIT | __GFP_NOWARN);
 	blocks = bio_sectors(bio) >> CC_SECTORS_PER_BLOCK_SHIFT;
-	taken = blocks;
 
 	spin_lock_irq(&v->lock);
 	if ((unlikely(v->log.blocked) && write_blocked(v, vb->block, blocks)) ||
 	    unlikely(!vb->entry) ||
-	    (!cc_log_take_quick(v, vb, blocks) && !cc_log_take(v, vb, &taken, false))) {
+	    (!cc_log_take_quick(v, vb, blocks) && !take_slowly(v, bio, vb, blocks))) {
 		bool held = write_held(v, bio);
 
 		spin_unlock_irq(&v->lock);
 		return held ? DM_MAPIO_SUBMITTED : DM_MAPIO_KILL;
 	}
 	spin_unlock_irq(&v->lock);
-	if (unlikely(taken < blocks)) {
-		cut_to(bio, taken << CC_SECTORS_PER_BLOCK_SHIFT);
-		vb->pb.iter = bio->bi_iter;
-	}
 	aim_write(v, bio, vb);
 	return DM_MAPIO_REMAPPED;
+}
+
+/* The log chunk that it has its place in, which has a slot as long as that is LOG. */
+static cc_entry_t log_entry_of(const struct cc_volume *v, const struct cc_volume_bio *vb)
+{
+	return cc_chunk_map_get(&v->disk.map, cc_chunk(v->first_log + cc_place_index(vb->place)));
 }
 
 /* What of the slot that a write failed in; it stays until it is clean. */
 static void mark_failed_slot(struct cc_volume *v, struct cc_volume_bio *vb)
 {
-	cc_chunk_t chunk = cc_chunk(v->first_log + cc_place_index(vb->place));
-	cc_entry_t e = cc_chunk_map_get(&v->disk.map, chunk);
+	cc_entry_t e = log_entry_of(v, vb);
 
 	cc_slots_failed(v->disk.slots, cc_entry_slot(e), cc_entry_gen(e), vb->error);
 }
@@ -233,6 +247,7 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio)
 
 	if (vb->tries)
 		mark_failed_slot(v, vb);
+	vb->blocks = blocks;
 	if (!vb->entry)
 		vb->entry = leaf_entry(v, bio->bi_iter.bi_sector, GFP_NOIO);
 	if (!vb->entry)
@@ -240,7 +255,7 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio)
 	spin_lock_irq(&v->lock);
 	if (!(v->log.blocked & CC_BLOCKED_STATE) &&
 	    (cc_partial_carries(bio) || !cc_partial_overlaps(v, vb->block, blocks)))
-		taken = cc_log_take(v, vb, &blocks, true);
+		taken = cc_log_take(v, vb, true);
 	spin_unlock_irq(&v->lock);
 	if (!taken)
 		return false;
@@ -255,9 +270,12 @@ static void end_waited(struct cc_journal_wait *w, blk_status_t status)
 }
 
 /* It ends when all records up to seq are durable, which may be now. */
-static void wait_for_journal(struct cc_volume *v, struct cc_volume_bio *vb, u64 seq)
+static void wait_for_journal(struct cc_volume *v, struct bio *bio, u64 seq)
 {
+	struct cc_volume_bio *vb = cc_volume_bio(bio);
+
 	vb->kind = CC_VB_OURS;
+	vb->bio = bio;
 	vb->wait.done = end_waited;
 	cc_journal_wait(v->journal, &vb->wait, seq);
 }
@@ -273,7 +291,8 @@ static noinline int end_failed_write(struct cc_volume *v, struct bio *bio, blk_s
 	bool again;
 
 	DMERR_LIMIT("%s: write to slot %u of the cache device failed (errno %d)",
-		    v->disk.dev->name, cc_slot_nr(vb->slot), blk_status_to_errno(error));
+		    v->disk.dev->name, cc_slot_nr(cc_entry_slot(log_entry_of(v, vb))),
+		    blk_status_to_errno(error));
 	vb->kind = CC_VB_OURS;
 	vb->error = cc_io_error(-blk_status_to_errno(error));
 	bio->bi_iter = vb->pb.iter;
@@ -306,27 +325,44 @@ static bool wait_for_store(struct cc_volume *v, struct bio *bio)
 	return waits;
 }
 
-static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+/* The volume's lock is held. */
+static __always_inline void raise_blocks(const struct cc_volume_bio *vb)
 {
-	u64 place = vb->place, seq;
+	u64 *entry = vb->entry, *end = entry + vb->blocks, place = vb->place;
+
+	for (; entry < end; entry++, place += 1 << CC_PLACE_BLOCK_SHIFT)
+		cc_overlay_raise(entry, place);
+}
+
+static noinline int end_write(struct cc_volume *v, struct cc_volume_bio *vb)
+{
 	unsigned long flags;
-	u32 i;
 
 	spin_lock_irqsave(&v->lock, flags);
-	for (i = 0; i < vb->blocks; i++)
-		cc_overlay_raise(&vb->entry[i], place + (i << CC_PLACE_BLOCK_SHIFT));
-	cc_log_add(v, CC_JOURNAL_WRITE, vb->block, place, vb->blocks);
+	raise_blocks(vb);
+	cc_log_add_lazily(v, vb);
+	cc_log_put(v, vb->parity);
+	spin_unlock_irqrestore(&v->lock, flags);
+	cc_counters_written(v->disk.counters, vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
+	return DM_ENDIO_DONE;
+}
+
+static noinline int end_fua_write(struct cc_volume *v, struct bio *bio, struct cc_volume_bio *vb)
+{
+	unsigned long flags;
+	u64 seq;
+
+	spin_lock_irqsave(&v->lock, flags);
+	raise_blocks(vb);
+	cc_log_add(v, CC_JOURNAL_WRITE, vb->block, vb->place, vb->blocks);
 	seq = v->log.seq;
 	cc_log_put(v, vb->parity);
 	spin_unlock_irqrestore(&v->lock, flags);
-
 	cc_counters_written(v->disk.counters, vb->blocks << CC_SECTORS_PER_BLOCK_SHIFT);
-	if (likely(!vb->fua))
-		return DM_ENDIO_DONE;
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FUAS, 1);
 	if (v->disk.args.durable_store)
 		return wait_for_store(v, bio) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
-	wait_for_journal(v, vb, seq);
+	wait_for_journal(v, bio, seq);
 	return DM_ENDIO_INCOMPLETE;
 }
 
@@ -334,20 +370,21 @@ static noinline int end_write(struct cc_volume *v, struct bio *bio, struct cc_vo
 
 static int map_flush(struct cc_volume *v, struct bio *bio)
 {
-	struct cc_volume_bio *vb = cc_volume_bio_init(bio);
 	unsigned long flags;
 	bool refused;
 	u64 seq;
 
+	cc_volume_bio_init(bio);
 	spin_lock_irqsave(&v->lock, flags);
 	refused = write_refused(v);
+	cc_log_hand_over(v);
 	seq = v->log.seq;
 	spin_unlock_irqrestore(&v->lock, flags);
 	if (refused)
 		return DM_MAPIO_KILL;
 	cc_stats_inc_volume(v->disk.stats, CHUNKCACHE_STAT_FLUSHES, 1);
 	if (!v->disk.args.durable_store)
-		wait_for_journal(v, vb, seq);
+		wait_for_journal(v, bio, seq);
 	else if (!wait_for_store(v, bio))
 		cc_hold_end(bio, BLK_STS_OK);
 	return DM_MAPIO_SUBMITTED;
@@ -432,5 +469,7 @@ int cc_volume_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 		return DM_ENDIO_DONE;
 	if (unlikely(*error))
 		return end_failed_write(v, bio, *error);
-	return end_write(v, bio, vb);
+	if (unlikely(vb->fua))
+		return end_fua_write(v, bio, vb);
+	return end_write(v, vb);
 }

@@ -167,6 +167,8 @@ static void cc_volume_postsuspend(struct dm_target *ti)
 
 	cc_volume_presuspend_undo(ti);
 	spin_lock_irq(&v->lock);
+	/* A volume that failed is not cut. */
+	cc_log_hand_over(v);
 	cc_log_wish_cut(v, false);
 	spin_unlock_irq(&v->lock);
 	flush_work(&v->work);

@@ -71,6 +71,7 @@ void cc_volume_init(struct cc_volume *v)
 	bio_list_init(&v->storing);
 	INIT_WORK(&v->work, cc_hold_work);
 	INIT_DELAYED_WORK(&v->tick, cc_hold_tick);
+	INIT_DELAYED_WORK(&v->lazy, cc_log_lazy);
 	INIT_LIST_HEAD(&v->waiter.node);
 	v->waiter.told = room_or_none;
 }
@@ -93,6 +94,8 @@ void cc_volume_retire(struct cc_volume *v)
 	/* The work may start the tick, which starts no work any more. */
 	cancel_work_sync(&v->work);
 	cancel_delayed_work_sync(&v->tick);
+	/* Nothing is staged since the suspend. */
+	cancel_delayed_work_sync(&v->lazy);
 }
 
 /* ---- one table after the other ---- */

@@ -34,8 +34,11 @@
  *              for a record and a place are taken, it counts as in flight; it goes to the slot
  *              of the open log chunk.  No pin: a slot that is LOG is never evicted.  A bio that
  *              is cut short by the end of the log chunk is the rest's way in again
- *   end_io()   with the lock: each block takes the place if that is higher, one record goes into
- *              the journal, it is in flight no more.  FUA: then as a flush
+ *   end_io()   with the lock: each block takes the place if that is higher, one record is staged,
+ *              it is in flight no more.  FUA: the journal has it at once; then as a flush
+ *   (staged)   the journal gets up to CC_LOG_BATCH records together; at once if anything but a
+ *              write is added, which so is behind the writes, or somebody waits; else after a
+ *              quarter of a second.  They have their reservation until then
  *   (held)     what can't have all that now waits in held, before it has taken a place, for the
  *              work, which sends it whole
  *   (failed)   the place stays unused, as does the rest of that log chunk; the work sends it
@@ -76,10 +79,11 @@
  *   READ -> WRITING		cc_partial_write()
  *   READING, READ, WRITING -> FREE	end_partial(); of the first two with an error
  *
- * The way of a flush: cc_journal_wait() for the last record of the volume.  REQ_FUA is not
- * handed to the device: the page that has the write's record is written with PREFLUSH, which
- * makes its data durable before it.  With durability=store both wait for a commit instead: a cut is
- * wished for, and COMMITTED with a place that is not below theirs ends them.
+ * The way of a flush: what is staged is handed over; cc_journal_wait() for the last record of the
+ * volume.  REQ_FUA is not handed to the device: the page that has the write's record is written
+ * with PREFLUSH, which makes its data durable before it.  With durability=store both wait for a
+ * commit instead: a cut is wished for, and COMMITTED with a place that is not below theirs ends
+ * them.
  *
  * The way of zeros (discard, write-zeroes; volume-zero.c): the work notes the position that the
  * next data will take, counts them as in flight, walks over the blocks, and at the end adds one
@@ -127,6 +131,12 @@
 /* Cuts that no commit has; see volume-commit.c. */
 #define CC_CUT_NOTES	16
 
+/*
+ * Records that a volume reserves at once, and gives to the journal at once: so many writes take
+ * the journal's lock twice.
+ */
+#define CC_LOG_BATCH	16
+
 struct cc_cut_note {
 	u64 place;			/* of the cut */
 	u64 since;			/* ns: the first write behind the cut before; 0: unknown */
@@ -144,8 +154,8 @@ struct cc_volume_bio {
 	u64 *entry;			/* of its first block in the leaf */
 	u64 place;			/* index-place of its first block */
 	u64 block;
+	sector_t sector;		/* of the place, on the cache device */
 	u32 blocks;
-	cc_slot_t slot;
 	u8 kind;			/* enum cc_volume_bio_kind */
 	u8 parity;			/* the counter that it is in */
 	u8 tries;			/* that failed */
@@ -166,7 +176,7 @@ struct cc_volume_log {
 	u32 blocked;			/* CC_BLOCKED_* */
 	u32 room;			/* blocks left in the open log chunk; 0: none is open */
 	u64 next;			/* index-place, without DATA, that the next write takes */
-	cc_slot_t slot;			/* of the open log chunk */
+	sector_t sector;		/* of next, on the cache device, while room is left */
 	u32 parity;			/* which inflight new writes count in */
 	u32 inflight[2];
 	bool flipped;			/* waits for inflight[!parity]... */
@@ -184,8 +194,10 @@ struct cc_volume_log {
 	u64 dirty_since;		/* ns: the first write behind the last cut; 0: none */
 	u64 zeroed;			/* position of the last zeros; 0: none */
 	u64 bias;			/* of a real place over an index-place */
-	u64 seq;			/* of the last record */
+	u64 seq;			/* of the last record that the journal has */
 	u32 reserved;			/* records for writes to come; none without cut_reserved */
+	u32 nr_staged;
+	struct cc_journal_record staged[CC_LOG_BATCH];	/* that the journal will get */
 	struct chunkcache_slot spare;	/* gen 0: none */
 	u32 closed;			/* log chunks with lower indexes are CLOSED */
 
@@ -226,6 +238,7 @@ struct cc_volume {
 
 	struct work_struct work;
 	struct delayed_work tick;	/* of the deadline */
+	struct delayed_work lazy;	/* of what is staged */
 	struct cc_pool_waiter waiter;
 	uuid_t uuid;
 };
@@ -245,7 +258,6 @@ static inline struct cc_volume_bio *cc_volume_bio_init(struct bio *bio)
 	vb->pb.epoch = NULL;
 	vb->kind = CC_VB_OURS;
 	vb->tries = 0;
-	vb->bio = bio;
 	return vb;
 }
 
@@ -299,25 +311,28 @@ bool cc_volume_write_again(struct cc_volume *v, struct bio *bio);
 /* ---- volume-log.c; cc_volume.lock is held if not said otherwise ---- */
 
 /*
- * A place for *blocks blocks, or fewer if not whole, and room for a record.  False: not now.
+ * A place for vb->blocks blocks, which become fewer if not whole, and room for a record.  False:
+ * not now.
  */
-bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, u32 *blocks, bool whole);
+bool cc_log_take(struct cc_volume *v, struct cc_volume_bio *vb, bool whole);
 /* The same if there is room for more than these, and a record ahead: what most writes find. */
 static inline bool cc_log_take_quick(struct cc_volume *v, struct cc_volume_bio *vb, u32 blocks)
 {
 	struct cc_volume_log *l = &v->log;
+	u32 parity = l->parity;
 
 	lockdep_assert_held(&v->lock);
 	if (unlikely(l->room <= blocks || !l->reserved))
 		return false;
 	l->reserved--;
 	vb->place = l->next | CC_PLACE_DATA;
+	vb->sector = l->sector;
 	vb->blocks = blocks;
-	vb->slot = l->slot;
-	vb->parity = l->parity;
-	l->inflight[l->parity]++;
+	vb->parity = parity;
+	l->inflight[parity]++;
 	l->room -= blocks;
 	l->next += (u64)blocks << CC_PLACE_BLOCK_SHIFT;
+	l->sector += (sector_t)blocks << CC_SECTORS_PER_BLOCK_SHIFT;
 	return true;
 }
 
@@ -338,8 +353,38 @@ static inline void cc_log_put(struct cc_volume *v, unsigned int parity)
 bool cc_log_reserve(struct cc_volume *v);
 /* What was reserved ahead is not needed, or must not be used: the next write asks the journal. */
 void cc_log_release(struct cc_volume *v);
+
+/* What is staged goes to the journal: from then on log.seq is that of the last record. */
+void cc_log_hand_over(struct cc_volume *v);
 /* Append, with the volume's handle; uses a reservation.  place is an index-place. */
 void cc_log_add(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count);
+/* The first, or the last that there is room for, was staged. */
+void cc_log_staged(struct cc_volume *v);
+
+static inline void cc_log_stage(struct cc_volume *v, u8 type, u64 block, u64 place, u32 count)
+{
+	struct cc_volume_log *l = &v->log;
+
+	lockdep_assert_held(&v->lock);
+	l->staged[l->nr_staged++] = (struct cc_journal_record){
+		.type = type,
+		.volume = cpu_to_le16(l->volume),
+		.count = cpu_to_le32(count),
+		.block = cpu_to_le64(block),
+		.place = cpu_to_le64(place + l->bias),
+	};
+}
+
+/* Append a write that nobody waits for: the journal gets it by and by, with others. */
+static inline void cc_log_add_lazily(struct cc_volume *v, const struct cc_volume_bio *vb)
+{
+	cc_log_stage(v, CC_JOURNAL_WRITE, vb->block, vb->place, vb->blocks);
+	if (unlikely(v->log.nr_staged == 1 || v->log.nr_staged == CC_LOG_BATCH))
+		cc_log_staged(v);
+}
+
+/* Nobody waited for what is staged. */
+void cc_log_lazy(struct work_struct *work);
 /* No more places in the log chunk that place lies in. */
 void cc_log_abandon(struct cc_volume *v, u64 place);
 /* As VOLUME_CUT says. */
