@@ -38,7 +38,8 @@ one_write 0
 
 note "a write under way, a cut, a write behind it"
 slow_down 0 1000
-export WORK
+dm=$(dmsetup info -c --noheadings -o blkdevname v)
+export WORK dm
 nl <<'END'
 pool /dev/mapper/cache0
 attach
@@ -47,7 +48,7 @@ misses 1
 misses 1
 misses 1
 sh dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=1 oflag=direct 2>/dev/null &
-sleep 200
+sh until grep -q " 1$" /sys/block/$dm/inflight; do sleep 0.05; done
 cut v
 sh dd if=$WORK/data of=/dev/mapper/v bs=4K count=1 seek=2 oflag=direct 2>/dev/null &
 expect ETIMEDOUT bell 500
