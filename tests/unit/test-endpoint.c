@@ -361,6 +361,7 @@ static void test_headers(void)
 	static const char *const bad[] = {
 		"", "bytes", "bytes */100", "bytes 5-4/10", "bytes 0-10/10", "bytes 0-9/*", "bytes 0-9/10x",
 		"items 0-9/10", "bytes 0-9", "bytes -9/10", "bytes 99999999999999999999-1/3",
+		"bytes -5--3/-1", "bytes +0-9/10", "bytes0-9/10", "bytes 0- 9/10",
 	};
 	struct cc_http_answer a = { .status = 0 };
 	bool good = true;
@@ -369,6 +370,7 @@ static void test_headers(void)
 	   a.range_total == 10, "a range");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		good &= !range(bad[i]);
+	good &= !cc_http_parse_range("bytes 0-9/10\0000", 14, &a);
 	ok(good, "what is no range");
 	ok(cc_http_parse_date("Fri, 20 Nov 2026 14:00:00 GMT") == 1795183200 &&
 	   cc_http_parse_date("2026-11-20T14:00:00Z") == 1795183200 &&

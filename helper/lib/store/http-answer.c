@@ -15,16 +15,23 @@
 
 bool cc_http_parse_range(const char *text, size_t len, struct cc_http_answer *a)
 {
-	unsigned long long from, to, total;
-	char copy[80];
+	char copy[80], numbers[3][20];
+	uint64_t from, to, total;
 	int used = 0;
 
 	if (len >= sizeof(copy))
 		return false;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "bytes %19llu-%19llu/%19llu%n", &from, &to, &total, &used) != 3 ||
-	    copy[used] || from > to || to >= total)
+	/* As digits: a number of scanf() may have a sign. */
+	if (strncmp(copy, "bytes ", 6) ||
+	    sscanf(copy + 6, "%19[0-9]-%19[0-9]/%19[0-9]%n", numbers[0], numbers[1], numbers[2], &used) != 3 ||
+	    (size_t)used + 6 != len)
+		return false;
+	from = strtoull(numbers[0], NULL, 10);
+	to = strtoull(numbers[1], NULL, 10);
+	total = strtoull(numbers[2], NULL, 10);
+	if (from > to || to >= total)
 		return false;
 	a->range_from = from;
 	a->range_to = to;
