@@ -267,7 +267,7 @@ static void test_profile(void)
 	write_text("credentials", "[default]\naws_access_key_id=D\naws_secret_access_key=hush\n"
 		   "[p]\naws_access_key_id = P\naws_secret_access_key = hush2\naws_session_token = T\n");
 	write_text("config", "[profile p]\naws_access_key_id=IGNORED\nregion=x\ns3 =\n  role_arn = nested\n"
-		   "[profile sso]\nsso_session = x\n[profile role]\nrole_arn = r\nsource_profile = p\n"
+		   "[profile sso]\nsso_session = x\n[profile esc]\nsso_\033[2J = x\n[profile role]\nrole_arn = r\nsource_profile = p\n"
 		   "aws_access_key_id=BASE\naws_secret_access_key=hush3\n");
 	setenv("AWS_SHARED_CREDENTIALS_FILE", in_dir("credentials"), 1);
 	setenv("AWS_CONFIG_FILE", in_dir("config"), 1);
@@ -275,6 +275,8 @@ static void test_profile(void)
 	ok(loads(&c) && is("P", "hush2", "T"), "AWS_PROFILE, credentials win over config %s", err);
 	c.profile = (char *)"sso";
 	fails(&c, "sso_session is not supported; set credential_process", "SSO");
+	c.profile = (char *)"esc";
+	fails(&c, "sso_?[2J is not supported", "a key for the terminal");
 	c.profile = (char *)"role";
 	fails(&c, "source_profile is not supported", "the base keys of a role are not the role's");
 	c.profile = (char *)"none";

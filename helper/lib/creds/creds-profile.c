@@ -12,6 +12,7 @@
 #include <string.h>
 #include <openssl/crypto.h>
 
+#include "http-text.h"
 #include "spawner.h"
 
 #define LINE_SIZE	8448
@@ -77,7 +78,7 @@ static int set_named(struct profile *p, const char *name, const char *value)
 	if (!strcasecmp(name, "ca_bundle"))
 		return set_text(s->ca_bundle, sizeof(s->ca_bundle), value);
 	if (is_foreign(name))
-		snprintf(p->foreign, sizeof(p->foreign), "%s", name);
+		cc_http_copy_text(p->foreign, sizeof(p->foreign), name, strlen(name));
 	return 0;
 }
 
