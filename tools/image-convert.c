@@ -5,20 +5,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ask.h"
 #include "child.h"
 #include "cleanup.h"
+#include "image-info.h"
 #include "image-source.h"
 #include "say.h"
 
-#define INFO_MAX (1 << 20)
 #define TMP_PATH_SIZE 512
 
 /* What qemu-img said on its way out: one line, as names that an image has are in it. */
@@ -71,56 +69,6 @@ static void remove_tmp(void *arg)
 	unlink(arg);
 }
 
-/* What a vmdk is made of.  One extent, which is the image itself, refers to nothing else. */
-static const char *other_extent(const json_t *info, const json_t *extents)
-{
-	const char *self = ctl_string(info, "filename");
-	json_t *extent;
-	size_t i;
-
-	json_array_foreach(extents, i, extent)
-		if (strcmp(ctl_string(extent, "filename"), self))
-			return ctl_string(extent, "filename");
-	return NULL;
-}
-
-/* What the image names besides itself, as JSON says it. */
-static const char *refers_to(const json_t *info)
-{
-	const json_t *data = json_object_get(json_object_get(info, "format-specific"), "data");
-
-	if (json_object_get(info, "backing-filename"))
-		return ctl_string(info, "backing-filename");
-	if (json_object_get(data, "data-file"))
-		return ctl_string(data, "data-file");
-	return other_extent(info, json_object_get(data, "extents"));
-}
-
-static json_t *load_info(int fd)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-
-	return size < 0 || size > INFO_MAX || lseek(fd, 0, SEEK_SET) ? NULL : json_loadfd(fd, 0, NULL);
-}
-
-static int check_info(const char *path, int fd)
-{
-	json_t *info = load_info(fd);
-	const char *other;
-	int r = 0;
-
-	if (!json_is_object(info)) {
-		ctl_err("%s: qemu-img info: expected a JSON object of at most %d bytes", path, INFO_MAX);
-		r = CTL_FAILED;
-	} else if ((other = refers_to(info))) {
-		ctl_err("%s: refers to another file (%s); flatten it first: qemu-img convert -O raw",
-			path, other);
-		r = CTL_FAILED;
-	}
-	json_decref(info);
-	return r;
-}
-
 /* All of s, holes as such, into the file to.  0, or CTL_FAILED after a message. */
 static int copy_source(struct ctl_source *s, int to)
 {
@@ -157,7 +105,7 @@ static int convert_copy(const char *path, const char *format, int from_fd, int t
 	snprintf(to, sizeof(to), "file:/dev/fd/%d", to_fd);
 	r = told < 0 ? CTL_FAILED : run_qemu_img(info, told);
 	if (!r)
-		r = check_info(path, told);
+		r = ctl_image_info_check(path, told);
 	if (!r)
 		r = run_qemu_img(copy, -1);
 	if (told >= 0)
