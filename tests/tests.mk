@@ -51,6 +51,10 @@ fuzzers: $(FUZZERS)
 $(FUZZERS): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fuzz.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
+$(BUILD)/fuzz-config: $(BUILD)/tools/disk-config.o
+$(BUILD)/fuzz-chunk-list: $(patsubst %,$(BUILD)/tools/%.o,ask chunk-list recording say)
+$(BUILD)/fuzz-image-info: $(patsubst %,$(BUILD)/tools/%.o,ask image-info say)
+
 ## make check-model     search the models of volumes (all of them: tests/model/run all)
 check-model:
 	$(call run-part,model,tests/model/run)

@@ -23,7 +23,7 @@ void fuzz_check_reason(const char *err)
 {
 	fuzz_check(*err);
 	for (; *err; err++)
-		fuzz_check((unsigned char)*err >= ' ' && *err != 127);
+		fuzz_check(((unsigned char)*err >= ' ' && *err != 127) || *err == '\t');
 }
 
 void *fuzz_copy(const void *data, size_t size)
@@ -102,9 +102,12 @@ void fuzz_seed(const char *name, const void *data, size_t size)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	/* Looked at first: a fuzzer may want no environment. */
+	const char *dir = getenv("FUZZ_SEEDS");
+
+	seeds_dir = dir ? strdup(dir) : NULL;
 	if (fuzz_setup)
 		fuzz_setup();
-	seeds_dir = getenv("FUZZ_SEEDS");
 	if (!seeds_dir)
 		return 0;
 	if (fuzz_seeds)
