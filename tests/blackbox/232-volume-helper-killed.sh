@@ -140,9 +140,12 @@ else
 	done
 	equal "kills" $killed 6
 fi
+note "a helper that comes while the volume goes down opens it first"
+chunkctl volume down v --store $store &
+down=$!
+sleep 1
 helper
-must_become 60 is_running
-must chunkctl volume down v --store $store
+wait $down || fail "volume down: status $?"
 must chunkctl volume export v $WORK/export --store $store >/dev/null
 must cmp $WORK/export $WORK/base
 must chunkctl volume verify v --store $store
