@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The target "chunkcache": a disk.  Table, the hit path, what happens to a hit that fails.
+ * The target "chunkcache": a disk.  Table, reads that are no hit or not yet, hits that fail.
  *
  * Read-only: a writable table is refused and writes are killed, as in dm-verity.
  */
@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <chunkcache/format.h>
 #include "dev.h"
+#include "hit.h"
 #include "pool.h"
 #include "share.h"
 
@@ -201,8 +202,7 @@ static bool cc_disk_may_refuse(const struct cc_disk *disk, const struct bio *bio
 	       cc_disk_in_chunk(disk, iter->bi_sector + (iter->bi_size >> SECTOR_SHIFT));
 }
 
-/* No hit: a hole, or somebody has to get it. */
-static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_entry_t entry)
+noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_entry_t entry)
 {
 	struct cc_bio *pb = cc_bio(bio);
 
@@ -223,9 +223,9 @@ static noinline int cc_disk_map_slow(struct cc_disk *disk, struct bio *bio, cc_e
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* The first hit of a marked chunk. */
-static noinline void cc_disk_hint(struct cc_disk *disk, const struct cc_bio *pb)
+noinline void cc_disk_hint(struct cc_disk *disk, struct bio *bio)
 {
+	const struct cc_bio *pb = cc_bio(bio);
 	cc_chunk_t chunk = cc_disk_chunk(disk, pb->iter.bi_sector);
 
 	if (cc_chunk_map_unmark(&disk->map, chunk, pb->entry))
@@ -255,47 +255,18 @@ static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
 }
 
 /*
- * The hit path, of which each instruction is accounted for in Documentation/design.rst.  No
- * lock, no allocation, no shared line written: the pin is a per-CPU counter, the hit byte is
- * written only if it is clear.
- *
  * A bio is cut at the end of its chunk here and not by dm_set_target_max_io_len(), which
  * costs core 19 instructions for each bio against 4.
  */
 int cc_disk_map(struct dm_target *ti, struct bio *bio)
 {
 	struct cc_disk *disk = ti->private;
-	struct cc_epoch __percpu *epoch;
-	unsigned int in_chunk;
-	struct cc_bio *pb;
-	cc_entry_t entry;
-	cc_slot_t slot;
+	unsigned int in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);
 
-	in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);
 	if (unlikely(bio->bi_opf & (REQ_OP_MASK | REQ_POLLED)) ||
 	    unlikely(in_chunk + bio_sectors(bio) > disk->chunk_mask + 1))
 		return cc_disk_map_odd(ti, bio);
-	pb = cc_bio_init(bio);
-
-	/* The pin comes before the look at the map and the slot's word, see slot.h. */
-	epoch = cc_slots_pin(disk->slots);
-	entry = cc_chunk_map_get(&disk->map, cc_disk_chunk(disk, pb->iter.bi_sector));
-	slot = cc_entry_slot(entry);
-	if (unlikely(!cc_entry_mapped(entry) ||
-		     !cc_slots_match(disk->slots, slot, cc_entry_gen(entry)))) {
-		cc_epoch_put(epoch);
-		return cc_disk_map_slow(disk, bio, entry);
-	}
-	cc_slots_touch(disk->slots, slot);
-	pb->epoch = epoch;
-	pb->entry = entry;
-	pb->counter = CHUNKCACHE_STAT_HITS;
-	bio->bi_iter.bi_sector = cc_disk_remap(disk, bio->bi_iter.bi_sector, slot);
-	if (unlikely(cc_entry_marked(entry)))
-		cc_disk_hint(disk, pb);
-	/* A call into the block layer: last, so that nothing has to be kept over it. */
-	bio_set_dev(bio, disk->bdev);
-	return DM_MAPIO_REMAPPED;
+	return cc_hit_map(disk, bio);
 }
 
 /* May this read be served in another way, and what of the slot? */
@@ -337,9 +308,8 @@ static unsigned int error_counter(blk_status_t error)
  */
 #define MAY_FAIL	(REQ_RAHEAD | REQ_FAILFAST_MASK | REQ_NOWAIT)
 
-/* A read that failed; had it been sent to the cache device?  Any context. */
-static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk_status_t error,
-				      bool sent)
+noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk_status_t error,
+			       bool sent)
 {
 	enum cc_retry retry = sent ? judge_error(error) : CC_RETRY_NOT;
 
@@ -368,18 +338,9 @@ static noinline int cc_disk_end_error(struct cc_disk *disk, struct bio *bio, blk
 }
 
 /* All bios but those that map() killed: from the cache device, and those ended by us. */
-int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+static int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
-	struct cc_disk *disk = ti->private;
-	struct cc_bio *pb = cc_bio(bio);
-	struct cc_epoch __percpu *epoch = pb->epoch;
-
-	if (likely(epoch))
-		cc_epoch_put(epoch);
-	if (unlikely(*error))
-		return cc_disk_end_error(disk, bio, *error, epoch);
-	cc_counters_read(disk->counters, pb->counter, pb->iter.bi_size >> SECTOR_SHIFT);
-	return DM_ENDIO_DONE;
+	return cc_hit_end(ti->private, bio, error);
 }
 
 /* ---- suspend, resume ---- */

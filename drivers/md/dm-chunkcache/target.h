@@ -18,7 +18,6 @@ int cc_disk_setup(struct cc_disk *disk, struct dm_target *ti, const char *pool_p
 void cc_disk_teardown(struct cc_disk *disk);
 /* Of a read; its per-bio data ends with a cc_bio. */
 int cc_disk_map(struct dm_target *ti, struct bio *bio);
-int cc_disk_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);
 /* Status, without features; returns bytes written. */
 unsigned int cc_disk_emit_info(struct cc_disk *disk, char *result, unsigned int maxlen);

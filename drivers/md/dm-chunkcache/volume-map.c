@@ -3,7 +3,7 @@
 #include "volume.h"
 #include <linux/blkdev.h>
 #include "dev.h"
-#include "target.h"
+#include "hit.h"
 
 /*
  * A poller that stops polling would keep a cut from ending, or an epoch; and see
@@ -46,48 +46,55 @@ static unsigned int contiguous(const struct cc_volume *v, unsigned long word, un
 	return n;
 }
 
-/* A chunk of which something was written.  Apart, as what is below: others save no register. */
-static noinline int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
+static noinline int read_zeros(struct bio *bio)
 {
-	struct cc_disk *disk = &v->disk;
-	unsigned int in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);
-	unsigned int block = in_chunk >> CC_SECTORS_PER_BLOCK_SHIFT;
-	unsigned int in_block = in_chunk & (CC_SECTORS_PER_BLOCK - 1);
-	unsigned int blocks = DIV_ROUND_UP(in_block + bio_sectors(bio), CC_SECTORS_PER_BLOCK);
-	u64 place = cc_overlay_place(word, block);
-	struct cc_volume_bio *vb;
-
-	make_unpolled(bio);
-	if (blocks > 1) {
-		blocks = min(blocks, v->block_mask + 1 - block);
-		blocks = contiguous(v, word, block, place, blocks);
-		cut_to(bio, (blocks << CC_SECTORS_PER_BLOCK_SHIFT) - in_block);
-	}
-	/* May be one of several parts, the last, too: see cc_disk_may_refuse(). */
-	bio->bi_opf &= ~REQ_NOWAIT;
-	if (!place)
-		return cc_disk_map(disk->ti, bio);
-	if (place & CC_PLACE_DATA) {
-		bio->bi_iter.bi_sector =
-			((sector_t)(v->first_log + cc_place_index(place)) << disk->chunk_shift) +
-			(cc_place_block(place) << CC_SECTORS_PER_BLOCK_SHIFT) + in_block;
-		return cc_disk_map(disk->ti, bio);
-	}
-	vb = cc_volume_bio_init(bio);
-	vb->pb.counter = CHUNKCACHE_STAT_HOLES;
+	cc_volume_bio_init(bio)->pb.counter = CHUNKCACHE_STAT_HOLES;
 	zero_fill_bio(bio);
 	bio_endio(bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
-static int map_read(struct cc_volume *v, struct bio *bio)
+/* A read of blocks of one chunk that have their places, in one log chunk, from this one on. */
+static __always_inline int map_to_place(struct cc_volume *v, struct bio *bio, u64 place)
 {
-	unsigned long word = cc_overlay_word(&v->overlay,
-					     cc_disk_chunk(&v->disk, bio->bi_iter.bi_sector));
+	struct cc_disk *disk = &v->disk;
 
-	if (likely(!word))
-		return cc_disk_map(v->disk.ti, bio);
-	return map_overlaid(v, bio, word);
+	/* May be one of several parts, the last, too: see cc_disk_may_refuse(). */
+	bio->bi_opf &= ~REQ_NOWAIT;
+	if (likely(place & CC_PLACE_DATA))
+		bio->bi_iter.bi_sector =
+			((sector_t)(v->first_log + cc_place_index(place)) << disk->chunk_shift) +
+			(cc_place_block(place) << CC_SECTORS_PER_BLOCK_SHIFT) +
+			(bio->bi_iter.bi_sector & (CC_SECTORS_PER_BLOCK - 1));
+	else if (place)
+		return read_zeros(bio);
+	return cc_hit_map(disk, bio);
+}
+
+/* Of several blocks those that are contiguous. */
+static noinline int map_blocks(struct cc_volume *v, struct bio *bio, unsigned long word)
+{
+	unsigned int in_chunk = cc_disk_in_chunk(&v->disk, bio->bi_iter.bi_sector);
+	unsigned int block = in_chunk >> CC_SECTORS_PER_BLOCK_SHIFT;
+	unsigned int in_block = in_chunk & (CC_SECTORS_PER_BLOCK - 1);
+	unsigned int blocks = DIV_ROUND_UP(in_block + bio_sectors(bio), CC_SECTORS_PER_BLOCK);
+	u64 place = cc_overlay_place(word, block);
+
+	blocks = contiguous(v, word, block, place, blocks);
+	cut_to(bio, (blocks << CC_SECTORS_PER_BLOCK_SHIFT) - in_block);
+	return map_to_place(v, bio, place);
+}
+
+/* In a chunk of which something was written.  Apart, as map_blocks(): others save few registers. */
+static noinline int map_overlaid(struct cc_volume *v, struct bio *bio, unsigned long word)
+{
+	unsigned int in_chunk = cc_disk_in_chunk(&v->disk, bio->bi_iter.bi_sector);
+	unsigned int block = in_chunk >> CC_SECTORS_PER_BLOCK_SHIFT;
+
+	if (unlikely((in_chunk & (CC_SECTORS_PER_BLOCK - 1)) + bio_sectors(bio) >
+		     CC_SECTORS_PER_BLOCK))
+		return map_blocks(v, bio, word);
+	return map_to_place(v, bio, cc_overlay_place(word, block));
 }
 
 /*
@@ -99,7 +106,6 @@ static noinline int read_blocked(struct cc_volume *v, struct bio *bio)
 	unsigned int in_block = bio->bi_iter.bi_sector & (CC_SECTORS_PER_BLOCK - 1);
 	unsigned long flags;
 
-	make_unpolled(bio);
 	spin_lock_irqsave(&v->lock, flags);
 	if (v->log.state == CHUNKCACHE_VOLUME_NEW) {
 		cut_to(bio, CC_SECTORS_PER_BLOCK - in_block);
@@ -110,13 +116,13 @@ static noinline int read_blocked(struct cc_volume *v, struct bio *bio)
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
 	if (cc_volume_state(v) == CHUNKCACHE_VOLUME_RUNNING)
-		return map_read(v, bio);
+		return cc_volume_map(v->disk.ti, bio);
 	return DM_MAPIO_KILL;
 }
 
 void cc_volume_read_again(struct cc_volume *v, struct bio *bio)
 {
-	switch (map_read(v, bio)) {
+	switch (cc_volume_map(v->disk.ti, bio)) {
 	case DM_MAPIO_REMAPPED:
 		dm_submit_bio_remap(bio, NULL);
 		break;
@@ -205,7 +211,7 @@ static noinline int map_write(struct cc_volume *v, struct bio *bio)
 	if (unlikely((in_chunk | bio_sectors(bio)) & (CC_SECTORS_PER_BLOCK - 1)))
 		return map_unaligned(v, bio);
 	make_unpolled(bio);
-	cut_to(bio, v->disk.chunk_mask + 1 - in_chunk);
+	cut_to(bio, v->chunk_sectors - in_chunk);
 	vb = cc_volume_bio_init(bio);
 	vb->block = sector >> CC_SECTORS_PER_BLOCK_SHIFT;
 	vb->entry = leaf_entry(v, sector, GFP_NOWAIT | __GFP_NOWARN);
@@ -429,9 +435,19 @@ static noinline int map_unaligned(struct cc_volume *v, struct bio *bio)
 	return bio_op(bio) == REQ_OP_WRITE ? map_write(v, bio) : map_zeros(v, bio);
 }
 
+/* A read that is not as the hit path wants it: make it so and start over. */
+static int map_odd_read(struct cc_volume *v, struct bio *bio)
+{
+	make_unpolled(bio);
+	cut_to(bio, v->chunk_sectors - cc_disk_in_chunk(&v->disk, bio->bi_iter.bi_sector));
+	return cc_volume_map(v->disk.ti, bio);
+}
+
 static noinline int map_other(struct cc_volume *v, struct bio *bio)
 {
 	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return map_odd_read(v, bio);
 	case REQ_OP_WRITE:
 	case REQ_OP_FLUSH:
 		return map_flush(v, bio);
@@ -443,18 +459,28 @@ static noinline int map_other(struct cc_volume *v, struct bio *bio)
 	}
 }
 
+static __always_inline int map_read(struct cc_volume *v, struct bio *bio)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+	unsigned long word;
+
+	if (unlikely(cc_disk_in_chunk(&v->disk, sector) + bio_sectors(bio) > v->chunk_sectors))
+		return map_other(v, bio);
+	if (unlikely(cc_volume_state(v) != CHUNKCACHE_VOLUME_RUNNING))
+		return read_blocked(v, bio);
+	word = cc_overlay_word(&v->overlay, cc_disk_chunk(&v->disk, sector));
+	if (unlikely(word))
+		return map_overlaid(v, bio, word);
+	return cc_hit_map(&v->disk, bio);
+}
+
 int cc_volume_map(struct dm_target *ti, struct bio *bio)
 {
-	struct cc_volume *v = ti->private;
-
-	if (bio_op(bio) == REQ_OP_READ) {
-		if (unlikely(cc_volume_state(v) != CHUNKCACHE_VOLUME_RUNNING))
-			return read_blocked(v, bio);
-		return map_read(v, bio);
-	}
+	if (likely(!(bio->bi_opf & (REQ_OP_MASK | REQ_POLLED))))
+		return map_read(ti->private, bio);
 	if (bio_op(bio) == REQ_OP_WRITE && likely(bio->bi_iter.bi_size))
-		return map_write(v, bio);
-	return map_other(v, bio);
+		return map_write(ti->private, bio);
+	return map_other(ti->private, bio);
 }
 
 int cc_volume_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
@@ -463,7 +489,7 @@ int cc_volume_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 	struct cc_volume_bio *vb;
 
 	if (bio_op(bio) == REQ_OP_READ)
-		return cc_disk_end_io(ti, bio, error);
+		return cc_hit_end(&v->disk, bio, error);
 	vb = cc_volume_bio(bio);
 	if (vb->kind == CC_VB_OURS)
 		return DM_ENDIO_DONE;

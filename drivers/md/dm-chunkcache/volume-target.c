@@ -55,6 +55,7 @@ static int volume_setup(struct cc_volume *v, struct dm_target *ti)
 		return -EINVAL;
 	}
 	v->blocks_shift = disk->chunk_shift - CC_SECTORS_PER_BLOCK_SHIFT;
+	v->chunk_sectors = 1u << disk->chunk_shift;
 	v->block_mask = (1u << v->blocks_shift) - 1;
 	v->whole_max = max((v->block_mask + 1) / WHOLE_FRACTION, 1u);
 	v->first_log = round_up(disk->map.nr_chunks, CC_MAP_PAGE_ENTRIES);

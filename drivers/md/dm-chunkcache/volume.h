@@ -24,9 +24,9 @@
  *
  * The way of a read (volume-map.c):
  *
- *   map()      the chunk's word in the overlay.  0: cc_disk_map() has it, as for a disk.  Else
+ *   map()      the chunk's word in the overlay.  0: cc_hit_map() has it, as for a disk.  Else
  *              the places of its blocks: the bio is cut where they stop being contiguous, its
- *              sector becomes that of the log chunk, and cc_disk_map() has it; or it is zeros
+ *              sector becomes that of the log chunk, and cc_hit_map() has it; or it is zeros
  *
  * The way of a write:
  *
@@ -216,6 +216,7 @@ struct cc_volume {
 	struct cc_overlay overlay;
 	struct cc_journal *journal;
 	u64 first_log;			/* chunk */
+	unsigned int chunk_sectors;
 	unsigned int block_mask;	/* blocks per chunk - 1 */
 	unsigned int blocks_shift;	/* log2 of blocks per chunk */
 	unsigned int whole_max;		/* blocks of a write that the work has to place whole */
