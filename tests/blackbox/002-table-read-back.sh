@@ -23,11 +23,11 @@ for features in "" "2 miss_timeout_ms 5000" "2 suspend_timeout_ms 1000" "2 max_m
 		*) fail "$word is not in the table: $table" ;;
 		esac
 	done
-	verify vm2 a --count 50
+	verify vm2 a --count 10
 	disk_down vm2
 	must dmsetup create -r vm2 --table "$table"
 	equal "table made from itself" "$(dmsetup table vm2)" "$table"
-	verify vm2 a --count 50
+	verify vm2 a --count 10
 	disk_down vm2
 done
 table=$(dmsetup table $POOL)
@@ -42,7 +42,7 @@ disk_up vm1 a
 disk_grammar='^0 [0-9]+ chunkcache [0-9]+ 128 [0-9]+/128 [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ (new|loaded|refused) (hard|soft) [0-9]+( [a-z_]+( [0-9]+)?)* *$'
 pool_grammar='^0 [0-9]+ chunkcache-pool 128 [0-9]+/[0-9]+/[0-9]+/[0-9]+/[0-9]+ of [0-9]+ [0-9]+ [0-9]+ (none|attached|draining) [0-9]+ (normal|suspended) [0-9]+( [a-z_]+)* *$'
 start_read vm1 a --bs 4K-64K --depth 8 --seconds 600
-for _ in $(seq 100); do
+for _ in $(seq "$(short 25 100)"); do
 	dmsetup status vm1 | grep -qE "$disk_grammar" || fail "status: $(dmsetup status vm1)"
 	dmsetup status $POOL | grep -qE "$pool_grammar" || fail "status: $(dmsetup status $POOL)"
 	drop_disk vm1

@@ -12,14 +12,14 @@ load_module
 modprobe loop
 mkdir -p $WORK/files $WORK/mnt
 for i in 1 2 3 4 5 6; do
-	cc-mkimage --seed $i --size $((i * 777216)) --chunk 64K $WORK/files/file$i
+	cc-mkimage --seed $i --size $((i * 277504)) --chunk 64K $WORK/files/file$i
 done
-truncate -s 48M $WORK/fs.img
+truncate -s 16M $WORK/fs.img
 must mke2fs -q -t ext4 -F -d $WORK/files $WORK/fs.img
 chunkctl import $WORK/fs.img --store file://$STORE_DIR --name fs --chunk-size 64K \
 	>$WORK/digest 2>$WORK/import.log || { cat $WORK/import.log; fail "import"; }
 digest_fs=$(grep -o 'sha256:[0-9a-f]*' $WORK/digest | head -n 1)
-sectors_fs=$((48 * 2048))
+sectors_fs=$((16 * 2048))
 format
 pool_up
 helper_start
@@ -54,7 +54,7 @@ compare $WORK/mnt
 must umount $WORK/mnt
 
 note snapshot
-truncate -s 32M $WORK/cow
+truncate -s 12M $WORK/cow
 cow=$(losetup -f --show $WORK/cow)
 must dmsetup create snap --table "0 $sectors_fs snapshot /dev/mapper/vm1 $cow P 8"
 use /dev/mapper/snap
@@ -63,10 +63,10 @@ must losetup -d "$cow"
 
 note "thin volume with an external origin"
 truncate -s 4M $WORK/meta
-truncate -s 64M $WORK/data
+truncate -s 24M $WORK/data
 meta=$(losetup -f --show $WORK/meta)
 data=$(losetup -f --show $WORK/data)
-must dmsetup create tpool --table "0 131072 thin-pool $meta $data 128 0"
+must dmsetup create tpool --table "0 49152 thin-pool $meta $data 128 0"
 must dmsetup message tpool 0 "create_thin 0"
 must dmsetup create thin --table "0 $sectors_fs thin /dev/mapper/tpool 0 /dev/mapper/vm1"
 use /dev/mapper/thin
