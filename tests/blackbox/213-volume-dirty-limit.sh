@@ -68,12 +68,7 @@ equal "sectors" "$(device_sectors /dev/mapper/v)" 16384
 must cmp -n 131072 /dev/mapper/v $WORK/data
 
 note "slots become clean"
-n=0
-while ! gone $dd_pid; do
-	volume_commit v
-	n=$((n + 1))
-	[ $n -lt 60 ] || fail "writes are held for ever"
-done
+commit_until_gone v $dd_pid
 wait $dd_pid || fail "dd: $(cat $WORK/dd.err)"
 must cmp -n 3145728 /dev/mapper/v $WORK/data
 at_least "us throttled" "$(volume_word v 9)" 1000000

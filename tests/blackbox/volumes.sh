@@ -81,6 +81,17 @@ volume_commit() {
 	must cc-nl -q $WORK/clean.nl
 }
 
+# commit_until_gone NAME PID : a writer that is held at the dirty limit, again and again
+commit_until_gone() {
+	local commits=0
+
+	until gone "$2"; do
+		volume_commit "$1"
+		commits=$((commits + 1))
+		[ $commits -lt 60 ] || fail "writes are held for ever"
+	done
+}
+
 # volume_word NAME N : of the words behind those of a disk: state, handle, term, writes, flushes, discarded
 # sectors, write errors, held, throttled us
 volume_word() { status_word "$1" $((12 + $2)); }
