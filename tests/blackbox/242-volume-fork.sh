@@ -21,7 +21,6 @@ put() {
 
 # ask REQUEST : of p0's helper
 ask() { cc-ask /run/chunkcache/p0.sock "$1"; }
-rescued() { ask '{"v":1,"cmd":"volumes"}' | grep -q '"rescue":"done"'; }
 nothing_left() { ! ask '{"v":1,"cmd":"volumes"}' | grep -q "$uuid"; }
 
 new_pool_of p0 a 256
@@ -42,7 +41,8 @@ put 250 100 $WORK/first
 put 900 40 $WORK/first
 must dmsetup remove v
 
-must up_on p1 --take-over
+must up_on p1 --take-over --json >$WORK/said
+must grep -q '"open":true,"taken_over":true}$' $WORK/said
 timeout 60 cmp -s /dev/mapper/v $WORK/second || fail "the second has what was committed"
 put 280 30 $WORK/second
 must chunkctl volume down v --store "$store_url"
@@ -51,17 +51,24 @@ wait_until 30 grep -q 'opened by' $WORK/helper-p0.log || fail "the first one fin
 must in_store v $WORK/second
 
 must_fail up_on p0
-ask "{\"v\":1,\"cmd\":\"volume-rescue\",\"volume\":\"$uuid\",\"store\":\"$STORE\",\"as\":\"saved\"}"
-wait_until 30 rescued || fail "rescued"
+here="--store $STORE --config $WORK/p0.conf"
+# words
+# shellcheck disable=SC2086
+must timeout 60 chunkctl volume rescue v --as saved --json $here >$WORK/said
+must grep -qx '{"name":"v","as":"saved","pool":"p0"}' $WORK/said
 must chunkctl volume verify saved --store "$store_url"
 must in_store saved $WORK/first
 must in_store v $WORK/second
-ask "{\"v\":1,\"cmd\":\"volume-rescue\",\"volume\":\"$uuid\",\"store\":\"$STORE\",\"as\":\"saved\"}"
-wait_until 30 grep -q 'there is a volume of that name' $WORK/helper-p0.log || fail "not twice"
+# shellcheck disable=SC2086
+must_fail timeout 60 chunkctl volume rescue v --as saved $here
+must grep -q 'there is a volume of that name' $WORK/helper-p0.log
 
-ask "{\"v\":1,\"cmd\":\"volume-discard\",\"volume\":\"$uuid\"}"
+# shellcheck disable=SC2086
+must timeout 60 chunkctl volume discard-local v --force --json $here >$WORK/said
+must grep -qE '^\{"name":"v","pool":"p0","dirty_bytes":[1-9][0-9]*\}$' $WORK/said
 wait_until 30 nothing_left || fail "discarded"
-must up_on p0
+must up_on p0 --json >$WORK/said
+must grep -qE '^\{"name":"v","uuid":"'"$uuid"'","pool":"p0","store":"'$STORE'","open":true,"taken_over":false\}$' $WORK/said
 timeout 60 cmp -s /dev/mapper/v $WORK/second || fail "opens again with what the second wrote"
 must chunkctl volume down v --store "$store_url"
 helper_stop $pid0
