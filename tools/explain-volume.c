@@ -79,6 +79,35 @@ static void say_who_keeps(struct ctl_explanation *x)
 	ctl_explain_next(x, "chunkctl stat %s", ctl_string(x->pool, "name"));
 }
 
+/* Has it writes that no commit will ever take, unless somebody does something? */
+static bool keeps_room(const struct ctl_explanation *x, const json_t *volume)
+{
+	const char *state = ctl_string(volume, "state");
+
+	return ctl_volume_is_dirty(volume) && (!strcmp(state, "failed") || !strcmp(state, "left")) &&
+	       strcmp(ctl_string(volume, "uuid"), ctl_string(x->disk, "uuid"));
+}
+
+/* Says which other volumes hold up this one; how many do. */
+static unsigned int name_keepers(struct ctl_explanation *x)
+{
+	char dirty[CTL_DIRTY_TEXT];
+	unsigned int nr = 0;
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(x->pool, "volumes"), i, v) {
+		if (!keeps_room(x, v))
+			continue;
+		nr++;
+		ctl_explain_say(x, "What the volume %s wrote here and no store has (%s) keeps its slots until that is "
+				"opened here again, or rescued and given up.", ctl_string(v, "uuid"),
+				ctl_volume_dirty_text(v, dirty));
+		ctl_explain_next(x, "chunkctl volume show %s", ctl_string(v, "uuid"));
+	}
+	return nr;
+}
+
 static void writes_wait(struct ctl_explanation *x)
 {
 	const char *none = out_of(x);
@@ -93,7 +122,7 @@ static void writes_wait(struct ctl_explanation *x)
 			none);
 	if (why_of(x))
 		ctl_explain_say(x, "Commits do not: %s.", why_of(x));
-	else
+	else if (!name_keepers(x))
 		ctl_explain_say(x, "Guests write faster than the store takes it.");
 	if (journal_full(x))
 		say_who_keeps(x);
