@@ -19,6 +19,7 @@
 
 #define ENTRY		64u
 #define NR_SLOTS	256u
+#define NR_ENTRIES	16u		/* of an input: each is looked for among all of the directory */
 #define AREA_BLOCKS	64u
 #define BLOCK		4096u
 
@@ -105,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(table, 0, sizeof(table));
 	memset(directory, 0, sizeof(directory));
-	for (; in.left && nr < NR_SLOTS; nr++) {
+	for (; in.left && nr < NR_ENTRIES; nr++) {
 		fuzz_take(&in, &table[nr], ENTRY);
 		table[nr].crc = 0;
 		table[nr].crc = htole32(cc_crc32c(&table[nr], ENTRY));
