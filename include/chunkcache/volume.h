@@ -105,8 +105,8 @@ struct cc_commit_record {
 
 /*
  * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their
- * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind), then nr_extents
- * of struct cc_map_extent, by block.
+ * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind),
+ * then nr_extents of struct cc_map_extent, by block.
  */
 struct cc_map_header {
 	__u8	magic[8];
