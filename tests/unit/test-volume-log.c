@@ -644,6 +644,9 @@ static void test_rules(void)
 	init_log(&a, &s, pool_b, &seen);
 	ok(!open_log(&a) && seen == 4 && a.own_term == 3 && a.last.size == 2 * VOLUME_BLOCKS * CC_BLOCK_SIZE,
 	   "opened from the checkpoint on, %u objects", seen);
+	s.creates = 0;
+	a.last.term = CC_LOG_TERM_MAX - 1;
+	ok(cc_volume_log_take(&a, err, sizeof(err)) == -ENOSPC && !s.creates, "no term is opened that has no end: %s", err);
 	lie_free(&s);
 }
 

@@ -560,8 +560,9 @@ int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen)
 	struct cc_commit c = { .type = CC_COMMIT_OPEN };
 	int r;
 
-	if (l->last.term >= CC_LOG_TERM_MAX) {
-		snprintf(err, errlen, "the volume was opened %u times, as often as it can be", CC_LOG_TERM_MAX);
+	/* A term ends where the next one begins: behind the last there is none. */
+	if (l->last.term >= CC_LOG_TERM_MAX - 1) {
+		snprintf(err, errlen, "the volume was opened %u times, as often as it can be", l->last.term);
 		return -ENOSPC;
 	}
 	fill_in(l, l->last.term + 1, &c);
