@@ -28,9 +28,9 @@ void cc_disk_reads_free(struct cc_disk *disk)
 
 void cc_disk_reads_start(struct cc_disk *disk, bool fresh, uint32_t window)
 {
-	cc_streams_init(&disk->reads->streams, disk->manifest->nr_chunks, window);
+	cc_streams_init(&disk->reads->streams, disk->nr_chunks, window);
 	if (fresh)
-		cc_recording_start(&disk->reads->recording, disk->manifest->nr_chunks, cc_now_ns());
+		cc_recording_start(&disk->reads->recording, disk->nr_chunks, cc_now_ns());
 }
 
 bool cc_disk_reads_listen(const struct cc_disk *disk, uint64_t chunk)

@@ -100,7 +100,7 @@ void cc_fills_take_hint(struct cc_fills *f, struct cc_disk *disk, uint64_t chunk
 {
 	struct cc_chunk *c;
 
-	if (chunk >= disk->manifest->nr_chunks)
+	if (chunk >= disk->nr_chunks)
 		return;
 	c = cc_index_find(f->c.index, disk->source->domain, cc_manifest_id(disk->manifest, chunk));
 	if (c)

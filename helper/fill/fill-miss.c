@@ -207,7 +207,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 
 	if (!disk)
 		f->unknown_disk = true;
-	if (disk && disk->info.is_volume) {
+	if (disk && disk->info.is_volume && m->chunk >= disk->nr_chunks) {
 		f->c.volume_miss(f->c.arg, m);
 		return;
 	}
@@ -219,7 +219,7 @@ static void take_miss(struct cc_fills *f, const struct chunkcache_miss *m)
 		cc_fills_take_hint(f, disk, m->chunk);
 		return;
 	}
-	if (m->chunk >= disk->manifest->nr_chunks) {
+	if (m->chunk >= disk->nr_chunks) {
 		cc_fill_answer_error(f, m, CHUNKCACHE_FAIL_OTHER);
 		return;
 	}

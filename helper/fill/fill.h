@@ -33,7 +33,7 @@ struct cc_fills_config {
 	unsigned int nr_buffers;	/* for fills */
 	unsigned int slot_wait_ms;
 	unsigned int prefetch_max;	/* fetches at a time that nobody waits for, at least 1 */
-	void (*volume_miss)(void *arg, const struct chunkcache_miss *m);	/* of a disk that is a volume's */
+	void (*volume_miss)(void *arg, const struct chunkcache_miss *m);	/* of a volume, but not of its base */
 	void *arg;			/* of that */
 };
 

@@ -95,24 +95,52 @@ static bool is_fresh(const struct cc_disk *disk)
 	return disk->info.state != CHUNKCACHE_DISK_LOADED;
 }
 
+/* Its image is READY. */
+static void disk_begin(struct cc_disks *d, struct cc_disk *disk)
+{
+	disk->manifest = &disk->image->manifest;
+	disk->nr_chunks = disk->manifest->nr_chunks;
+	/* Behind a volume that is smaller than its base are log chunks. */
+	if (disk->info.is_volume && disk->nr_chunks > disk->info.first_log)
+		disk->nr_chunks = disk->info.first_log;
+	disk->scanned = 0;
+	d->nr_scanning++;
+	d->loaded = true;
+	cc_log(LOG_INFO, "disk %s: %llu chunks of store %s", disk->info.name, (unsigned long long)disk->nr_chunks,
+	       disk->source->config->name);
+}
+
 static void disk_load(struct cc_disks *d, struct cc_disk *disk)
 {
 	disk->state = CHUNKCACHE_DISK_LOADED;
 	disk->reason[0] = 0;
-	disk->manifest = &disk->image->manifest;
-	disk->scanned = 0;
-	d->nr_scanning++;
-	d->loaded = true;
-	cc_log(LOG_INFO, "disk %s: %llu chunks of store %s", disk->info.name,
-	       (unsigned long long)disk->manifest->nr_chunks, disk->source->config->name);
+	disk_begin(d, disk);
 	tell_state(d, disk);
 	d->c.loaded(d->c.arg, disk, is_fresh(disk));
 }
 
+struct cc_image *cc_disks_add_base(struct cc_disks *d, struct cc_image *image, struct cc_source *source)
+{
+	return cc_image_add(d->images, image, source);
+}
+
+/* Its state is the volumes' to tell, and whoever boots from it is not recorded: it reads what it wrote, too. */
+void cc_disks_set_base(struct cc_disks *d, uint64_t id, struct cc_image *base)
+{
+	struct cc_disk *disk = cc_disks_find(d, id);
+
+	if (!disk || disk->image)
+		return;
+	disk->source = base->source;
+	disk->image = cc_image_hold(base);
+	disk_begin(d, disk);
+	d->c.loaded(d->c.arg, disk, false);
+}
+
 static void scan_end(struct cc_disks *d, struct cc_disk *disk)
 {
-	if (disk->manifest && disk->scanned < disk->manifest->nr_chunks) {
-		disk->scanned = disk->manifest->nr_chunks;
+	if (disk->scanned < disk->nr_chunks) {
+		disk->scanned = disk->nr_chunks;
 		d->nr_scanning--;
 	}
 }
@@ -290,7 +318,7 @@ static void scan_refused(struct cc_disks *d, struct cc_disk *disk)
 
 static void scan_disk(struct cc_disks *d, struct cc_disk *disk)
 {
-	uint64_t nr_chunks = disk->manifest->nr_chunks, c = disk->scanned;
+	uint64_t nr_chunks = disk->nr_chunks, c = disk->scanned;
 	uint64_t end = c + SCAN_CHUNKS < nr_chunks ? c + SCAN_CHUNKS : nr_chunks;
 	uint32_t nr = 0;
 	int r = 0;
@@ -313,7 +341,7 @@ static void scan_one(struct cc_disks *d)
 {
 	for (unsigned int i = 0; i < DISK_BUCKETS; i++) {
 		for (struct cc_disk *disk = d->buckets[i]; disk; disk = disk->next) {
-			if (disk->manifest && disk->scanned < disk->manifest->nr_chunks) {
+			if (disk->scanned < disk->nr_chunks) {
 				scan_disk(d, disk);
 				return;
 			}
@@ -349,7 +377,7 @@ uint32_t cc_disks_maps(struct cc_disks *d, uint64_t domain, const uint8_t id[CC_
 				continue;
 			c = cc_places_first(disk->image->places, id);
 			for (; c != CC_NO_PLACE && nr < max; c = cc_places_next(disk->image->places, c)) {
-				if (skip(arg, disk->info.id, c))
+				if (c >= disk->nr_chunks || skip(arg, disk->info.id, c))
 					continue;
 				maps[nr++] = (struct chunkcache_map) {
 					.disk = disk->info.id, .chunk = c, .count = 1,

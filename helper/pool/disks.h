@@ -21,10 +21,11 @@ struct cc_disk {
 	char reason[CHUNKCACHE_REASON_MAX + 1];
 	struct cc_source *source;	/* NULL: the configuration has no such store */
 	struct cc_image *image;		/* NULL: none */
-	const struct cc_manifest *manifest; /* NULL unless LOADED */
+	const struct cc_manifest *manifest; /* NULL unless LOADED; a volume's: of its base, NULL until it runs */
+	uint64_t nr_chunks;		/* of manifest, those that the disk has; 0 without one */
 	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
 	struct cc_disk_reads *reads;	/* the fill engine's, see fill/disk-reads.h */
-	uint64_t scanned;		/* chunks the kernel was told about, up to nr_chunks */
+	uint64_t scanned;		/* the kernel was told about so many of them */
 	bool seen;			/* in the dump under way */
 	bool untold;			/* the dump says that the kernel does not know state */
 };
@@ -58,6 +59,14 @@ struct cc_disk *cc_disks_find_name(struct cc_disks *d, const char *name);
 struct cc_disk *cc_disks_find(struct cc_disks *d, uint64_t id);
 typedef void cc_disks_fn(void *arg, const struct cc_disk *disk);
 void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg);
+
+/*
+ * A volume's base: its chunks are got, kept and shared as those of disks.  cc_disks_add_base() gives image, of
+ * cc_image_of_manifest(), to the others with source and returns the one that they have, with the reference.
+ * cc_disks_set_base() does nothing for a disk that has gone or has one.
+ */
+struct cc_image *cc_disks_add_base(struct cc_disks *d, struct cc_image *image, struct cc_source *source);
+void cc_disks_set_base(struct cc_disks *d, uint64_t id, struct cc_image *base);
 
 /*
  * Start what is due, do a piece of long work; returns when to be called again (0: at once).  *ret_loaded

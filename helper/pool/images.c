@@ -26,19 +26,32 @@ struct cc_images {
 	bool cancelled;
 };
 
+static struct cc_image *find_image(const struct cc_images *all, const struct cc_source *source, uint64_t sectors,
+				   const uint8_t digest[CC_ID_SIZE])
+{
+	cc_list_each(n, &all->list) {
+		struct cc_image *image = cc_list_entry(n, struct cc_image, node);
+
+		if (image->source == source && image->sectors == sectors && image->refs &&
+		    !memcmp(image->digest, digest, CC_ID_SIZE))
+			return image;
+	}
+	return NULL;
+}
+
+struct cc_image *cc_image_hold(struct cc_image *image)
+{
+	image->refs++;
+	return image;
+}
+
 struct cc_image *cc_image_get(struct cc_images *all, const struct cc_disk_info *info,
 			      struct cc_source *source)
 {
-	struct cc_image *image;
+	struct cc_image *image = find_image(all, source, info->sectors, info->digest);
 
-	cc_list_each(n, &all->list) {
-		image = cc_list_entry(n, struct cc_image, node);
-		if (image->source == source && image->sectors == info->sectors && image->refs &&
-		    !memcmp(image->digest, info->digest, CC_ID_SIZE)) {
-			image->refs++;
-			return image;
-		}
-	}
+	if (image)
+		return cc_image_hold(image);
 	image = calloc(1, sizeof(*image));
 	if (!image)
 		return NULL;
@@ -109,6 +122,48 @@ void cc_image_put(struct cc_image *image)
 	else
 		image_free(image);
 }
+
+/* ---- manifests that somebody else got ---- */
+
+int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE], struct cc_image **ret_image)
+{
+	struct cc_image *image = calloc(1, sizeof(*image));
+	int r;
+
+	if (!image) {
+		cc_manifest_free(m);
+		return -ENOMEM;
+	}
+	cc_list_init(&image->node);
+	image->sectors = m->image_size / 512;
+	memcpy(image->digest, digest, CC_ID_SIZE);
+	image->refs = 1;
+	image->state = CC_IMAGE_READY;
+	image->manifest = *m;
+	*m = (struct cc_manifest){ 0 };
+	r = cc_places_build(&image->manifest, &image->places);
+	if (r)
+		cc_image_put(image);
+	else
+		*ret_image = image;
+	return r;
+}
+
+struct cc_image *cc_image_add(struct cc_images *all, struct cc_image *image, struct cc_source *source)
+{
+	struct cc_image *other = find_image(all, source, image->sectors, image->digest);
+
+	if (other && other->state == CC_IMAGE_READY) {
+		cc_image_put(image);
+		return cc_image_hold(other);
+	}
+	image->images = all;
+	image->source = source;
+	cc_list_add_tail(&all->list, &image->node);
+	return image;
+}
+
+/* ---- loading ---- */
 
 static void image_refuse(struct cc_images *all, struct cc_image *image, uint64_t retry_ns, const char *reason)
 {

@@ -81,8 +81,18 @@ void cc_images_close(struct cc_images *all);
 /* The image of such a disk, with a reference; NULL: no memory. */
 struct cc_image *cc_image_get(struct cc_images *all, const struct cc_disk_info *info,
 			      struct cc_source *source);
+/* Another reference. */
+struct cc_image *cc_image_hold(struct cc_image *image);
 /* NULL is fine. */
 void cc_image_put(struct cc_image *image);
+
+/*
+ * READY, of a manifest that is checked and taken over, with a reference; of no source, and nobody's but the caller's
+ * until cc_image_add().  Any thread.  -ENOMEM, or -EFBIG if there are too many chunks.
+ */
+int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE], struct cc_image **ret_image);
+/* The source's, from now on; or the one that it has already, then image is put.  Returns it, with the reference. */
+struct cc_image *cc_image_add(struct cc_images *all, struct cc_image *image, struct cc_source *source);
 
 /* Start what is due; returns when to be called again. */
 uint64_t cc_images_step(struct cc_images *all, uint64_t now_ns);

@@ -151,16 +151,23 @@ static int take_base(struct cc_volume *v)
 	static const uint8_t none[CC_ID_SIZE];
 	const struct cc_commit *last = &v->store.log.last;
 	enum cc_store_result res;
+	struct cc_manifest m;
+	int r;
 
-	if (v->base.data || !memcmp(last->base, none, sizeof(none)))
+	if (v->base || !memcmp(last->base, none, sizeof(none)))
 		return 0;
-	res = cc_image_manifest(v->at->store, last->base, &v->base, v->err, sizeof(v->err));
+	res = cc_image_manifest(v->at->store, last->base, &m, v->err, sizeof(v->err));
 	if (res)
 		return res == CC_STORE_NOTFOUND || res == CC_STORE_CORRUPT ? refuse_volume(v, -EBADMSG) : -EIO;
-	if (v->base.chunk_shift == last->chunk_shift)
-		return 0;
-	snprintf(v->err, sizeof(v->err), "the image below it has other chunks");
-	return refuse_volume(v, -EBADMSG);
+	if (m.chunk_shift != last->chunk_shift) {
+		cc_manifest_free(&m);
+		snprintf(v->err, sizeof(v->err), "the image below it has other chunks");
+		return refuse_volume(v, -EBADMSG);
+	}
+	r = cc_image_of_manifest(&m, last->base, &v->base);
+	if (r)
+		snprintf(v->err, sizeof(v->err), "the image below it: %s", r == -ENOMEM ? "out of memory" : "too many chunks");
+	return r;
 }
 
 /* Each time that somebody was faster the whole decision is made anew. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Chunks of volumes that are not on the cache device: of the image below, or log chunks that were evicted, or that
- * another host wrote.  They are fetched in a thread, checked, and put into a slot; without one, or if the kernel
- * asks for it, the readers get the bytes themselves.
+ * Chunks of volumes that are not on the cache device: log chunks that were evicted, or that another host wrote; those
+ * of the base are the fill engine's.  They are fetched in a thread, checked, and put into a slot; without one, or if
+ * the kernel asks for it, the readers get the bytes themselves.
  */
 #include "volumes-impl.h"
 
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/chunk-object.h"
 #include "volume/place.h"
 
 #define MISSES_MAX 32			/* of a store, a chunk in memory each; the kernel keeps the others */
@@ -23,12 +22,10 @@ struct volume_miss {
 	struct cc_job job;
 	struct cc_slot_io io;
 	struct chunkcache_slot slot;
-	/* what to fetch: pieces of a log chunk, or a chunk of the image */
+	/* what to fetch */
 	uint8_t volume[16];
 	struct cc_piece pieces[CC_PIECES_MAX];
 	size_t nr_pieces;
-	uint8_t id[CC_ID_SIZE];
-	uint32_t encoding;
 	uint64_t key;			/* for the kernel's policy */
 	size_t size;
 	void *buf;
@@ -114,16 +111,9 @@ static bool write_slot(struct volume_miss *x)
 static void run_miss(struct cc_job *job)
 {
 	struct volume_miss *x = cc_list_entry(job, struct volume_miss, job);
-	struct cc_store *store = x->at->source->store;
-	enum cc_store_result res;
 
-	if (x->nr_pieces) {
-		x->result = cc_pieces_read(store, x->volume, x->pieces, x->nr_pieces, x->buf, x->size, x->err,
-					   sizeof(x->err));
-		return;
-	}
-	res = cc_chunk_get(store, x->id, x->encoding, x->buf, x->size, x->err, sizeof(x->err));
-	x->result = !res ? 0 : res == CC_STORE_CORRUPT ? -EBADMSG : res == CC_STORE_NOTFOUND ? -ENODATA : -EIO;
+	x->result = cc_pieces_read(x->at->source->store, x->volume, x->pieces, x->nr_pieces, x->buf, x->size, x->err,
+				   sizeof(x->err));
 }
 
 static void miss_done(struct cc_job *job)
@@ -151,26 +141,16 @@ static uint64_t key_of_index(const struct cc_volume *v, uint64_t index)
 	return cc_place_log_key(cc_place(cc_log_number(v->term, index - v->nr_keys), 0));
 }
 
-/* False: there is nothing to fetch, the chunk is zeros, or can't be. */
-static bool describe_miss(struct cc_volume *v, struct volume_miss *x, bool *ret_zeros)
+/* False: the store has nothing of it. */
+static bool describe_miss(struct cc_volume *v, struct volume_miss *x)
 {
 	const struct cc_piece *of;
 
-	*ret_zeros = false;
-	if (x->m.chunk >= v->info.first_log) {
-		x->key = key_of_index(v, x->m.chunk - v->info.first_log);
-		x->nr_pieces = cc_pieces_of(&v->pieces, x->key, &of);
+	x->key = key_of_index(v, x->m.chunk - v->info.first_log);
+	x->nr_pieces = cc_pieces_of(&v->pieces, x->key, &of);
+	if (x->nr_pieces)
 		memcpy(x->pieces, of, x->nr_pieces * sizeof(*of));
-		return x->nr_pieces;
-	}
-	if (!v->base.data || x->m.chunk >= v->base.nr_chunks || cc_id_is_hole(cc_manifest_id(&v->base, x->m.chunk))) {
-		*ret_zeros = true;
-		return false;
-	}
-	memcpy(x->id, cc_manifest_id(&v->base, x->m.chunk), sizeof(x->id));
-	memcpy(&x->key, x->id, sizeof(x->key));
-	x->encoding = v->base.encoding;
-	return true;
+	return x->nr_pieces;
 }
 
 static void map_hole(struct cc_volumes *all, const struct chunkcache_miss *m)
@@ -196,7 +176,6 @@ static void start_miss(struct cc_volume *v, const struct chunkcache_miss *m)
 {
 	struct cc_volumes *all = v->all;
 	struct volume_miss *x = calloc(1, sizeof(*x));
-	bool zeros;
 
 	if (x) {
 		x->size = (size_t)1 << cc_pooldev_geometry(all->c.pooldev)->slot_shift;
@@ -214,15 +193,12 @@ static void start_miss(struct cc_volume *v, const struct chunkcache_miss *m)
 	cc_list_add_tail(&all->misses, &x->node);
 	all->nr_misses++;
 	x->at->nr_misses++;
-	if (describe_miss(v, x, &zeros)) {
+	if (describe_miss(v, x)) {
 		x->job = (struct cc_job){ .run = run_miss, .done = miss_done };
 		cc_worker_submit(x->at->misses, &x->job);
 		return;
 	}
-	if (zeros)
-		map_hole(all, m);
-	else
-		fail_miss(all, m, CHUNKCACHE_FAIL_OTHER);
+	fail_miss(all, m, CHUNKCACHE_FAIL_OTHER);
 	end_miss(x);
 }
 
@@ -245,6 +221,12 @@ void cc_volumes_take_miss(struct cc_volumes *all, const struct chunkcache_miss *
 	if (!v || v->life != CC_VOLUME_RUNNING || all->draining || m->flags & CHUNKCACHE_MISS_HINT ||
 	    is_under_way(all, m))
 		return;
+	if (m->chunk < v->info.first_log) {
+		/* Behind the base; one of the base comes here before the fill engine knows of that. */
+		if (!v->base || m->chunk >= v->base->manifest.nr_chunks)
+			map_hole(all, m);
+		return;
+	}
 	v->at->full |= v->at->nr_misses >= MISSES_MAX;
 	if (!v->at->full)
 		start_miss(v, m);

@@ -66,7 +66,7 @@ struct cc_volume {
 	uint32_t handle, term;		/* while RUNNING, and GONE */
 	uint64_t *keys;			/* of the log chunks with the indexes 0..nr_keys-1 */
 	uint32_t nr_keys;
-	struct cc_manifest base;	/* data NULL: none */
+	struct cc_image *base;		/* the image below it; the task's until that has ended well; NULL: none */
 	struct cc_pieces pieces;	/* what the loop knows of store.pieces */
 
 	/* the task under way */

@@ -36,7 +36,7 @@ static void volume_free(struct cc_volume *v)
 	cc_list_del(&v->node);
 	cc_volume_free_snapshot(&v->snapshot);
 	cc_volume_state_free(&v->store);
-	cc_manifest_free(&v->base);
+	cc_image_put(v->base);
 	cc_pieces_free(&v->pieces);
 	free(v->keys);
 	free(v);
@@ -68,6 +68,18 @@ static struct cc_volume *volume_new(struct cc_volumes *all, const struct cc_disk
 	return NULL;
 }
 
+/* Misses of what was never written are the fill engine's, as those of disks are. */
+static void use_base(struct cc_volume *v)
+{
+	struct cc_disks *disks = v->all->c.disks;
+
+	if (!v->base)
+		return;
+	if (!v->base->source)
+		v->base = cc_disks_add_base(disks, v->base, v->at->source);
+	cc_disks_set_base(disks, v->info.id, v->base);
+}
+
 /* ---- which devices there are ---- */
 
 /* A device of it again: a reload has the overlay already, a new one has to be told all. */
@@ -76,8 +88,11 @@ static void new_device(struct cc_volume *v)
 	if (v->newest.id <= v->info.id)
 		return;
 	v->info = v->newest;
-	if (v->life != CC_VOLUME_GONE && v->info.volume_state != CHUNKCACHE_VOLUME_NEW)
+	if (v->life != CC_VOLUME_GONE && v->info.volume_state != CHUNKCACHE_VOLUME_NEW) {
+		if (v->life == CC_VOLUME_RUNNING)
+			use_base(v);
 		return;
+	}
 	v->life = CC_VOLUME_OPENING;
 	v->task_due = 0;
 	/* What the one before wrote is durable; nothing may be opened before it is known. */
@@ -160,6 +175,7 @@ static void start_volume(struct cc_volume *v)
 		return;
 	}
 	v->life = CC_VOLUME_RUNNING;
+	use_base(v);
 	all->started = true;
 	v->told = 0;
 	v->upto = v->stored;

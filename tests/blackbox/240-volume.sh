@@ -11,7 +11,6 @@
 load_module
 two_hosts 240
 
-
 # in_device : what the device has equals the file
 in_device() { dd if=/dev/mapper/v bs=64K iflag=direct 2>/dev/null | cmp -s - $WORK/want; }
 
@@ -26,7 +25,7 @@ must up_on p0
 head -c 3000000 /dev/urandom >$WORK/data
 for at in 0 5 70 300; do
 	timeout 60 dd if=$WORK/data of=/dev/mapper/v bs=4K seek=$at oflag=direct conv=fsync count=$((at + 40)) 2>/dev/null ||
-		{ logs; fail "write at $at"; }
+		fail "write at $at"
 	dd if=$WORK/data of=$WORK/want bs=4K seek=$at conv=notrunc count=$((at + 40)) 2>/dev/null
 done
 timeout 20 blkdiscard -o 40960 -l 81920 /dev/mapper/v || fail "discard"

@@ -11,7 +11,6 @@
 load_module
 two_hosts 240
 
-
 # put AT COUNT FILE : blocks of random data, flushed, also into the file
 put() {
 	head -c $(($2 * 4096)) /dev/urandom >$WORK/data

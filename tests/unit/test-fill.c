@@ -533,6 +533,7 @@ static void set_up_images(void)
 		manifests[k] = (struct cc_manifest) { .nr_chunks = NR_CHUNKS, .ids = disk_ids[k][0] };
 		disks[k] = (struct cc_disk) {
 			.info.id = k + 1, .state = CHUNKCACHE_DISK_LOADED, .manifest = &manifests[k],
+			.nr_chunks = manifests[k].nr_chunks,
 			.source = &sources.s[k == NR_DISKS - 1],
 		};
 		disks[k].reads = &reads[k];
