@@ -133,6 +133,8 @@ void cc_disks_set_base(struct cc_disks *d, uint64_t id, struct cc_image *base)
 		return;
 	disk->source = base->source;
 	disk->image = cc_image_hold(base);
+	memcpy(disk->info.digest, base->digest, CC_ID_SIZE);
+	disk->account = cc_accounts_get(&d->c.sources->accounts, &disk->info);
 	disk_begin(d, disk);
 	d->c.loaded(d->c.arg, disk, false);
 }
@@ -238,7 +240,8 @@ static void take_disk(void *arg, const struct cc_disk_info *info)
 	disk->info = *info;
 	disk->seen = true;
 	disk->state = CHUNKCACHE_DISK_NEW;
-	disk->account = cc_accounts_get(&d->c.sources->accounts, info);
+	if (!info->is_volume)
+		disk->account = cc_accounts_get(&d->c.sources->accounts, info);
 	b = disk_bucket(d, info->id);
 	disk->next = *b;
 	*b = disk;

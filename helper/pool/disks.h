@@ -16,14 +16,14 @@ struct cc_disk_reads;
 
 struct cc_disk {
 	struct cc_disk *next;		/* hash bucket */
-	struct cc_disk_info info;
+	struct cc_disk_info info;	/* a volume's digest: of its base, once that is set */
 	enum chunkcache_disk_state state;
 	char reason[CHUNKCACHE_REASON_MAX + 1];
 	struct cc_source *source;	/* NULL: the configuration has no such store */
 	struct cc_image *image;		/* NULL: none */
 	const struct cc_manifest *manifest; /* NULL unless LOADED; a volume's: of its base, NULL until it runs */
 	uint64_t nr_chunks;		/* of manifest, those that the disk has; 0 without one */
-	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest */
+	struct cc_account *account;	/* who pays for what it asks for; NULL: the rest, or a volume without base */
 	struct cc_disk_reads *reads;	/* the fill engine's, see fill/disk-reads.h */
 	uint64_t scanned;		/* the kernel was told about so many of them */
 	bool seen;			/* in the dump under way */

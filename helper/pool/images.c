@@ -125,7 +125,7 @@ void cc_image_put(struct cc_image *image)
 
 /* ---- manifests that somebody else got ---- */
 
-int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE], struct cc_image **ret_image)
+int cc_image_of_manifest(struct cc_manifest *m, struct cc_image **ret_image)
 {
 	struct cc_image *image = calloc(1, sizeof(*image));
 	int r;
@@ -136,7 +136,7 @@ int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE]
 	}
 	cc_list_init(&image->node);
 	image->sectors = m->image_size / 512;
-	memcpy(image->digest, digest, CC_ID_SIZE);
+	memcpy(image->digest, m->digest, CC_ID_SIZE);
 	image->refs = 1;
 	image->state = CC_IMAGE_READY;
 	image->manifest = *m;

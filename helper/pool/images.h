@@ -90,7 +90,7 @@ void cc_image_put(struct cc_image *image);
  * READY, of a manifest that is checked and taken over, with a reference; of no source, and nobody's but the caller's
  * until cc_image_add().  Any thread.  -ENOMEM, or -EFBIG if there are too many chunks.
  */
-int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE], struct cc_image **ret_image);
+int cc_image_of_manifest(struct cc_manifest *m, struct cc_image **ret_image);
 /* The source's, from now on; or the one that it has already, then image is put.  Returns it, with the reference. */
 struct cc_image *cc_image_add(struct cc_images *all, struct cc_image *image, struct cc_source *source);
 

@@ -21,7 +21,7 @@ static uint64_t size_bytes(const struct cc_disk *disk)
 
 static uint64_t nr_chunks(const struct cc_disk *disk)
 {
-	return disk->manifest ? disk->manifest->nr_chunks : 0;
+	return disk->nr_chunks;
 }
 
 static uint64_t is_refused(const struct cc_disk *disk)

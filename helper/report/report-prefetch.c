@@ -33,7 +33,7 @@ static bool request_range(const json_t *v, const struct cc_disk *disk, uint64_t 
 {
 	const json_t *a = json_array_get(v, 0), *b = json_array_get(v, 1);
 	json_int_t from = json_integer_value(a), count = json_integer_value(b);
-	uint64_t nr = disk->manifest->nr_chunks;
+	uint64_t nr = disk->nr_chunks;
 
 	if (json_array_size(v) != 2 || !json_is_integer(a) || !json_is_integer(b) || from < 0 || count < 1 ||
 	    (uint64_t)from >= nr || (uint64_t)count > nr - (uint64_t)from) {

@@ -160,7 +160,7 @@ static json_t *failure(const struct cc_disk *disk)
 			      "result", class_name(disk->reads->failure.class));
 	char id[2 * CC_ID_SIZE + 1];
 
-	if (disk->manifest && disk->reads->failure.chunk < disk->manifest->nr_chunks) {
+	if (disk->reads->failure.chunk < disk->nr_chunks) {
 		cc_id_to_hex(cc_manifest_id(disk->manifest, disk->reads->failure.chunk), id);
 		json_object_set_new(o, "id", json_string(id));
 	}
@@ -202,7 +202,7 @@ static void add_disk(void *arg, const struct cc_disk *disk)
 	if (disk->reason[0])
 		json_object_set_new(o, "reason", cc_json_text(disk->reason));
 	if (disk->manifest)
-		json_object_set_new(o, "chunks", cc_json_number(disk->manifest->nr_chunks));
+		json_object_set_new(o, "chunks", cc_json_number(disk->nr_chunks));
 	if (disk->reads->failure.count)
 		json_object_set_new(o, "failure", failure(disk));
 	json_object_set_new(o, "waiting", waiting(list->fills, disk));
@@ -299,12 +299,12 @@ json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, si
 
 	if (!disk)
 		return NULL;
-	from = cc_request_number(request, "from", 0, 0, (int64_t)disk->manifest->nr_chunks - 1, err, errlen);
+	from = cc_request_number(request, "from", 0, 0, (int64_t)disk->nr_chunks - 1, err, errlen);
 	count = cc_request_number(request, "count", MAP_MAX, 1, MAP_MAX, err, errlen);
 	if (from < 0 || count < 0)
 		return NULL;
-	if ((uint64_t)count > disk->manifest->nr_chunks - (uint64_t)from)
-		count = (int64_t)(disk->manifest->nr_chunks - (uint64_t)from);
+	if ((uint64_t)count > disk->nr_chunks - (uint64_t)from)
+		count = (int64_t)(disk->nr_chunks - (uint64_t)from);
 	letters = malloc((size_t)count + 1);
 	slots = json_array();
 	if (!letters || !slots) {
@@ -315,7 +315,7 @@ json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, si
 	}
 	fill_map(s, disk, (uint64_t)from, (uint64_t)count, letters, slots);
 	o = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "disk", cc_json_text(disk->info.name),
-		      "chunks", cc_json_number(disk->manifest->nr_chunks),
+		      "chunks", cc_json_number(disk->nr_chunks),
 		      "chunk_bytes", cc_json_number(1ULL << disk->manifest->chunk_shift),
 		      "from", cc_json_number((uint64_t)from), "states", letters, "slots", slots);
 	free(letters);

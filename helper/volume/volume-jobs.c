@@ -164,10 +164,11 @@ static int take_base(struct cc_volume *v)
 		snprintf(v->err, sizeof(v->err), "the image below it has other chunks");
 		return refuse_volume(v, -EBADMSG);
 	}
-	r = cc_image_of_manifest(&m, last->base, &v->base);
-	if (r)
-		snprintf(v->err, sizeof(v->err), "the image below it: %s", r == -ENOMEM ? "out of memory" : "too many chunks");
-	return r;
+	r = cc_image_of_manifest(&m, &v->base);
+	if (!r)
+		return 0;
+	snprintf(v->err, sizeof(v->err), "the image below it: %s", r == -ENOMEM ? "out of memory" : "too many chunks");
+	return r == -ENOMEM ? r : refuse_volume(v, -EBADMSG);
 }
 
 /* Each time that somebody was faster the whole decision is made anew. */

@@ -54,6 +54,11 @@ note "as the image has it"
 must up_on p0
 same v $WORK/image
 
+note "whose image has to pay"
+cc-ask /run/chunkcache/p0.sock '{"v":1,"cmd":"costs"}' >$WORK/costs
+paid=$(sed -n "s/.*\"disk\":\"v\",[^}]*\"digest\":\"$(digest a | sed 's/sha256://')\",[^}]*\"gets\":\([0-9]*\).*/\1/p" $WORK/costs)
+at_least "GETs of v" "${paid:-0}" 40
+
 note "written"
 put 65024 1024
 put $((20 * 65536 - 4096)) 8192

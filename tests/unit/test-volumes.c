@@ -208,7 +208,7 @@ void cc_disks_each(struct cc_disks *d, cc_disks_fn *fn, void *arg)
 }
 
 /* None of the volumes here has a base. */
-int cc_image_of_manifest(struct cc_manifest *m, const uint8_t digest[CC_ID_SIZE], struct cc_image **ret_image)
+int cc_image_of_manifest(struct cc_manifest *m, struct cc_image **ret_image)
 {
 	abort();
 }
@@ -430,19 +430,32 @@ static void let_another_host_have(const uint8_t uuid[16], bool close)
 		httpd_fatal(err);
 }
 
-static const char *rescue_state;
+static struct cc_volume_figures figures;	/* as told last */
 
-static void note_rescue(void *arg, const struct cc_volume_figures *f)
+static void note_figures(void *arg, const struct cc_volume_figures *f)
 {
-	if (!memcmp(f->uuid, other_vol, 16))
-		rescue_state = f->rescue;
+	const uint8_t *const *uuid = arg;
+
+	if (!memcmp(f->uuid, *uuid, 16))
+		figures = *f;
+}
+
+static void ask_figures(const uint8_t *uuid)
+{
+	figures = (struct cc_volume_figures){ .rescue = "gone", .why = "gone" };
+	cc_volumes_each(volumes, note_figures, &uuid);
 }
 
 static const char *how_rescued(void)
 {
-	rescue_state = "gone";
-	cc_volumes_each(volumes, note_rescue, NULL);
-	return rescue_state;
+	ask_figures(other_vol);
+	return figures.rescue;
+}
+
+static const char *why_now(void)
+{
+	ask_figures(vol);
+	return figures.why;
 }
 
 static void test_fork(void)
@@ -470,7 +483,7 @@ static void test_fork(void)
 	ok(cc_volumes_rescue(volumes, other_vol, "none", "x", err, sizeof(err)) && cc_volumes_rescue(volumes, other_vol, "st",
 	   "../x", err, sizeof(err)), "nor from nowhere, nor to no name: %s", err);
 	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
-	   pump_until(strcmp(how_rescued(), "running")) && !strcmp(rescue_state, "done"), "it is rescued");
+	   pump_until(strcmp(how_rescued(), "running")) && !strcmp(figures.rescue, "done"), "it is rescued");
 	ok(!cc_volume_uuid(sources.s[0].store, "saved", uuid, err, sizeof(err)), "as a volume that has a name: %s", err);
 	ok(cc_volumes_discard(volumes, other_vol, err, sizeof(err)), "not discarded while its device is there: %s", err);
 	nr_disks = 1;
@@ -481,21 +494,6 @@ static void test_fork(void)
 	ok(!kernel.drops, "no slot goes before FORGET is in the journal");
 	journal_place(CC_JOURNAL_FORGET, 2, 0);
 	ok(pump_until(kernel.drops) && kernel.drops == 2, "then both do");
-}
-
-static const char *volume_why;
-
-static void note_why(void *arg, const struct cc_volume_figures *f)
-{
-	if (!memcmp(f->uuid, vol, 16))
-		volume_why = f->why;
-}
-
-static const char *why_now(void)
-{
-	volume_why = "gone";
-	cc_volumes_each(volumes, note_why, NULL);
-	return volume_why;
 }
 
 /* Writes go on for so long; or wait. */
@@ -515,7 +513,7 @@ static void test_unreadable(void)
 	journal_write(1, 2, 131, 250, 0, 2);
 	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 131), 2));
 	pump_until(({ later_ns += 100 * CC_MS; *why_now(); }));
-	ok(strstr(why_now(), "slot 250 of the cache device"), "a slot that can't be read is told of: %s", volume_why);
+	ok(strstr(why_now(), "slot 250 of the cache device"), "a slot that can't be read is told of: %s", figures.why);
 	kernel.held = 3;
 	writes_for(100 * CC_SECOND, true);
 	ok(!*kernel.failed, "no failure while writes end, though some wait at each look");
