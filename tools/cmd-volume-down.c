@@ -255,13 +255,16 @@ static int wait_until_closed(struct volume_down *d)
 static int volume_down(struct volume_down *d)
 {
 	int r = ctl_volume_device(d->name, &d->device);
-	bool waits = !r && !d->args.now && !strcmp(d->device.status.state, "running");
+	bool waits;
 
+	if (r)
+		return r;
 	d->end_ns = cc_now_ns() + d->args.wait * CC_SECOND;
+	waits = !d->args.now && !strcmp(d->device.status.state, "running");
+	/* Else it is refused, at once. */
 	if (waits && !d->device.open_count)
 		wait_until_opened(d);
-	if (!r)
-		r = remove_device(d);
+	r = remove_device(d);
 	if (r)
 		return r;
 	if (!strcmp(d->device.status.state, "failed"))

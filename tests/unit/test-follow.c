@@ -449,13 +449,19 @@ static void test_restart(void)
 	kill_helper();
 }
 
-static void test_following(void)
+/* That is followed; the page is not written yet. */
+static void new_pool_with_write(void)
 {
 	new_pool();
 	start_helper();
 	put_volume(1);
 	put_open(1, 0, 5);
 	put_write(1, 0, 0);
+}
+
+static void test_following(void)
+{
+	new_pool_with_write();
 	write_page();
 	follow();
 	ok(volume(1) && volume(1)->nr_writes == 1, "follow: a first page");
@@ -577,11 +583,7 @@ static void test_fork_keeps(void)
 {
 	unsigned int lines;
 
-	new_pool();
-	start_helper();
-	put_volume(1);
-	put_open(1, 0, 5);
-	put_write(1, 0, 0);
+	new_pool_with_write();
 	end_page();
 	put_volume(2);
 	put_open(2, 0, 6);
@@ -610,11 +612,7 @@ static void test_failed(void)
 {
 	unsigned int trims;
 
-	new_pool();
-	start_helper();
-	put_volume(1);
-	put_open(1, 0, 5);
-	put_write(1, 0, 0);
+	new_pool_with_write();
 	end_page();
 	follow();
 	ok(!cc_journal_follow_failed(f), "failed: not yet");

@@ -6,6 +6,7 @@
 #include <linux/crc32c.h>
 #include <linux/device-mapper.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 #include "trace.h"
 
 bool cc_journal_unwritten(struct cc_journal *j)
@@ -219,7 +220,8 @@ static void tell_failed(struct cc_journal *j, struct list_head *waits)
 {
 	DMERR("%s: journal failed: %s; writes of volumes fail from now on, reads go on", j->name,
 	      j->tries >= CC_JOURNAL_TRIES ?
-	      "none of 16 places in a row can be written, as if the device had died" :
+	      "none of " __stringify(CC_JOURNAL_TRIES)
+	      " places in a row can be written, as if the device had died" :
 	      "there is no place for the next page");
 	end_waits(waits, BLK_STS_IOERR);
 	if (j->ops->failed)

@@ -232,6 +232,8 @@ noinline void cc_disk_hint(struct cc_disk *disk, struct bio *bio)
 		cc_miss_hint(disk, chunk);
 }
 
+static int cc_disk_map(struct dm_target *ti, struct bio *bio);
+
 /* Not as the hit path wants it: make it so and start over. */
 static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
 {
@@ -258,7 +260,7 @@ static noinline int cc_disk_map_odd(struct dm_target *ti, struct bio *bio)
  * A bio is cut at the end of its chunk here and not by dm_set_target_max_io_len(), which
  * costs core 19 instructions for each bio against 4.
  */
-int cc_disk_map(struct dm_target *ti, struct bio *bio)
+static int cc_disk_map(struct dm_target *ti, struct bio *bio)
 {
 	struct cc_disk *disk = ti->private;
 	unsigned int in_chunk = cc_disk_in_chunk(disk, bio->bi_iter.bi_sector);

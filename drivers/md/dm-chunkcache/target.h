@@ -16,8 +16,6 @@ extern struct target_type cc_disk_target, cc_pool_target, cc_volume_target;
 int cc_disk_setup(struct cc_disk *disk, struct dm_target *ti, const char *pool_path);
 /* The other end of it. */
 void cc_disk_teardown(struct cc_disk *disk);
-/* Of a read; its per-bio data ends with a cc_bio. */
-int cc_disk_map(struct dm_target *ti, struct bio *bio);
 int cc_disk_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data);
 /* Status, without features; returns bytes written. */
 unsigned int cc_disk_emit_info(struct cc_disk *disk, char *result, unsigned int maxlen);
