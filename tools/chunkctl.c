@@ -52,7 +52,8 @@ static void list_commands(FILE *out)
 		"\n`chunkctl COMMAND --help' tells more of one.\n\n"
 		"Exit status: 0 done; 1 failed, the reason is on stderr; 2 wrong arguments,\n"
 		"nothing was done; 3 trouble was found: damage, a disk that is not well, or\n"
-		"only a part could be shown.\n");
+		"only a part could be shown; 4 somebody else has it; 5 something is odd, nothing\n"
+		"is broken.\n");
 }
 
 static const struct ctl_command *find_command(const char *name)

@@ -24,7 +24,8 @@
 
 static const char help[] =
 	"Says in a few sentences why I/O of a disk or volume is slow, stuck or failing,\n"
-	"and what to type next.  Exit status 3 if something is wrong.\n"
+	"and what to type next.  Exit status 3 if something is broken, 5 if something is\n"
+	"odd that lets I/O go on.\n"
 	"\n"
 	"  --json               print the findings as JSON\n";
 
@@ -384,6 +385,7 @@ static void check_waits(struct ctl_explanation *x)
 
 	if (!waiting)
 		return;
+	x->level = ctl_explanation_worst(x);	/* which is what they wait for */
 	ctl_explain_say(x, "%" PRIu64 " read%s now, the oldest for %s.", waiting,
 	    waiting == 1 ? " waits" : "s wait",
 	    ctl_time_text(ctl_number(x->disk, "oldest_wait_ms") * 1000.0, span));
@@ -442,7 +444,7 @@ static int explain(struct ctl_explanation *x, bool json)
 	check_failure(x);
 	check_errors(x);
 	check_waits(x);
-	if (!x->text[0])
+	if (ctl_explanation_is_empty(x))
 		say_well(x);
 	if (json) {
 		if (ctl_explanation_json(x))
@@ -451,7 +453,7 @@ static int explain(struct ctl_explanation *x, bool json)
 		ctl_ui_init(&ui);
 		ctl_explanation_print(x, &ui);
 	}
-	return ctl_explanation_worst(x) == LEVEL_OK ? CTL_OK : CTL_DAMAGE;
+	return ctl_explanation_status(x);
 }
 
 static int explain_disk(const char *name, bool json)

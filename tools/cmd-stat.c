@@ -11,6 +11,7 @@
 #include "command.h"
 #include "dm.h"
 #include "scan.h"
+#include "stat-every.h"
 #include "ui.h"
 
 static const char help[] =
@@ -18,7 +19,11 @@ static const char help[] =
 	"not wait, holes too; DIRTY is what a volume has in no store yet, OLDEST how long\n"
 	"some of that waits.  `chunkctl explain NAME' says why I/O waits or fails.\n"
 	"\n"
-	"  --json               print everything as JSON, with the helper's own counters\n";
+	"  --json               print everything as JSON, with the helper's own counters\n"
+	"  --every SECONDS      a line each so many seconds (0.2 to 3600) of what happened\n"
+	"                       in them: reads, and writes where there are volumes; with\n"
+	"                       --json an object a line\n"
+	"  --lines N            end after N of these lines\n";
 
 static struct ctl_ui ui;
 
@@ -89,10 +94,12 @@ static void print_helper(const json_t *p)
 {
 	const json_t *h = json_object_get(p, "helper"), *c = json_object_get(h, "counters");
 	bool attached = !strcmp(ctl_string(p, "helper_state"), "attached");
+	bool none = !strcmp(ctl_string(p, "helper_state"), "none");
 	char bytes[CTL_SIZE_TEXT], span[CTL_CELL], gets[CTL_CELL];
 
 	printf("  helper  %s%s%s", attached ? "" : ctl_color(&ui, CTL_RED),
-	       ctl_string(p, "helper_state"), ctl_color(&ui, CTL_PLAIN));
+	       none ? "none runs: what is not cached waits" : ctl_string(p, "helper_state"),
+	       ctl_color(&ui, CTL_PLAIN));
 	if (h)
 		printf(", pid %" PRIu64 ", up %s: %s GETs, %s, %" PRIu64 " retries, %" PRIu64
 		       " failed\n", ctl_number(p, "helper_pid"),
@@ -180,7 +187,7 @@ static void print_disk(const json_t *d)
 		snprintf(rate, sizeof(rate), share == 1 ? "100%%" : "%.1f%%", share * 100);
 	printf("  %-20s %6s  %s%s%s %6s  %6s %6s %7s %6.0f%%\n",
 	       ctl_cut(&ui, ctl_string(d, "name"), 20, name, sizeof(name)),
-	       ctl_count_text(fast + misses, reads), ctl_color(&ui, CTL_GREEN),
+	       ctl_count_text(fast + misses, reads), ctl_color(&ui, ctl_hit_color(fast + misses ? share : -1)),
 	       ctl_bar(&ui, share, 10, bar), ctl_color(&ui, CTL_PLAIN), rate,
 	       ctl_count_text(misses, missed), ctl_count_text(ctl_number(d, "errors"), errors),
 	       ctl_count_text(ctl_number(d, "waiting"), waiting),
@@ -295,22 +302,58 @@ static int stat_all(const char *name, bool json)
 	return code;
 }
 
+static int parse_stat_option(struct ctl_stat_every *e, int c, char **argv)
+{
+	uint64_t n;
+
+	switch (c) {
+	case 'j':
+		e->json = true;
+		return 0;
+	case 'e':
+		return ctl_parse_interval("--every", optarg, &e->interval_ms);
+	case 'n':
+		if (ctl_parse_number("--lines", optarg, 1, UINT32_MAX, &n))
+			return CTL_USAGE;
+		e->lines = n;
+		return 0;
+	}
+	return ctl_bad_option(c, argv);
+}
+
 static int run_stat(const struct ctl_command *cmd, int argc, char **argv)
 {
-	bool json;
-	int r;
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, CTL_OPT_HELP },
+		{ "json", no_argument, NULL, 'j' },
+		{ "every", required_argument, NULL, 'e' },
+		{ "lines", required_argument, NULL, 'n' },
+		{ 0 }
+	};
+	struct ctl_stat_every every = { 0 };
+	int c, r;
 
-	if (!ctl_json_option(cmd, argc, argv, &json, &r))
-		return r;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == CTL_OPT_HELP)
+			return ctl_help(cmd);
+		r = parse_stat_option(&every, c, argv);
+		if (r)
+			return r;
+	}
 	if (argc - optind > 1)
 		return ctl_usage("expected at most one DISK, VOLUME or POOL");
+	if (every.lines && !every.interval_ms)
+		return ctl_usage("--lines: expected with --every");
 	ctl_ui_init(&ui);
-	return ctl_finish(stat_all(argv[optind], json));
+	every.name = argv[optind];
+	if (every.interval_ms)
+		return ctl_stat_every(&every, &ui);
+	return ctl_finish(stat_all(every.name, every.json));
 }
 
 const struct ctl_command ctl_cmd_stat = {
 	.name = "stat",
-	.synopsis = "[DISK|VOLUME|POOL] [--json]",
+	.synopsis = "[DISK|VOLUME|POOL] [--json] [--every SECONDS [--lines N]]",
 	.summary = "Show pools, disks and volumes",
 	.help = help,
 	.run = run_stat,

@@ -19,8 +19,6 @@
 #include "top-sample.h"
 #include "ui.h"
 
-#define INTERVAL_MIN_MS 200
-#define INTERVAL_MAX_MS 3600000
 #define STEP_MS 500
 #define OLD_MS 10000			/* ten times the interval of commits */
 
@@ -161,8 +159,10 @@ static void pool_line(const struct top *t, FILE *to, const struct ctl_top_pool *
 	fprintf(to, "%5s GET/s %12s ", ctl_rate_text(p->gets_rate, gets), text);
 	if (p->down[0])
 		snprintf(text, sizeof(text), "%.5s down", p->down);
+	else if (p->suspended)
+		snprintf(text, sizeof(text), "suspended");
 	else
-		snprintf(text, sizeof(text), "%s", p->suspended ? "suspended" : p->helper);
+		snprintf(text, sizeof(text), "%s", strcmp(p->helper, "none") ? p->helper : "no helper");
 	put(t, to, well && !p->down[0] ? CTL_GREEN : CTL_RED, text);
 	end_screen_line(t, to);
 }
@@ -202,11 +202,6 @@ static void wait_cell(const struct top *t, FILE *to, const struct ctl_top_disk *
 	put(t, to, old || d->suspended || d->refused ? CTL_RED : CTL_PLAIN, cell);
 }
 
-static enum ctl_color hit_color(double share)
-{
-	return share >= 0.95 ? CTL_GREEN : share >= 0.7 ? CTL_YELLOW : CTL_RED;
-}
-
 static void disk_line(const struct top *t, FILE *to, const struct ctl_top_disk *d)
 {
 	char name[128], bar[CTL_BAR_TEXT], percent[16] = "-", reads[CTL_CELL], mib[CTL_CELL];
@@ -219,11 +214,24 @@ static void disk_line(const struct top *t, FILE *to, const struct ctl_top_disk *
 	fprintf(to, "%-*s %6s %6s  ", (int)width,
 		ctl_cut(&t->ui, d->name, width, name, sizeof(name)),
 		ctl_rate_text(d->reads_rate, reads), ctl_rate_text(d->bytes_rate / (1 << 20), mib));
-	put(t, to, d->hit_share < 0 ? CTL_DIM : hit_color(d->hit_share),
+	put(t, to, ctl_hit_color(d->hit_share),
 	    ctl_bar(&t->ui, d->hit_share < 0 ? 0 : d->hit_share, 10, bar));
 	fprintf(to, " %6s %6s %6s %7s ", percent, ctl_rate_text(d->misses_rate, misses),
 		ctl_rate_text(d->gets_rate, gets), ctl_count_text(d->waiting, waiting));
 	wait_cell(t, to, d);
+	end_screen_line(t, to);
+}
+
+static void total_line(const struct top *t, FILE *to)
+{
+	struct ctl_top_total all = ctl_top_sum(&t->now, NULL);
+
+	disk_line(t, to, &all.disks);
+}
+
+static void hint_line(const struct top *t, FILE *to)
+{
+	put(t, to, CTL_DIM, "m misses  h hits  r reads  g GETs  w wait  n name  R reversed  a active  +- speed  q quit");
 	end_screen_line(t, to);
 }
 
@@ -270,7 +278,8 @@ static void draw(struct top *t, FILE *to)
 {
 	const struct ctl_top_disk **list = calloc(t->now.nr_disks + 1, sizeof(*list));
 	size_t volumes = t->now.nr_volumes ? t->now.nr_volumes + 1 : 0;
-	size_t i, n, room = SIZE_MAX, used = 3 + t->now.nr_pools + volumes;
+	size_t all = t->now.nr_disks > 1, hints = !t->batch;
+	size_t i, n, room = SIZE_MAX, used = 3 + t->now.nr_pools + volumes + all + hints;
 
 	if (!list)
 		return;
@@ -286,10 +295,14 @@ static void draw(struct top *t, FILE *to)
 	table_head(t, to);
 	for (i = t->scroll; i < n && i - t->scroll < room; i++)
 		disk_line(t, to, list[i]);
+	if (all)
+		total_line(t, to);
 	if (!n) {
 		fputs(t->now.nr_disks ? "no disk is active" : "no disk is up", to);
 		end_screen_line(t, to);
 	}
+	if (hints)
+		hint_line(t, to);
 	free(list);
 }
 
@@ -373,8 +386,8 @@ static void step_interval(struct top *t, int by)
 {
 	int ms = (int)t->interval_ms + by;
 
-	t->interval_ms = ms < INTERVAL_MIN_MS ? INTERVAL_MIN_MS :
-			 ms > INTERVAL_MAX_MS ? INTERVAL_MAX_MS : (unsigned int)ms;
+	t->interval_ms = ms < CTL_INTERVAL_MIN_MS ? CTL_INTERVAL_MIN_MS :
+			 ms > CTL_INTERVAL_MAX_MS ? CTL_INTERVAL_MAX_MS : (unsigned int)ms;
 }
 
 /* A key; true: look at once. */
@@ -487,18 +500,6 @@ static int run_screen(struct top *t)
 
 /* ---- the command ---- */
 
-static int parse_delay(const char *s, unsigned int *ret_ms)
-{
-	char *end;
-	double seconds = strtod(s, &end);
-
-	if (s[0] < '0' || s[0] > '9' || *end || seconds < INTERVAL_MIN_MS / 1000.0 ||
-	    seconds > INTERVAL_MAX_MS / 1000.0)
-		return ctl_usage("--delay: expected seconds from 0.2 to 3600, got '%s'", s);
-	*ret_ms = seconds * 1000;
-	return 0;
-}
-
 static int parse_sort(const char *s, enum sort *ret_sort)
 {
 	unsigned int i;
@@ -524,7 +525,7 @@ static int parse_top_option(struct top *t, int c, char **argv)
 		t->active = true;
 		return 0;
 	case 'd':
-		return parse_delay(optarg, &t->interval_ms);
+		return ctl_parse_interval("--delay", optarg, &t->interval_ms);
 	case 's':
 		return parse_sort(optarg, &t->sort);
 	case 'n':

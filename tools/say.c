@@ -98,6 +98,18 @@ int ctl_parse_number(const char *option, const char *s, uint64_t min, uint64_t m
 	return 0;
 }
 
+int ctl_parse_interval(const char *option, const char *s, unsigned int *ret_ms)
+{
+	char *end;
+	double seconds = strtod(s, &end);
+
+	if (s[0] < '0' || s[0] > '9' || *end || seconds < CTL_INTERVAL_MIN_MS / 1000.0 ||
+	    seconds > CTL_INTERVAL_MAX_MS / 1000.0)
+		return ctl_usage("%s: expected seconds from 0.2 to 3600, got '%s'", option, s);
+	*ret_ms = seconds * 1000;
+	return 0;
+}
+
 int ctl_parse_size(const char *option, const char *s, uint64_t *ret_bytes)
 {
 	if (cc_parse_bytes(s, ret_bytes))

@@ -18,6 +18,7 @@ enum ctl_exit {
 				 * part could be shown */
 	CTL_TAKEN = 4,		/* somebody else has it, or what is here forks from what is there: a
 				 * person has to decide */
+	CTL_ODD = 5,		/* nothing fails or waits, but something is not as it should be */
 };
 
 /* ---- messages: one line on stderr, "chunkctl NAME: ..." ---- */
@@ -36,6 +37,10 @@ int ctl_finish(int code);
 /* Whole decimal number of [min, max], or CTL_USAGE with a message that names the option. */
 int ctl_parse_number(const char *option, const char *s, uint64_t min, uint64_t max,
 		     uint64_t *ret_value);
+#define CTL_INTERVAL_MIN_MS 200
+#define CTL_INTERVAL_MAX_MS 3600000
+/* Seconds between two looks, with a fraction if need be; 0 or CTL_USAGE. */
+int ctl_parse_interval(const char *option, const char *s, unsigned int *ret_ms);
 /* Sizes as cc_parse_bytes() reads them. */
 int ctl_parse_size(const char *option, const char *s, uint64_t *ret_bytes);
 

@@ -314,10 +314,12 @@ static void add_sysfs(const char *pool, json_t *disk)
 
 static void add_volume_sysfs(const char *pool, json_t *volume)
 {
+	static const char *const files[] = { "read_sectors", "written_sectors" };
 	uint64_t value;
 
-	if (read_numbers(pool, ctl_string(volume, "name"), "written_sectors", &value, 1))
-		json_object_set_new(volume, "written_sectors", json_integer(value));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (read_numbers(pool, ctl_string(volume, "name"), files[i], &value, 1))
+			json_object_set_new(volume, files[i], json_integer(value));
 }
 
 void ctl_scan_sysfs(json_t *pools)

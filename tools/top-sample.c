@@ -28,8 +28,10 @@ static void take_accounts(struct ctl_top_pool *p, struct ctl_top_disk *disks, si
 		p->gets += ctl_number(a, "gets");
 		p->bytes += ctl_number(a, "bytes");
 		for (j = 0; j < nr; j++)
-			if (!strcmp(disks[j].name, ctl_string(a, "disk")))
+			if (!strcmp(disks[j].name, ctl_string(a, "disk"))) {
 				disks[j].gets += ctl_number(a, "gets");
+				disks[j].got_bytes += ctl_number(a, "bytes");
+			}
 	}
 }
 
@@ -73,7 +75,9 @@ static void sample_volume(struct ctl_top_volume *v, const char *pool, const json
 	memset(v, 0, sizeof(*v));
 	snprintf(v->name, sizeof(v->name), "%s", ctl_string(volume, "name"));
 	snprintf(v->pool, sizeof(v->pool), "%s", pool);
-	v->reads = ctl_number(volume, "hits") + ctl_number(volume, "misses");
+	v->fast = ctl_number(volume, "hits");
+	v->slow = ctl_number(volume, "misses");
+	v->read_sectors = ctl_number(volume, "read_sectors");
 	v->writes = ctl_number(volume, "writes");
 	v->sectors = ctl_number(volume, "written_sectors");
 	v->flushes = ctl_number(volume, "flushes");
@@ -185,22 +189,24 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 static void reckon_disk(struct ctl_top_disk *d, const struct ctl_top_disk *b, double seconds)
 {
 	double fast = rate(d->fast, b->fast, seconds);
-	uint64_t wait[CTL_NR_WAIT];
 
 	d->misses_rate = rate(d->slow, b->slow, seconds);
 	d->reads_rate = fast + d->misses_rate;
 	d->bytes_rate = rate(d->sectors, b->sectors, seconds) * 512;
 	d->gets_rate = rate(d->gets, b->gets, seconds);
+	d->got_rate = rate(d->got_bytes, b->got_bytes, seconds);
 	d->errors_rate = rate(d->errors, b->errors, seconds);
 	d->hit_share = d->reads_rate > 0 ? fast / d->reads_rate : -1;
 	for (unsigned int i = 0; i < CTL_NR_WAIT; i++)
-		wait[i] = d->wait[i] > b->wait[i] ? d->wait[i] - b->wait[i] : 0;
-	d->wait_us = ctl_wait_quantile(wait, 0.5);
+		d->waited[i] = d->wait[i] > b->wait[i] ? d->wait[i] - b->wait[i] : 0;
+	d->wait_us = ctl_wait_quantile(d->waited, 0.5);
 }
 
 static void reckon_volume(struct ctl_top_volume *v, const struct ctl_top_volume *b, double seconds)
 {
-	v->reads_rate = rate(v->reads, b->reads, seconds);
+	v->misses_rate = rate(v->slow, b->slow, seconds);
+	v->reads_rate = rate(v->fast, b->fast, seconds) + v->misses_rate;
+	v->read_rate = rate(v->read_sectors, b->read_sectors, seconds) * 512;
 	v->writes_rate = rate(v->writes, b->writes, seconds);
 	v->bytes_rate = rate(v->sectors, b->sectors, seconds) * 512;
 	v->flushes_rate = rate(v->flushes, b->flushes, seconds);
@@ -261,6 +267,73 @@ int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret
 		reckon(&s, before);
 	*ret_sample = s;
 	return 0;
+}
+
+/* ---- totals ---- */
+
+static bool is_asked_for(const char *asked, const char *pool, const char *name)
+{
+	return !asked || !strcmp(asked, pool) || !strcmp(asked, name);
+}
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void add_disk(struct ctl_top_disk *all, const struct ctl_top_disk *d)
+{
+	all->waiting += d->waiting;
+	all->oldest_ms = longer(all->oldest_ms, d->oldest_ms);
+	all->reads_rate += d->reads_rate;
+	all->bytes_rate += d->bytes_rate;
+	all->misses_rate += d->misses_rate;
+	all->gets_rate += d->gets_rate;
+	all->got_rate += d->got_rate;
+	for (unsigned int i = 0; i < CTL_NR_WAIT; i++)
+		all->waited[i] += d->waited[i];
+}
+
+static void add_volume(struct ctl_top_volume *all, const struct ctl_top_volume *v)
+{
+	all->reads_rate += v->reads_rate;
+	all->misses_rate += v->misses_rate;
+	all->read_rate += v->read_rate;
+	all->writes_rate += v->writes_rate;
+	all->bytes_rate += v->bytes_rate;
+	all->flushes_rate += v->flushes_rate;
+	all->stored_rate += v->stored_rate;
+	all->dirty_bytes += v->dirty_bytes;
+	all->oldest_ms = longer(all->oldest_ms, v->oldest_ms);
+}
+
+struct ctl_top_total ctl_top_sum(const struct ctl_top_sample *s, const char *name)
+{
+	struct ctl_top_total t = { .disks.name = "all", .volumes.name = "all" };
+
+	for (size_t i = 0; i < s->nr_disks; i++)
+		if (is_asked_for(name, s->disks[i].pool, s->disks[i].name)) {
+			add_disk(&t.disks, &s->disks[i]);
+			t.nr_disks++;
+		}
+	for (size_t i = 0; i < s->nr_volumes; i++)
+		if (is_asked_for(name, s->volumes[i].pool, s->volumes[i].name)) {
+			add_volume(&t.volumes, &s->volumes[i]);
+			t.nr_volumes++;
+		}
+	t.disks.hit_share = t.disks.reads_rate > 0 ? 1 - t.disks.misses_rate / t.disks.reads_rate : -1;
+	t.disks.wait_us = ctl_wait_quantile(t.disks.waited, 0.5);
+	return t;
+}
+
+bool ctl_top_has(const struct ctl_top_sample *s, const char *name)
+{
+	struct ctl_top_total t = ctl_top_sum(s, name);
+
+	for (size_t i = 0; i < s->nr_pools; i++)
+		if (!strcmp(s->pools[i].name, name))
+			return true;
+	return t.nr_disks || t.nr_volumes;
 }
 
 void ctl_top_free(struct ctl_top_sample *s)

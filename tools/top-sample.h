@@ -14,23 +14,25 @@
 /* Counters of a disk at one moment. */
 struct ctl_top_disk {
 	char name[CTL_DM_NAME_MAX + 1], pool[CTL_DM_NAME_MAX + 1];
-	uint64_t fast, slow, sectors, gets;
+	uint64_t fast, slow, sectors, gets, got_bytes;
 	uint64_t wait[CTL_NR_WAIT];
 	uint64_t waiting, oldest_ms, errors;
 	bool refused, suspended;
 	/* a second since the look before; 0 at the first */
-	double reads_rate, bytes_rate, misses_rate, gets_rate, errors_rate;
+	double reads_rate, bytes_rate, misses_rate, gets_rate, got_rate, errors_rate;
 	double hit_share;		/* of the reads since; -1: there were none */
-	double wait_us;			/* typical wait of the misses that ended since; 0: none */
+	uint64_t waited[CTL_NR_WAIT];	/* as wait, of the misses that ended since */
+	double wait_us;			/* typical of these; 0: none */
 };
 
 /* The same of a volume. */
 struct ctl_top_volume {
 	char name[CTL_DM_NAME_MAX + 1], pool[CTL_DM_NAME_MAX + 1];
-	uint64_t reads, writes, sectors, flushes, held, throttled_us;
+	uint64_t fast, slow, read_sectors, writes, sectors, flushes, held, throttled_us;
 	uint64_t dirty_bytes, oldest_ms, stored_bytes;
 	bool dirty_known, failed;
-	double reads_rate, writes_rate, bytes_rate, flushes_rate, stored_rate;
+	double reads_rate, misses_rate, read_rate;	/* read_rate: bytes */
+	double writes_rate, bytes_rate, flushes_rate, stored_rate;
 	double throttled_share;		/* of the time since the look before */
 };
 
@@ -53,8 +55,19 @@ struct ctl_top_sample {
 	size_t nr_pools;
 };
 
+/* Sums, as if all were one disk and one volume; of waits the longest that goes on, and what is typical of all. */
+struct ctl_top_total {
+	size_t nr_disks, nr_volumes;
+	struct ctl_top_disk disks;
+	struct ctl_top_volume volumes;
+};
+
 /* Look, and reckon rates since before, which may be NULL.  0, or CTL_FAILED after a message. */
 int ctl_top_look(const struct ctl_top_sample *before, struct ctl_top_sample *ret_sample);
+/* Of the disks and volumes of that pool, or the one of that name; NULL: of all. */
+struct ctl_top_total ctl_top_sum(const struct ctl_top_sample *s, const char *name);
+/* Is there a pool, disk or volume of that name? */
+bool ctl_top_has(const struct ctl_top_sample *s, const char *name);
 void ctl_top_free(struct ctl_top_sample *s);
 
 #endif

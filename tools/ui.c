@@ -49,6 +49,13 @@ const char *ctl_color(const struct ctl_ui *ui, enum ctl_color color)
 	return ui->color ? codes[color] : "";
 }
 
+enum ctl_color ctl_hit_color(double share)
+{
+	if (share < 0)
+		return CTL_DIM;
+	return share >= 0.95 ? CTL_GREEN : share >= 0.7 ? CTL_YELLOW : CTL_RED;
+}
+
 const char *ctl_bar(const struct ctl_ui *ui, double fraction, unsigned int width,
 		    char buf[CTL_BAR_TEXT])
 {

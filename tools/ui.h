@@ -28,6 +28,9 @@ void ctl_ui_resize(struct ctl_ui *ui);
 /* The escape sequence, or "". */
 const char *ctl_color(const struct ctl_ui *ui, enum ctl_color color);
 
+/* How good a share of hits (0 to 1) is; below 0: there were no reads. */
+enum ctl_color ctl_hit_color(double share);
+
 #define CTL_CELL 32			/* bytes of a short text */
 #define CTL_BAR_MAX 60			/* columns of a bar */
 #define CTL_BAR_TEXT (3 * CTL_BAR_MAX + 1)

@@ -9,18 +9,19 @@
 . "${0%/*}/lib.sh"
 
 # explain STATUS PATTERN... : of vm1; all must be in the text, on however many lines
-explain() {
-	local status=$1 pattern text
+explain() { explain_of vm1 "$@"; }
+explain_of() {
+	local disk=$1 status=$2 pattern text
 
-	shift
-	chunkctl explain vm1 >$WORK/explain 2>&1
+	shift 2
+	chunkctl explain $disk >$WORK/explain 2>&1
 	equal "status of explain" "$?" "$status"
 	text=$(tr -s ' \n' '  ' <$WORK/explain)
 	for pattern; do
 		echo "$text" | grep -q -- "$pattern" ||
 			{ cat $WORK/explain; fail "explain does not say '$pattern'"; }
 	done
-	chunkctl explain vm1 --json >$WORK/explain.json
+	chunkctl explain $disk --json >$WORK/explain.json
 	equal "status of explain --json" "$?" "$status"
 	grep -q "\"well\":$([ "$status" = 0 ] && echo true || echo false)" $WORK/explain.json ||
 		fail "explain --json"
@@ -28,6 +29,7 @@ explain() {
 
 load_module
 image a --seed 160 --size 16M --chunk 64K
+image b --seed 161 --size 1M --chunk 64K
 http_store
 format
 pool_up
@@ -62,6 +64,10 @@ store_failed() { chunkctl stat --json | grep -q '"failed_ms"'; }
 must_become 20 store_failed
 explain 3 "store BAD main: does not answer (http://127" "Store main has not answered for" \
 	"wait until it does; none fails of it" "chunkctl images --store main"
+# what is worst is said first
+disk_up vm2 b
+explain_of vm2 3 "disk odd its manifest is not here yet" "Store main has not answered.* The helper has not got the manifest"
+disk_down vm2
 cc-httpd --root $STORE_DIR --port "$http_port" --log $WORK/access.log >>$WORK/httpd.log 2>&1 &
 httpd_pid=$!
 end_read "$read_pid" 60
@@ -74,6 +80,9 @@ read_errno vm1 ENODATA --seq --bs 64K --offset 6400K --length 64K
 explain 3 "store BAD main: lacks a chunk" "Chunk 100 of vm1 ($(basename "$gone" | cut -c1-16)) is not in" \
 	"ENODATA" "chunkctl verify $(digest a) --store main" "chunkctl import"
 mv $WORK/gone "$gone"
+helper_stop
+helper_start
+explain 5 "disk odd [0-9]* reads failed for lack of data" "before this helper started" "clear_stats"
 must dmsetup message vm1 0 clear_stats
 disk_down vm1
 disk_up vm1 a

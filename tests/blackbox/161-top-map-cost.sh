@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# chunkctl map, top and cost tell what is: which chunks are cached, hot, evicted, holes, missing; rates of
+# chunkctl map, top, stat --every and cost tell what is: which chunks are cached, hot, evicted, holes, missing; rates of
 # reads and misses; GETs and bytes as the store has counted them, by disk and by image.
 # catches: chunks shown in slots that others have now, GETs charged twice or not at all.
 # kernels: 6.12 6.1
@@ -77,6 +77,8 @@ awk -v n="$all" '$1 == "all" { ok = $NF * 1000 > n * 0.39 && $NF * 1000 < n * 0.
 start_read vm1 a --length 1M --bs 4K --seconds 12
 first=$read_pid
 disk_up vm3 c
+chunkctl stat vm3 --every 2 --lines 1 --json >$WORK/cold &
+stat_pid=$!
 start_read vm3 c --bs 4K --seconds 12 --depth 4
 chunkctl top -b -n 2 -d 1.5 >$WORK/top || fail "top"
 equal "tables" "$(grep -c '^DISK ' $WORK/top)" 2
@@ -84,6 +86,17 @@ grep '^vm1 ' $WORK/top | tail -1 | awk '{ exit !($2 != "0" && $5 == "100%") }' |
 equal "the first is the one that misses" "$(grep -A1 '^DISK' $WORK/top | tail -1 | cut -c1-3)" vm3
 chunkctl top -b -n 1 -d 0.5 -s name >$WORK/top || fail "top -s"
 equal "by name" "$(grep -A1 '^DISK' $WORK/top | tail -1 | cut -c1-3)" vm1
+grep -q '^all ' $WORK/top || fail "no row for all disks"
+
+# a line an interval: of one disk that only hits, of one that misses, of the pool
+chunkctl stat vm1 --every 0.5 --lines 2 >$WORK/every || fail "stat --every"
+equal "heads" "$(grep -c '^TIME ' $WORK/every)" 1
+equal "lines" "$(grep -c '^[0-9]' $WORK/every)" 2
+tail -1 $WORK/every | awk '{ exit !($2 != "0" && $4 == "100%" && $5 == "0") }' || fail "$(cat $WORK/every)"
+must wait $stat_pid
+grep -q '"disks":{"count":1,.*"misses_per_s":[1-9].*"gets_per_s":[1-9]' $WORK/cold || fail "$(cat $WORK/cold)"
+chunkctl stat $POOL --every 0.5 --lines 1 --json | grep -q '"disks":{"count":2,' || fail "stat of a pool"
+must_fail chunkctl stat nope --every 0.5
 TERM=xterm cc-pty --key 3:nRa --key 5:q chunkctl top -d 0.5 >$WORK/screen || fail "top on a terminal"
 grep -q "by name, reversed, active only" $WORK/screen || fail "keys do nothing"
 tail -c 20 $WORK/screen | grep -q "1049l" || fail "the terminal is left as it was not"

@@ -22,6 +22,8 @@ refuse 2 "--bogus: no such option" verify --bogus
 refuse 2 "--name: needs an argument" import --name
 refuse 2 "--json=1: takes no argument" images --json=1
 refuse 2 "expected at most one" stat a b
+refuse 2 "--every: expected seconds from 0.2 to 3600, got '0'" stat --every 0
+refuse 2 "--lines: expected with --every" stat --lines 3
 refuse 2 "expected one DISK or VOLUME, got 0" explain
 refuse 2 "'a/b': expected a name" explain a/b
 refuse 2 "--json and --svg exclude each other" map d --json --svg x
