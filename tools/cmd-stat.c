@@ -20,9 +20,9 @@ static const char help[] =
 	"some of that waits.  `chunkctl explain NAME' says why I/O waits or fails.\n"
 	"\n"
 	"  --json               print everything as JSON, with the helper's own counters\n"
-	"  --every SECONDS      a line each so many seconds (0.2 to 3600) of what happened\n"
-	"                       in them: reads, and writes where there are volumes; with\n"
-	"                       --json an object a line\n"
+	"  --every SECONDS      a line each 0.2 to 3600 seconds of what happened in them:\n"
+	"                       reads, and writes where there are volumes; with --json\n"
+	"                       an object a line\n"
 	"  --lines N            end after N of these lines\n";
 
 static struct ctl_ui ui;
