@@ -112,10 +112,12 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return cc_report_rescue(d->session, request, err, errlen);
 	if (!strcmp(cmd, "volume-discard"))
 		return cc_report_discard(d->session, request, err, errlen);
+	if (!strcmp(cmd, "scrub"))
+		return cc_report_scrub(d->session, request, err, errlen);
 	if (!strcmp(cmd, "map"))
 		return cc_report_map(d->session, request, err, errlen);
 	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, volumes, costs, prefetch, record, map, "
-		 "volume-rescue or volume-discard");
+		 "scrub, volume-rescue or volume-discard");
 	return NULL;
 }
 

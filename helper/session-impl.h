@@ -10,6 +10,7 @@
 #define CC_SESSION_IMPL_H
 
 #include "session.h"
+#include "pool/scrub.h"
 #include "volume/journal-follow.h"
 #include "volume/volumes.h"
 #include "clock.h"
@@ -42,6 +43,7 @@ struct cc_session {
 	struct cc_fills *fills;
 	struct cc_journal_follow *follow;
 	struct cc_volumes *volumes;
+	struct cc_scrub *scrub;
 	struct cc_watch bell_watch;
 	struct cc_watch ring_watch;
 	struct cc_watch fetch_watch;

@@ -65,6 +65,7 @@ void cc_session_close_parts(struct cc_session *s)
 	unwatch(s, &s->fetch_watch);
 	unwatch(s, &s->disks_watch);
 	unwatch(s, &s->follow_watch);
+	cc_scrub_close(s->scrub);
 	cc_volumes_close(s->volumes);
 	cc_journal_follow_close(s->follow);
 	cc_fills_close(s->fills);
@@ -78,6 +79,7 @@ void cc_session_close_parts(struct cc_session *s)
 	cc_channel_close(s->channel);
 	s->follow = NULL;
 	s->volumes = NULL;
+	s->scrub = NULL;
 	s->fills = NULL;
 	s->disks = NULL;
 	s->writer = NULL;
@@ -156,6 +158,16 @@ static int open_volumes(struct cc_session *s)
 	return cc_volumes_open(&c, &s->volumes);
 }
 
+static int open_scrub(struct cc_session *s)
+{
+	struct cc_scrub_config c = {
+		.channel = s->channel, .pooldev = s->pooldev, .index = s->index, .loop = s->loop,
+		.max_slots = cc_session_max_slots(s), .interval_ns = s->config->scrub_interval_ms * CC_MS,
+	};
+
+	return cc_scrub_open(&c, &s->scrub);
+}
+
 static int open_fills(struct cc_session *s, uint32_t slot_shift)
 {
 	struct cc_fills_config c = {
@@ -207,6 +219,8 @@ int cc_session_open_parts(struct cc_session *s)
 		r = open_follow(s);
 	if (!r)
 		r = open_volumes(s);
+	if (!r)
+		r = open_scrub(s);
 	if (!r)
 		r = cc_session_load_slots(s);
 	if (!r)

@@ -115,6 +115,7 @@ static void drain(struct cc_session *s, bool lost)
 	cc_disks_cancel(s->disks);
 	cc_volumes_drain(s->volumes);
 	cc_fills_drain(s->fills, lost);
+	cc_scrub_drain(s->scrub);
 }
 
 /* True if the session is over. */
@@ -238,6 +239,9 @@ static uint64_t step_attached(struct cc_session *s, uint64_t now_ns)
 		s->pull_all = true;
 	due = cc_earlier(due, cc_journal_follow_step(s->follow, now_ns, &r));
 	if (channel_failed(s, r, "journal"))
+		return 0;
+	due = cc_earlier(due, cc_scrub_step(s->scrub, now_ns, cc_fills_waiting(s->fills), &r));
+	if (channel_failed(s, r, "scrub"))
 		return 0;
 	due = cc_earlier(due, cc_slot_table_step(s->table, now_ns, false));
 	if (!cc_pooldev_flush(s->pooldev))

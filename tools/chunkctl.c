@@ -21,6 +21,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_pool_resize,
 	&ctl_cmd_pool_move,
 	&ctl_cmd_pool_retry,
+	&ctl_cmd_scrub,
 	&ctl_cmd_pool_down,
 	&ctl_cmd_up,
 	&ctl_cmd_down,

@@ -19,7 +19,7 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_cmd_format, ctl_cmd_import, ctl_cmd_export, ctl_cmd_images,
 	ctl_cmd_verify, ctl_cmd_rm, ctl_cmd_up, ctl_cmd_down, ctl_cmd_pool_up, ctl_cmd_pool_down,
-	ctl_cmd_pool_resize, ctl_cmd_pool_move, ctl_cmd_pool_retry, ctl_cmd_stat, ctl_cmd_top,
+	ctl_cmd_pool_resize, ctl_cmd_pool_move, ctl_cmd_pool_retry, ctl_cmd_scrub, ctl_cmd_stat, ctl_cmd_top,
 	ctl_cmd_map, ctl_cmd_explain, ctl_cmd_cost, ctl_cmd_gc, ctl_cmd_prefetch, ctl_cmd_cached,
 	ctl_cmd_warm, ctl_cmd_record, ctl_cmd_volume, ctl_cmd_journal,
 	ctl_cmd_version;

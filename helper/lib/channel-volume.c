@@ -87,13 +87,15 @@ int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uin
 	return cc_channel_request(c, nlh, NULL, NULL);
 }
 
-int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr,
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr, bool bad,
 			 struct cc_refusals *ret_refusals)
 {
 	struct nlmsghdr *nlh = cc_channel_begin(c, CHUNKCACHE_CMD_SLOT_DROP, 0);
 
 	ret_refusals->nr = 0;
 	mnl_attr_put(nlh, CHUNKCACHE_A_SLOTS, nr * sizeof(*slots), slots);
+	if (bad)
+		mnl_attr_put(nlh, CHUNKCACHE_A_BAD, 0, NULL);
 	return cc_channel_request(c, nlh, cc_channel_on_refused, ret_refusals);
 }
 

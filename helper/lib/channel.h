@@ -128,8 +128,8 @@ int cc_channel_journal_trim(struct cc_channel *c, uint64_t tail);
 /* At most CHUNKCACHE_SLOT_BATCH_MAX; sets their generations.  All or none. */
 int cc_channel_slot_claim(struct cc_channel *c, struct chunkcache_slot *slots, uint32_t nr);
 int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key);
-/* At most CHUNKCACHE_SLOT_BATCH_MAX. */
-int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr,
+/* At most CHUNKCACHE_SLOT_BATCH_MAX; bad: never to be used again. */
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *slots, uint32_t nr, bool bad,
 			 struct cc_refusals *ret_refusals);
 
 /* Of each at most CHUNKCACHE_EXTENT_BATCH_MAX a call. */

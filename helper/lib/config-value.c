@@ -53,6 +53,9 @@ int cc_parse_bytes(const char *s, uint64_t *ret_bytes)
 	return 0;
 }
 
+#define MS_PER_HOUR	3600000u
+#define MS_PER_DAY	(24 * MS_PER_HOUR)
+
 int cc_parse_ms(const char *s, unsigned int *ret_ms)
 {
 	uint64_t value, scale = 1;
@@ -61,6 +64,10 @@ int cc_parse_ms(const char *s, unsigned int *ret_ms)
 		return -EINVAL;
 	if (!strcmp(s, "s"))
 		scale = 1000;
+	else if (!strcmp(s, "h"))
+		scale = MS_PER_HOUR;
+	else if (!strcmp(s, "d"))
+		scale = MS_PER_DAY;
 	else if (*s && strcmp(s, "ms"))
 		return -EINVAL;
 	if (value > UINT_MAX / scale)
@@ -262,7 +269,9 @@ static void print_bytes(FILE *to, uint64_t bytes)
 
 static void print_ms(FILE *to, unsigned int ms)
 {
-	if (ms % 1000)
+	if (ms && !(ms % MS_PER_DAY))
+		fprintf(to, "%ud", ms / MS_PER_DAY);
+	else if (ms % 1000)
 		fprintf(to, "%ums", ms);
 	else
 		fprintf(to, "%us", ms / 1000);

@@ -30,7 +30,7 @@ int cc_key_set(const struct cc_key *key, void *section, const char *value);
 void cc_key_print(FILE *to, const struct cc_key *key, const void *field);
 /* "64M", "1G", "4096": bytes; returns -EINVAL if malformed or too large. */
 int cc_parse_bytes(const char *s, uint64_t *ret_bytes);
-/* "200", "200ms", "5s": milliseconds. */
+/* "200", "200ms", "5s", "2h", "30d": milliseconds, up to 49 days. */
 int cc_parse_ms(const char *s, unsigned int *ret_ms);
 
 #endif

@@ -55,6 +55,7 @@ static const struct cc_key pool_keys[] = {
 	POOL_KEY("ram_cache", CC_KEY_BYTES, ram_cache_bytes, 0, 1ULL << 40, "bytes, 0 to 1T"),
 	POOL_KEY("slot_wait", CC_KEY_MS, slot_wait_ms, 0, 60000, "a time, 0 to 60s"),
 	POOL_KEY("verify_fill", CC_KEY_BOOL, verify_fill, 0, 0, A_BOOL),
+	POOL_KEY("scrub_interval", CC_KEY_MS, scrub_interval_ms, 0, 49 * 86400000u, "a time, 0 to 49d"),
 	POOL_KEY("lock_memory", CC_KEY_BOOL, lock_memory, 0, 0, A_BOOL),
 	POOL_KEY("prefetch", CC_KEY_BOOL, prefetch, 0, 0, A_BOOL),
 	POOL_KEY("prefetch_window", CC_KEY_UINT, prefetch_window, 1, CC_PREFETCH_WINDOW_MAX, "1 to 256"),
@@ -318,6 +319,7 @@ static void config_init(struct cc_config *c)
 	memset(c, 0, sizeof(*c));
 	c->ram_cache_bytes = 64 << 20;
 	c->slot_wait_ms = 200;
+	c->scrub_interval_ms = 30 * 86400000u;
 	c->lock_memory = true;
 	c->prefetch = true;
 	c->prefetch_window = 16;

@@ -26,6 +26,7 @@ struct cc_config {
 	uint64_t buffer_bytes;		/* fill buffers, locked; default (0) 64 chunks, at least 4 */
 	uint64_t ram_cache_bytes;	/* verified chunks kept in memory; default 64 MiB; 0: none */
 	unsigned int slot_wait_ms;	/* 0..60000, default 200 */
+	unsigned int scrub_interval_ms;	/* each slot is hashed again once in it; default 30 days; 0: never */
 	bool verify_fill;		/* read each slot back before SLOT_DONE */
 	bool lock_memory;		/* mlockall; default yes */
 	bool prefetch;			/* for readers in order; default yes */

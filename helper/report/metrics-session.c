@@ -41,6 +41,9 @@ static const struct cc_metric
 	in_flight = GAUGE("helper_in_flight_chunks", "Chunks that are being fetched, written or read back."),
 	busy = GAUGE("helper_busy_buffers", "Chunk buffers in use."),
 	ram = GAUGE("helper_ram_chunks", "Chunks in the RAM cache."),
+	scrubbed = COUNTER("helper_scrubbed_slots", "Slots that were read and hashed again."),
+	scrub_wrong = COUNTER("helper_scrub_wrong_slots", "Of those, slots with other bytes than were written; dropped."),
+	scrub_failed = COUNTER("helper_scrub_failed_slots", "Slots that scrub could not read."),
 	chunks = GAUGE("helper_chunks", "Chunks that the index knows, by state."),
 	down = GAUGE("store_down", "Whether the store failed several times in a row."),
 	store_in_flight = GAUGE("store_in_flight_chunks", "Chunks that are being fetched from the store."),
@@ -94,6 +97,16 @@ static void put_fills(struct cc_session *s, const struct cc_labels *pool, struct
 				cc_store_result_name((enum cc_store_result)i)), s->stats.errors[i], 0);
 }
 
+static void put_scrub(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
+{
+	struct cc_scrub_figures f;
+
+	cc_scrub_get_figures(s->scrub, &f);
+	cc_text_one(t, pool, &scrubbed, f.checked, 0);
+	cc_text_one(t, pool, &scrub_wrong, f.wrong, 0);
+	cc_text_one(t, pool, &scrub_failed, f.bad + f.unread, 0);
+}
+
 static void put_attachment(struct cc_session *s, const struct cc_labels *pool, struct cc_text *t)
 {
 	cc_text_one(t, pool, &slot_bytes, s->attachment.slot_size, 0);
@@ -101,6 +114,7 @@ static void put_attachment(struct cc_session *s, const struct cc_labels *pool, s
 	cc_text_one(t, pool, &in_flight, cc_fills_in_flight(s->fills), 0);
 	cc_text_one(t, pool, &busy, cc_ramcache_nr_busy(s->ramcache), 0);
 	cc_text_one(t, pool, &ram, cc_ramcache_nr_idle(s->ramcache), 0);
+	put_scrub(s, pool, t);
 	cc_text_family(t, &chunks);
 	for (int i = CC_CHUNK_CANDIDATE; i < CC_CHUNK_NR_STATES; i++)
 		cc_text_sample(t, pool, cc_text_label("state",

@@ -105,6 +105,36 @@ static json_t *stores(struct cc_session *s)
 	return a;
 }
 
+static json_t *scrub_figures(const struct cc_session *s)
+{
+	struct cc_scrub_figures f;
+
+	cc_scrub_get_figures(s->scrub, &f);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "checked", cc_json_number(f.checked),
+			 "bytes", cc_json_number(f.bytes), "wrong", cc_json_number(f.wrong),
+			 "bad", cc_json_number(f.bad), "unread", cc_json_number(f.unread),
+			 "asked", (int)f.asked, "position", cc_json_number(f.position),
+			 "slots", cc_json_number(cc_session_max_slots(s)));
+}
+
+json_t *cc_report_scrub(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	bool stop = json_is_true(json_object_get(request, "stop"));
+	int64_t rate = cc_request_number(request, "rate", INT64_MAX, 1, INT64_MAX, err, errlen);
+
+	if (rate < 0)
+		return NULL;
+	if (!s->scrub) {
+		snprintf(err, errlen, "not attached to the pool");
+		return NULL;
+	}
+	if (stop)
+		cc_scrub_unask(s->scrub);
+	else
+		cc_scrub_ask(s->scrub, (uint64_t)rate);
+	return scrub_figures(s);
+}
+
 static void add_attachment(struct cc_session *s, json_t *o)
 {
 	json_object_set_new(o, "session", cc_json_number(s->attachment.session));
@@ -131,6 +161,8 @@ json_t *cc_report_stat(struct cc_session *s)
 	json_object_set_new(o, "uptime_s", cc_json_number((cc_now_ns() - s->started_ns) / CC_SECOND));
 	json_object_set_new(o, "counters", counters(s));
 	json_object_set_new(o, "stores", stores(s));
+	if (s->scrub)
+		json_object_set_new(o, "scrub", scrub_figures(s));
 	if (s->state == CC_SESSION_NONE)
 		json_object_set_new(o, "reason", cc_json_text(s->attach_error));
 	else

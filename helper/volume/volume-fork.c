@@ -285,7 +285,7 @@ static int drop_slots(struct cc_volumes *all, struct cc_fork *f)
 
 		if (n > CHUNKCACHE_MAP_BATCH_MAX)
 			n = CHUNKCACHE_MAP_BATCH_MAX;
-		r = cc_channel_slot_drop(all->c.channel, &f->slots[done], n, &refused);
+		r = cc_channel_slot_drop(all->c.channel, &f->slots[done], n, false, &refused);
 		done += n;
 	}
 	return r;

@@ -10,7 +10,7 @@
 # ---- usage ----
 run 0 "help" --help
 check "help lists exit codes" grep -q "Exit status: 0 done" out
-for command in format journal import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad pool-down up down stat top \
+for command in format journal import export images verify rm gc pool-up pool-resize pool-move pool-retry-bad scrub pool-down up down stat top \
 	map explain cost prefetch cached warm record version; do
 	run 0 "help of $command" $command --help
 	check "its usage line" grep -q "^Usage: chunkctl $command" out
@@ -23,6 +23,7 @@ refuse 2 "--name: needs an argument" import --name
 refuse 2 "--json=1: takes no argument" images --json=1
 refuse 2 "expected at most one" stat a b
 refuse 2 "--every: expected seconds from 0.2 to 3600, got '0'" stat --every 0
+refuse 2 "--rate: expected more than 0" scrub p --rate 0
 refuse 2 "--lines: expected with --every" stat --lines 3
 refuse 2 "expected one DISK or VOLUME, got 0" explain
 refuse 2 "'a/b': expected a name" explain a/b

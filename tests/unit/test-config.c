@@ -47,6 +47,7 @@ static void test_refusals(void)
 	refused("[pool]\nslot_wait = 61s\n", 2, "slot_wait: expected a time, 0 to 60s");
 	refused("[pool]\nslot_wait = 5m\n", 2, "slot_wait");
 	refused("[pool]\nslot_wait = -1\n", 2, "slot_wait");
+	refused("[pool]\nscrub_interval = 50d\n", 2, "scrub_interval: expected a time, 0 to 49d");
 	refused("[pool]\nbuffers = 1X\n", 2, "buffers: expected bytes");
 	refused("[pool]\nbuffers = 99999999999999999999\n", 2, "buffers");
 	refused("[pool]\nbuffers = 1K\n", 2, "buffers");
@@ -184,6 +185,7 @@ static void test_defaults(void)
 	ok(!strcmp(c.pool, "cache0") && !strcmp(c.device, "/dev/mapper/cache0") &&
 	   !strcmp(c.control_socket, "/run/chunkcache/cache0.sock"), "names follow the file's");
 	ok(c.ram_cache_bytes == 64 << 20 && c.slot_wait_ms == 200 && c.lock_memory &&
+	   c.scrub_interval_ms == 2592000000u &&
 	   !c.verify_fill && c.fetch.network_threads == 2 && c.fetch.hash_threads == 1 &&
 	   c.fetch.max_in_flight == 64, "defaults of the pool");
 	ok(c.nr_stores == 1 && cc_config_store(&c, "main") == &c.stores[0] &&
@@ -198,7 +200,7 @@ static void test_values(void)
 {
 	static const char text[] =
 		"# comment\n[pool]\nname = p1\ndevice = /dev/x\ncontrol_socket = /run/y\n"
-		"buffers = 128M ; comment\nram_cache = 0\nslot_wait = 2s\nverify_fill = yes\n"
+		"buffers = 128M ; comment\nram_cache = 0\nslot_wait = 2s\nverify_fill = yes\nscrub_interval = 2h\n"
 		"lock_memory = no\nnetwork_threads = 3\nhash_threads = 0\nmax_in_flight = 100\n"
 		"[store a]\nurl = s3://buck-et/pre/fix/\ndomain = d\nendpoint = https://h:1\n"
 		"region = eu-1\nstyle = path\nanonymous = yes\nca_file = /c\nconnections = 5\n"
@@ -216,6 +218,7 @@ static void test_values(void)
 		return;
 	ok(!strcmp(c.pool, "p1") && !strcmp(c.device, "/dev/x") && c.buffer_bytes == 128 << 20 &&
 	   !c.ram_cache_bytes && c.slot_wait_ms == 2000 && c.verify_fill && !c.lock_memory &&
+	   c.scrub_interval_ms == 7200000 &&
 	   c.fetch.network_threads == 3 && !c.fetch.hash_threads && c.fetch.max_in_flight == 100,
 	   "values of the pool");
 	s = cc_config_store(&c, "a");

@@ -188,7 +188,7 @@ int cc_channel_slot_clean(struct cc_channel *c, struct chunkcache_slot slot, uin
 	return 0;
 }
 
-int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr,
+int cc_channel_slot_drop(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr, bool bad,
 			 struct cc_refusals *refused)
 {
 	kernel.drops += nr;

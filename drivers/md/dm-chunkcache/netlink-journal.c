@@ -194,7 +194,8 @@ int cc_do_slot_drop(struct cc_cmd *c)
 		return r;
 	for (i = 0; i < n; i++) {
 		cc_cmd_get_record(c->info, CHUNKCACHE_A_SLOTS, i, &s);
-		r = cc_slots_drop_log(&c->pool->slots, cc_slot(s.slot), s.gen);
+		r = cc_slots_drop(&c->pool->slots, cc_slot(s.slot), s.gen,
+				  c->info->attrs[CHUNKCACHE_A_BAD]);
 		if (r)
 			cc_cmd_refuse(c, i, r);
 	}

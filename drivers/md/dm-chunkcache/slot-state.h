@@ -38,7 +38,7 @@
  *			earlier instance; bump the generation
  *   LOG -> VALID	cc_slots_clean(): the store has it, and the journal says so
  *   LOG -> DYING	cc_slots_clean() behind the end, or as the medium failed meanwhile;
- *			cc_slots_drop_log(): nobody wants it any more
+ *			cc_slots_drop(): nobody wants it any more
  *
  * A pool with a journal hands out nothing while it is recovering: which of its slots are dirty is
  * not known before all are claimed.

@@ -522,14 +522,21 @@ int cc_slots_clean(struct cc_slots *s, cc_slot_t slot, u32 gen, u64 key)
 	return r;
 }
 
-int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen)
+int cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool bad)
 {
-	int r;
+	u32 nr = cc_slot_nr(slot);
+	int r = 0;
 
 	spin_lock(&s->lock);
-	r = check_closed_log(s, slot, gen);
-	if (!r)
-		let_log_die(s, cc_slot_nr(slot));
+	if (is_valid(s, slot, gen)) {
+		drop_slot(s, nr, 0);
+	} else {
+		r = check_closed_log(s, slot, gen);
+		if (!r)
+			let_log_die(s, nr);
+	}
+	if (!r && bad)
+		cc_slot_set_failed(s, nr);
 	spin_unlock(&s->lock);
 	cc_reclaim_kick(s);
 	return r;

@@ -90,8 +90,8 @@ void cc_slots_set_log_closed(struct cc_slots *s, cc_slot_t slot);
 int cc_slots_claim(struct cc_slots *s, struct chunkcache_slot *slots, u32 n);
 /* LOG -> VALID, or DYING if it can't stay.  -ESTALE: not LOG at gen; -EBUSY: takes writes. */
 int cc_slots_clean(struct cc_slots *s, cc_slot_t slot, u32 gen, u64 key);
-/* LOG -> DYING.  Errors as above. */
-int cc_slots_drop_log(struct cc_slots *s, cc_slot_t slot, u32 gen);
+/* VALID or LOG -> DYING, then with bad BAD.  -ESTALE: neither at gen; -EBUSY: takes writes. */
+int cc_slots_drop(struct cc_slots *s, cc_slot_t slot, u32 gen, bool bad);
 /* Is it LOG, with this generation?  Process context. */
 bool cc_slots_is_log(struct cc_slots *s, cc_slot_t slot, u32 gen);
 /* As cc_slots_use(), of a slot that is LOG or VALID. */

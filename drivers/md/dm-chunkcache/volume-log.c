@@ -315,7 +315,7 @@ int cc_log_map(struct cc_volume *v, u32 index, const struct chunkcache_slot *slo
 static void give_slot_back(struct cc_volume *v, const struct chunkcache_slot *slot)
 {
 	cc_slots_set_log_closed(v->disk.slots, cc_slot(slot->slot));
-	cc_slots_drop_log(v->disk.slots, cc_slot(slot->slot), slot->gen);
+	cc_slots_drop(v->disk.slots, cc_slot(slot->slot), slot->gen, false);
 }
 
 /*

@@ -207,9 +207,10 @@
  *   in:  SESSION, CHUNKCACHE_A_SLOTS exactly one, CHUNKCACHE_A_KEY
  *   errno: ESTALE not LOG at this generation; EBUSY it still takes writes
  *
- * SLOT_DROP: nobody will read the log chunk any more: LOG -> DYING.
- *   in:  SESSION, CHUNKCACHE_A_SLOTS 1..CHUNKCACHE_SLOT_BATCH_MAX
- *   out: REFUSED, as SLOT_CLEAN
+ * SLOT_DROP: what these slots hold is not wanted any more, or is not what it should be: LOG, VALID
+ *   -> DYING; with BAD they are not used again.
+ *   in:  SESSION, CHUNKCACHE_A_SLOTS 1..CHUNKCACHE_SLOT_BATCH_MAX, BAD
+ *   out: REFUSED: ESTALE neither LOG nor VALID at this generation; EBUSY it still takes writes
  *
  * VOLUME_LOAD: what the volume's blocks are, before VOLUME_START; any number of messages.
  *   in:  SESSION, DISK
