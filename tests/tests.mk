@@ -109,10 +109,11 @@ run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \
 check-mutants:
 	$(call run-part,build vm debug,tests/mutants/run)
 
-## make check-crash     500 power cuts, 200 lost hosts, 200 kills of the helper, each recovered and judged (hours)
+## make check-crash     500 power cuts of volumes and 500 of the read cache, 200 lost hosts, 200 kills of the
+##                      helper, each recovered and judged (hours)
 check-crash:
 	@tests/setup.sh build vm debug
-	@tests/vm/run-cases -j 1 --long -k uml 231 232
+	@tests/vm/run-cases -j 1 --long -k uml 191 231 232
 
 ## make check-install   packages in a Debian system that boots: an operator's day
 check-install: user

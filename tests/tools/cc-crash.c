@@ -15,7 +15,7 @@
 
 static const char usage[] =
 "Usage: cc-crash count RECORD\n"
-"       cc-crash image RECORD --seed N --start FILE --target FILE --history FILE --store DIR --scene DIR\n"
+"       cc-crash image RECORD --seed N --start FILE --target FILE [--history FILE --store DIR --scene DIR]\n"
 "       cc-crash store RECORD --seed N --store DIR --scene DIR\n"
 "  RECORD          the log of a dm-log-writes device, with marks (crash/mark.h)\n"
 "  --seed N        which moment, and what of the device's cache is there\n"
@@ -91,7 +91,8 @@ int main(int argc, char **argv)
 	struct cut c;
 
 	if (argc < 3 || !parse(argc - 1, argv + 1, &o) || (!image && !store && strcmp(command, "count")) ||
-	    ((image || store) && (!o.store || !o.scene)) || (image && (!o.start || !o.target || !o.history))) {
+	    (store && (!o.store || !o.scene)) || (image && (!o.start || !o.target)) ||
+	    (image && o.scene && (!o.store || !o.history))) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -100,13 +101,15 @@ int main(int argc, char **argv)
 		count(&r);
 		return 0;
 	}
-	if (mkdir(o.scene, 0755))
+	if (o.scene && mkdir(o.scene, 0755))
 		crash_die("%s: cannot be made", o.scene);
 	c = cut_choose(&r, o.seed);
-	if (image) {
+	if (image)
 		image_write(&r, &c, o.start, o.target);
+	if (!o.scene)
+		return 0;
+	if (image)
 		history_cut(&r, &c, o.history, inside(o.scene, "history"));
-	}
 	store_cut(&r, &c, o.store, inside(o.scene, "store"));
 	return 0;
 }

@@ -38,14 +38,17 @@ struct record {
 	uint64_t nr;
 };
 
-/* The moment: at is a flush or FUA write under way, all entries before it are over, and none behind it has begun. */
+/*
+ * The moment: at is a flush or FUA write under way, or of a record without any a write; all entries before it are over,
+ * and none behind it has begun.
+ */
 struct cut {
 	uint64_t at;
 	uint64_t rng;
 };
 
 void record_read(struct record *r, const char *path);
-/* Some flush or FUA write with as much likelihood as any other. */
+/* One of those with as much likelihood as any other. */
 struct cut cut_choose(const struct record *r, uint64_t seed);
 uint32_t cut_random(struct cut *c, uint32_t n);
 

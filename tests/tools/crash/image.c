@@ -27,23 +27,33 @@ uint32_t cut_random(struct cut *c, uint32_t n)
 	return (c->rng >> 32) % n;
 }
 
-static bool can_be_cut(const struct entry *e)
+static bool can_be_cut(const struct entry *e, bool flushes)
 {
-	return e->kind == ENTRY_FLUSH || e->kind == ENTRY_FUA;
+	return flushes ? e->kind == ENTRY_FLUSH || e->kind == ENTRY_FUA : e->kind < ENTRY_FUA;
+}
+
+static uint64_t count_cuts(const struct record *r, bool flushes)
+{
+	uint64_t nr = 0;
+
+	for (uint64_t i = 0; i < r->nr; i++)
+		nr += can_be_cut(&r->entries[i], flushes);
+	return nr;
 }
 
 struct cut cut_choose(const struct record *r, uint64_t seed)
 {
 	struct cut c = { .rng = seed * 0x94d049bb133111ebULL + 1 };
-	uint64_t i, wanted, nr = 0;
+	uint64_t i, wanted, nr = count_cuts(r, true);
+	bool flushes = nr;
 
-	for (i = 0; i < r->nr; i++)
-		nr += can_be_cut(&r->entries[i]);
+	if (!flushes)
+		nr = count_cuts(r, false);
 	if (!nr)
-		crash_die("%s: no flush in it", r->path);
+		crash_die("%s: no write in it", r->path);
 	cut_random(&c, 2);
 	wanted = cut_random(&c, nr);
-	for (i = 0; !can_be_cut(&r->entries[i]) || wanted--; i++)
+	for (i = 0; !can_be_cut(&r->entries[i], flushes) || wanted--; i++)
 		;
 	c.at = i;
 	return c;
@@ -154,6 +164,8 @@ static void write_target(const struct image *m, const char *target)
 		crash_die("%s: %s", target, strerror(errno));
 }
 
+static const char *const kind_names[] = { "write", "discard", "write with FUA", "flush", "mark" };
+
 void image_write(const struct record *r, struct cut *c, const char *start, const char *target)
 {
 	struct image m = { 0 };
@@ -170,5 +182,5 @@ void image_write(const struct record *r, struct cut *c, const char *start, const
 	write_target(&m, target);
 	free(m.bytes);
 	printf("entry %" PRIu64 " of %" PRIu64 ", a %s; of %u in the cache %u whole, %u torn\n", c->at, r->nr,
-	       r->entries[c->at].kind == ENTRY_FUA ? "write with FUA" : "flush", m.cached, m.whole, m.torn);
+	       kind_names[r->entries[c->at].kind], m.cached, m.whole, m.torn);
 }
