@@ -14,6 +14,7 @@ struct lie_object {
 	void *data;
 	size_t size;
 	bool landed;			/* else somebody's request is still under way */
+	bool gone;			/* it was there, and was deleted */
 };
 
 enum lie {

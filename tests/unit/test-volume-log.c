@@ -15,6 +15,7 @@
 #include "tap.h"
 #include "volume/volume-log.h"
 #include "volume/volume-name.h"
+#include "volume/volume-trim.h"
 
 #define CHUNK_SHIFT	16
 #define CHUNK_BLOCKS	(1u << (CHUNK_SHIFT - CC_BLOCK_SHIFT))
@@ -74,7 +75,7 @@ bool lie_land_one(struct lying_store *s, unsigned int which)
 	unsigned int nr = 0;
 
 	for (struct lie_object **p = &s->objects; *p && nr < 64; p = &(*p)->next)
-		if (!(*p)->landed)
+		if (!(*p)->landed && !(*p)->gone)
 			late[nr++] = p;
 	if (!nr)
 		return false;
@@ -166,10 +167,14 @@ static enum cc_store_result lie_get(struct cc_store *store, const char *name, si
 
 static enum cc_store_result lie_remove(struct cc_store *store, const char *name, char *e, size_t errlen)
 {
+	struct lying_store *s = (struct lying_store *)store;
 	struct lie_object *o;
 
-	for (o = lie_find((struct lying_store *)store, name); o; o = lie_find((struct lying_store *)store, name))
+	others(s);
+	while ((o = lie_find(s, name))) {
 		o->landed = false;
+		o->gone = true;
+	}
 	return CC_STORE_OK;
 }
 
@@ -650,6 +655,144 @@ static void test_rules(void)
 	lie_free(&s);
 }
 
+/* A gc that leaves what has to stay, and nothing else; all of the log is its. */
+static int trim_log(struct lying_store *s, struct cc_trim *t, int64_t forks_since)
+{
+	static struct cc_trim_commit commits[64];
+	struct cc_volume_log l;
+	char name[CC_OBJECT_NAME_MAX];
+	int r;
+
+	*t = (struct cc_trim){ .all = commits };
+	for (uint64_t n = 1; n < 64; n++) {
+		struct lie_object *o;
+
+		cc_commit_name(vol, n, name);
+		o = lie_find(s, name);
+		if (o)
+			commits[t->nr++] = (struct cc_trim_commit){ .number = n, .size = o->size, .time = n };
+	}
+	cc_volume_log_init(&l, &s->base, vol, pool_a, "gc", NULL, NULL);
+	r = cc_volume_log_read(&l, err, sizeof(err));
+	if (!r)
+		r = cc_volume_trim(&l, t, forks_since, err, sizeof(err));
+	if (!r && t->raise)
+		r = cc_volume_floor_create(&s->base, vol, &t->floor, err, sizeof(err));
+	for (size_t i = 0; !r && i < t->nr; i++) {
+		cc_commit_name(vol, commits[i].number, name);
+		if (!commits[i].keep)
+			cc_store_delete(&s->base, name, err, sizeof(err));
+	}
+	return r;
+}
+
+static bool log_is(struct lying_store *s, const char *map)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	bool same = true;
+
+	for (uint64_t n = 1; map[n - 1]; n++) {
+		cc_commit_name(vol, n, name);
+		same &= (lie_find(s, name) != NULL) == (map[n - 1] == 'x');
+	}
+	return same;
+}
+
+static int append_checkpoint(struct cc_volume_log *l)
+{
+	struct cc_commit c = { .type = CC_COMMIT_CHECKPOINT, .map = { 5 } };
+
+	return cc_volume_log_append(l, &c, NULL, 0, err, sizeof(err));
+}
+
+static void test_floor(void)
+{
+	struct cc_volume_log a, b, slow;
+	struct cc_commit c;
+	struct lying_store s;
+	struct cc_trim t;
+	unsigned int seen = 0;
+
+	make_volume(&s);
+	init_log(&a, &s, pool_a, &seen);
+	open_log(&a);			/* 2 */
+	append_data(&a, 0);
+	append_checkpoint(&a);
+	append_data(&a, 1);
+	append_data(&a, 2);		/* 6 */
+	init_log(&slow, &s, pool_b, &seen);
+	ok(!cc_volume_log_read(&slow, err, sizeof(err)) && slow.next == 7, "one reads the log");
+	append_data(&a, 3);
+	append_data(&a, 4);
+	append_checkpoint(&a);		/* 9 */
+	append_data(&a, 5);
+	ok(!trim_log(&s, &t, INT64_MAX) && t.floor.index == 1 && t.floor.number == 9 && !t.floor.nr_forks &&
+	   log_is(&s, "xx......xx."), "what is below the newest checkpoint goes, but opens: %s", err);
+	ok(cc_volume_log_take(&slow, err, sizeof(err)) == -EIO && !slow.own_term && strstr(err, "begins at number 9"),
+	   "who read it before can't take a number that was freed: %s", err);
+	seen = 0;
+	init_log(&b, &s, pool_b, &seen);
+	ok(!open_log(&b) && seen == 3 && b.own_term == 3 && b.last.number == 11 && b.floor.number == 9,
+	   "it is read from there on, and taken");
+	ok(append_data(&a, 6) == -ESTALE, "from who had it: %s", err);
+	append_data(&b, 0);
+	append_checkpoint(&b);		/* 13 */
+	ok(!trim_log(&s, &t, 5) && t.floor.index == 2 && t.floor.number == 13 && t.floor.nr_forks == 1 &&
+	   t.floor.forks[0].term == 2 && t.floor.forks[0].number == 9 && log_is(&s, "xx....x.xxx.x"),
+	   "what one may have who was taken over is kept: %s", err);
+	seen = 0;
+	init_log(&slow, &s, pool_a, &seen);
+	slow.last_term = 2;
+	ok(!cc_volume_log_read(&slow, err, sizeof(err)) && seen == 2 && slow.last.number == 10,
+	   "and is read up to the end of its term: %s", err);
+	ok(!trim_log(&s, &t, INT64_MAX) && t.floor.index == 3 && !t.floor.nr_forks && log_is(&s, "xx....x..xx.x"),
+	   "not for ever: %s", err);
+	init_log(&slow, &s, pool_a, &seen);
+	slow.last_term = 2;
+	ok(cc_volume_log_read(&slow, err, sizeof(err)) == -EBADMSG && strstr(err, "end of term 2"),
+	   "then there is no rescue: %s", err);
+	t.floor.index = 1;
+	ok(cc_volume_floor_create(&s.base, vol, &t.floor, err, sizeof(err)) == -ESTALE, "a gc that slept: %s", err);
+	c = (struct cc_commit){ .type = CC_COMMIT_CLOSE };
+	cc_volume_log_append(&b, &c, NULL, 0, err, sizeof(err));
+	init_log(&a, &s, pool_a, &seen);
+	open_log(&a);			/* 15 */
+	append_checkpoint(&a);
+	ok(!trim_log(&s, &t, 5) && t.floor.number == 16 && !t.floor.nr_forks, "who has closed it has no fork");
+	lie_free(&s);
+}
+
+static void test_hostile_floors(void)
+{
+	static const char *const texts[] = {
+		"", "\n", "0\n", "9", "-9\n", "9 \n", "9223372036854775808\n", "99999999999999999999\n", "9\n1 2",
+		"9\n1 9\n", "9\n0 1\n", "9\n1 1\n1 2\n", "9\n262144 1\n", "9\n1  2\n", "9\nx\n",
+	};
+	char name[CC_OBJECT_NAME_MAX], text[64];
+	struct cc_volume_floor f = { 0 };
+	struct lying_store s;
+	size_t bad = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		lie_init(&s);
+		cc_floor_name(vol, 1, name);
+		lie_plant(&s, name, texts[i], strlen(texts[i]));
+		bad += cc_volume_floor_read(&s.base, vol, 1, &f, err, sizeof(err)) != -EBADMSG;
+		lie_free(&s);
+	}
+	ok(!bad, "floors that are none: %zu of them were taken for one; %s", bad, err);
+	lie_init(&s);
+	for (uint64_t i = 1; i <= 300; i++) {
+		cc_floor_name(vol, i, name);
+		snprintf(text, sizeof(text), "%" PRIu64 "\n1 %" PRIu64 "\n3 7\n", i + 10, i);
+		lie_plant(&s, name, text, strlen(text));
+	}
+	ok(!cc_volume_floor_read(&s.base, vol, 32, &f, err, sizeof(err)) && f.index == 300 && f.number == 310 &&
+	   f.nr_forks == 2 && f.forks[0].number == 300 && cc_volume_floor_of_term(&f, 2) == 7 &&
+	   cc_volume_floor_of_term(&f, 4) == 310, "the last of many: %s", err);
+	lie_free(&s);
+}
+
 static void test_proof(void)
 {
 	struct lying_store s;
@@ -664,9 +807,9 @@ static void test_proof(void)
 	lie_free(&s);
 }
 
-/* ---- two owners at random ---- */
+/* ---- two owners and two gcs at random ---- */
 
-#define NUMBERS 64
+#define NUMBERS 96
 
 static struct world {
 	struct lying_store store;
@@ -677,11 +820,22 @@ static struct world {
 		unsigned int seen;
 		enum { OFF, READ, OWNER } state;
 		bool busy, dying;
+		unsigned int asleep;	/* for so many steps: what it knows gets old */
 		uint32_t journal_term;	/* of what survives in its journal; 0: none */
 		uint32_t sealed;	/* log chunks of it */
 	} hosts[2];
-	/* what a commit was acknowledged for: its number, and that it must count for ever */
+	/* each is at some step of its own, for as long as it takes: one of them is out of date, mostly */
+	struct gc {
+		struct cc_volume_log log;
+		struct cc_trim trim;
+		struct cc_trim_commit commits[NUMBERS];
+		bool busy, decided;
+		size_t next;
+	} gcs[2];
+	unsigned int deleted;
+	/* what a commit was acknowledged for: its number and digest, and that it must count for ever */
 	uint64_t acknowledged[NUMBERS];
+	uint8_t digests[NUMBERS][CC_ID_SIZE];
 	unsigned int nr_acknowledged;
 	const char *broken;
 } w;
@@ -696,11 +850,22 @@ static int check_object(void *arg, const struct cc_commit *c, char *e, size_t er
 	return 0;
 }
 
-/* The log as it is, read by the letter of the rules and none of the code under test but decode. */
+/* The object of a name that was there first, whatever was made where it had been. */
+static struct lie_object *find_first(const char *name)
+{
+	struct lie_object *found = NULL;
+
+	for (struct lie_object *o = w.store.objects; o; o = o->next)
+		if ((o->landed || o->gone) && !strcmp(o->name, name))
+			found = o;
+	return found;
+}
+
+/* The log with all that was deleted, read by the letter of the rules and none of the code under test but decode. */
 static void check_truth(void *arg, const struct lie_object *unused)
 {
 	struct cc_commit last = { 0 };
-	bool known[NUMBERS] = { false };
+	uint8_t known[NUMBERS][CC_ID_SIZE] = { 0 };
 
 	for (uint64_t n = 1; n < NUMBERS; n++) {
 		char name[CC_OBJECT_NAME_MAX];
@@ -709,7 +874,7 @@ static void check_truth(void *arg, const struct lie_object *unused)
 		bool counts;
 
 		cc_commit_name(vol, n, name);
-		o = lie_find(&w.store, name);
+		o = find_first(name);
 		if (!o)
 			break;
 		if (cc_commit_decode(o->data, o->size, o->size, &c, err, sizeof(err))) {
@@ -718,7 +883,8 @@ static void check_truth(void *arg, const struct lie_object *unused)
 		}
 		counts = n == 1 || (!memcmp(c.before, last.digest, 32) &&
 				    (c.type == CC_COMMIT_OPEN ? c.term > last.term : c.term == last.term));
-		known[n] = counts;
+		if (counts)
+			memcpy(known[n], c.digest, sizeof(known[n]));
 		if (counts && n > 1 && c.type == CC_COMMIT_DATA) {
 			if (memcmp(c.owner, last.owner, 16))
 				w.broken = "a commit of another owner counts";
@@ -731,11 +897,12 @@ static void check_truth(void *arg, const struct lie_object *unused)
 		cc_commit_free(&c);
 	}
 	for (unsigned int i = 0; i < w.nr_acknowledged; i++)
-		if (!known[w.acknowledged[i]])
+		if (memcmp(known[w.acknowledged[i]], w.digests[i], CC_ID_SIZE))
 			w.broken = "what was acknowledged does not count";
 }
 
 static void host_step(struct host *h);
+static void gc_step(struct gc *g);
 
 static void meanwhile(void *arg)
 {
@@ -746,6 +913,8 @@ static void meanwhile(void *arg)
 		lie_land_one(&w.store, chance(64));
 	if (!chance(3))
 		host_step(&w.hosts[chance(2)]);
+	if (!chance(20))
+		gc_step(&w.gcs[chance(2)]);
 	w.depth--;
 	if (!w.store.next && !chance(4))
 		w.store.next = 1 + chance(4);
@@ -755,9 +924,22 @@ static void meanwhile(void *arg)
 
 static void acknowledge(const struct host *h)
 {
-	if (h->log.last.number < NUMBERS)
+	if (h->log.last.number < NUMBERS && w.nr_acknowledged < NUMBERS) {
+		memcpy(w.digests[w.nr_acknowledged], h->log.last.digest, CC_ID_SIZE);
 		w.acknowledged[w.nr_acknowledged++] = h->log.last.number;
+	}
 	check_truth(NULL, NULL);
+}
+
+static void step_checkpoint(struct host *h)
+{
+	struct cc_commit c = { .type = CC_COMMIT_CHECKPOINT, .map = { 1 } };
+	int r = cc_volume_log_append(&h->log, &c, NULL, 0, err, sizeof(err));
+
+	if (r == -ESTALE)
+		h->state = OFF;
+	else if (!r && !h->dying)
+		acknowledge(h);
 }
 
 /* All log chunks that were sealed and are in no commit, one commit each or all in one. */
@@ -773,6 +955,10 @@ static void step_owner(struct host *h)
 		r = cc_volume_log_probe(&h->log, err, sizeof(err));
 		if (r == -ESTALE)
 			h->state = OFF;
+		return;
+	}
+	if (!chance(4)) {
+		step_checkpoint(h);
 		return;
 	}
 	h->sealed += chance(2);
@@ -820,6 +1006,7 @@ static void step_read(struct host *h)
 		return;
 	if (carries && h->log.run_term > h->journal_term)
 		w.broken = "a fork was merged";
+	acknowledge(h);
 	h->journal_term = h->log.own_term;
 	h->sealed = 0;
 }
@@ -843,8 +1030,12 @@ static void die(struct host *h)
 
 static void host_step(struct host *h)
 {
-	if (h->busy)
+	if (h->busy || h->log.next >= NUMBERS - 4)
 		return;
+	if (h->asleep && --h->asleep)
+		return;
+	if (!chance(12))
+		h->asleep = chance(60);
 	h->busy = true;
 	if (h->dying)
 		die(h);
@@ -857,7 +1048,62 @@ static void host_step(struct host *h)
 	h->busy = false;
 }
 
-static bool run_world(unsigned int seed, uint64_t *ret_commits)
+/* What there is of the log, as a LIST tells it. */
+static void list_log(struct gc *g)
+{
+	char prefix[CC_OBJECT_NAME_MAX];
+
+	cc_volume_prefix(vol, prefix);
+	strcat(prefix, "log/");
+	g->trim.all = g->commits;
+	g->trim.nr = 0;
+	for (struct lie_object *o = w.store.objects; o; o = o->next)
+		if (o->landed && !strncmp(o->name, prefix, strlen(prefix)) && g->trim.nr < NUMBERS)
+			g->commits[g->trim.nr++] = (struct cc_trim_commit){
+				.number = strtoull(o->name + strlen(prefix), NULL, 16), .size = o->size };
+}
+
+static bool gc_decides(struct gc *g)
+{
+	int r;
+
+	cc_volume_log_init(&g->log, &w.store.base, vol, pool_a, "gc", NULL, NULL);
+	list_log(g);
+	r = cc_volume_log_read(&g->log, err, sizeof(err));
+	if (!r)
+		r = cc_volume_trim(&g->log, &g->trim, chance(2) ? 0 : INT64_MAX, err, sizeof(err));
+	if (!r && g->trim.raise)
+		r = cc_volume_floor_create(&w.store.base, vol, &g->trim.floor, err, sizeof(err));
+	if (r && r != -EIO && r != -ESTALE)
+		w.broken = err;
+	return !r;
+}
+
+/* It decides, or deletes one more. */
+static void gc_step(struct gc *g)
+{
+	char name[CC_OBJECT_NAME_MAX];
+
+	if (g->busy)
+		return;
+	g->busy = true;
+	if (!g->decided) {
+		g->next = 0;
+		g->decided = gc_decides(g);
+	}
+	while (g->decided && g->next < g->trim.nr && g->commits[g->next].keep)
+		g->next++;
+	if (g->decided && g->next < g->trim.nr) {
+		cc_commit_name(vol, g->commits[g->next++].number, name);
+		cc_store_delete(&w.store.base, name, err, sizeof(err));
+		w.deleted++;
+	} else {
+		g->decided = false;
+	}
+	g->busy = false;
+}
+
+static bool run_world(unsigned int seed, uint64_t *ret_commits, uint64_t *ret_deleted)
 {
 	memset(&w, 0, sizeof(w));
 	w.seed = seed;
@@ -866,27 +1112,29 @@ static bool run_world(unsigned int seed, uint64_t *ret_commits)
 	w.hosts[1].self = pool_b;
 	w.store.meanwhile = meanwhile;
 	w.store.landed = check_truth;
-	for (int i = 0; i < 120 && !w.broken; i++) {
+	for (int i = 0; i < 400 && !w.broken; i++) {
 		struct host *h = &w.hosts[chance(2)];
 
-		if (h->log.next < NUMBERS - 4)
-			host_step(h);
+		host_step(h);
+		if (!chance(4))
+			gc_step(&w.gcs[chance(2)]);
 	}
 	*ret_commits += w.nr_acknowledged;
+	*ret_deleted += w.deleted;
 	lie_free(&w.store);
 	return !w.broken;
 }
 
 static void test_random(void)
 {
-	unsigned int seed, nr = getenv("SEEDS") ? atoi(getenv("SEEDS")) : 400;
-	uint64_t commits = 0;
+	unsigned int seed, nr = getenv("SEEDS") ? atoi(getenv("SEEDS")) : 60;
+	uint64_t commits = 0, deleted = 0;
 
 	for (seed = 1; seed <= nr; seed++)
-		if (!run_world(seed, &commits))
+		if (!run_world(seed, &commits, &deleted))
 			break;
 	ok(seed > nr, "two owners at random: seed %u: %s", seed, seed > nr ? "all well" : w.broken);
-	ok(commits > nr, "%" PRIu64 " commits were acknowledged", commits);
+	ok(commits > nr && deleted > nr, "%" PRIu64 " objects were acknowledged, %" PRIu64 " deleted", commits, deleted);
 }
 
 int main(void)
@@ -900,6 +1148,8 @@ int main(void)
 	test_zombie();
 	test_damage();
 	test_rules();
+	test_floor();
+	test_hostile_floors();
 	test_proof();
 	test_random();
 	return tap_done();

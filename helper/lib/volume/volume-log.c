@@ -40,23 +40,6 @@ bool cc_volume_log_foreign(const struct cc_volume_log *l)
 
 /* ---- reading ---- */
 
-static int of_result(enum cc_store_result r)
-{
-	switch (r) {
-	case CC_STORE_OK:
-		return 0;
-	case CC_STORE_NOTFOUND:
-		return -ENOENT;
-	case CC_STORE_EXISTS:
-		return -EEXIST;
-	case CC_STORE_TOOBIG:
-	case CC_STORE_CORRUPT:
-		return -EBADMSG;
-	default:
-		return -EIO;
-	}
-}
-
 /* The head of an object, malloc()ed, and its size in all.  -EFBIG: the head is larger than max. */
 static int get_head(struct cc_volume_log *l, const char *name, size_t max, void **ret_head, size_t *ret_have,
 		    uint64_t *ret_size, char *err, size_t errlen)
@@ -67,7 +50,7 @@ static int get_head(struct cc_volume_log *l, const char *name, size_t max, void 
 
 	if (!head)
 		return -ENOMEM;
-	r = of_result(cc_store_get_range(l->store, name, 0, head, HEAD_GUESS, &have, ret_size, err, errlen));
+	r = cc_store_errno(cc_store_get_range(l->store, name, 0, head, HEAD_GUESS, &have, ret_size, err, errlen));
 	want = r ? 0 : cc_commit_head_size(head, have);
 	if (want > max)
 		r = -EFBIG;
@@ -78,8 +61,8 @@ static int get_head(struct cc_volume_log *l, const char *name, size_t max, void 
 			return -ENOMEM;
 		}
 		head = whole;
-		r = of_result(cc_store_get_range(l->store, name, have, head + have, want - have, &more,
-						 ret_size, err, errlen));
+		r = cc_store_errno(cc_store_get_range(l->store, name, have, head + have, want - have, &more,
+						      ret_size, err, errlen));
 	}
 	if (r) {
 		free(head);
@@ -277,116 +260,88 @@ static int roll_on(struct cc_volume_log *l, char *err, size_t errlen)
 	return -EIO;
 }
 
-static int object_is_there(struct cc_volume_log *l, uint64_t number, bool *ret_there, char *err, size_t errlen)
+static struct cc_numbered numbered_commits(const struct cc_volume_log *l)
 {
-	char name[CC_OBJECT_NAME_MAX];
-	uint64_t size;
-	int r;
-
-	cc_commit_name(l->volume, number, name);
-	r = of_result(cc_store_head(l->store, name, &size, err, errlen));
-	*ret_there = !r;
-	return r == -ENOENT ? 0 : r;
+	return (struct cc_numbered){ .store = l->store, .volume = l->volume, .name = cc_commit_name,
+				     .parallel = l->parallel };
 }
 
-struct question {
-	struct cc_volume_log *log;
-	uint64_t numbers[CC_PARALLEL_MAX]; /* ascending */
-	bool there[CC_PARALLEL_MAX];
-	int r[CC_PARALLEL_MAX];
-	char err[CC_PARALLEL_MAX][300];
-};
-
-static void ask_number(void *arg, unsigned int i)
-{
-	struct question *q = arg;
-
-	q->r[i] = object_is_there(q->log, q->numbers[i], &q->there[i], q->err[i], sizeof(q->err[i]));
-}
-
-/* Moves low up to the last one that is there, high (0: not known) down to the first that is not. */
-static int ask_numbers(struct question *q, unsigned int nr, uint64_t *low, uint64_t *high, char *err, size_t errlen)
-{
-	cc_parallel(nr, nr, ask_number, q);
-	for (unsigned int i = 0; i < nr; i++) {
-		if (q->r[i]) {
-			snprintf(err, errlen, "%s", q->err[i]);
-			return q->r[i];
-		}
-		if (!q->there[i]) {
-			*high = q->numbers[i];
-			break;
-		}
-		*low = q->numbers[i];
-	}
-	return 0;
-}
-
-/* Between low and high, or upwards in ever larger steps; at least one number that is not known. */
-static unsigned int choose_numbers(struct question *q, uint64_t low, uint64_t high)
-{
-	unsigned int max = q->log->parallel, nr = 0;
-
-	if (!high) {
-		for (uint64_t n = low ? low * 2 : 1; nr < max && n < 1ULL << 62; n *= max > 1 ? 4 : 2)
-			q->numbers[nr++] = n;
-		return nr;
-	}
-	if (max > high - low - 1)
-		max = high - low - 1;
-	for (; nr < max; nr++)
-		q->numbers[nr] = low + (high - low) * (nr + 1) / (max + 1);
-	return nr;
-}
-
-/* A number that is there; none behind it was, when it was asked for.  All below it are there: none is ever deleted. */
+/*
+ * A number that is there; none behind it was, when it was asked for.  All from the floor on are there, unless that is
+ * raised meanwhile: who takes the volume looks for that.
+ */
 static int find_end(struct cc_volume_log *l, uint64_t *ret_number, char *err, size_t errlen)
 {
-	struct question *q = malloc(sizeof(*q));
-	uint64_t low = 0, high = 0;
-	int r = q ? 0 : -ENOMEM;
+	struct cc_numbered n = numbered_commits(l);
+	int r = 0;
 
-	if (q)
-		q->log = l;
-	while (!r && high != low + 1) {
-		unsigned int nr = choose_numbers(q, low, high);
-
-		if (!nr)
-			break;
-		r = ask_numbers(q, nr, &low, &high, err, errlen);
-	}
-	free(q);
-	*ret_number = low;
-	return r;
+	if (!l->floor_given)
+		r = cc_volume_floor_read(l->store, l->volume, l->parallel, &l->floor, err, errlen);
+	return r ? r : cc_numbered_last(&n, l->floor.number, ret_number, err, errlen);
 }
 
-/* Where the reading begins: at number 1, or at the checkpoint that the newest object tells of. */
+/* In terms up to last_term there may be no newer one: where what was written in them is kept for. */
+static uint64_t choose_start(const struct cc_volume_log *l, const struct cc_commit *newest)
+{
+	if (l->last_term)
+		return cc_volume_floor_of_term(&l->floor, l->last_term);
+	if (newest->map_number > l->floor.number)
+		return newest->map_number;
+	return l->floor.index ? l->floor.number : 1;
+}
+
+static int check_start(const struct cc_volume_log *l, const struct cc_commit *c, char *err, size_t errlen)
+{
+	if (l->last_term && c->term > l->last_term) {
+		snprintf(err, errlen, "what was there at the end of term %u is not in the store any more", l->last_term);
+		return -EBADMSG;
+	}
+	if (c->type == (c->number > 1 ? CC_COMMIT_CHECKPOINT : CC_COMMIT_OPEN))
+		return 0;
+	snprintf(err, errlen, "number %" PRIu64 " of the log: expected %s, with which the reading begins", c->number,
+		 c->number > 1 ? "a checkpoint" : "an open");
+	return -EBADMSG;
+}
+
+/* What should be there is missing: error, unless the log was cut off since its floor was read. */
+static int is_missing(struct cc_volume_log *l, int error, char *err, size_t errlen)
+{
+	struct cc_volume_floor now = l->floor;
+	char unused[400];
+
+	if (cc_volume_floor_read(l->store, l->volume, l->parallel, &now, unused, sizeof(unused)) ||
+	    now.index == l->floor.index)
+		return error;
+	snprintf(err, errlen, "the log was cut off meanwhile, below number %" PRIu64, now.number);
+	return -EIO;
+}
+
 static int find_start(struct cc_volume_log *l, struct cc_commit *ret, char *err, size_t errlen)
 {
-	uint64_t end = 0, map_number;
+	uint64_t end = 0;
 	int r = find_end(l, &end, err, errlen);
 
-	if (!r && !end) {
-		snprintf(err, errlen, "there is no such volume");
-		r = -ENOENT;
-	}
-	if (!r)
-		r = cc_volume_log_get(l, end, ret, err, errlen);
 	if (r)
 		return r;
-	l->end = end;
-	/* A checkpoint may be of a term that is not wanted. */
-	map_number = l->last_term ? 0 : ret->map_number;
-	cc_commit_free(ret);
-	r = cc_volume_log_get(l, map_number ? map_number : 1, ret, err, errlen);
-	if (r == -ENOENT)
-		r = -EBADMSG;
-	if (r || ret->type == (map_number ? CC_COMMIT_CHECKPOINT : CC_COMMIT_OPEN))
+	if (!end) {
+		snprintf(err, errlen, "there is no such volume");
+		return is_missing(l, -ENOENT, err, errlen);
+	}
+	r = cc_volume_log_get(l, end, ret, err, errlen);
+	if (!r) {
+		l->end = end;
+		end = choose_start(l, ret);
+		cc_commit_free(ret);
+		r = cc_volume_log_get(l, end, ret, err, errlen);
+	}
+	if (r == -ENOENT)		/* all has gone: not even the floor is there */
+		return is_missing(l, end == l->floor.number ? -ENOENT : -EBADMSG, err, errlen);
+	if (r)
 		return r;
-	snprintf(err, errlen, "number %" PRIu64 " of the log: expected a checkpoint, as number %" PRIu64 " says",
-		 map_number, end);
-	cc_commit_free(ret);
-	return -EBADMSG;
+	r = check_start(l, ret, err, errlen);
+	if (r)
+		cc_commit_free(ret);
+	return r;
 }
 
 int cc_volume_log_read(struct cc_volume_log *l, char *err, size_t errlen)
@@ -466,7 +421,7 @@ static int create_next(struct cc_volume_log *l, struct cc_commit *c, const void 
 		return r;
 	}
 	cc_commit_name(l->volume, c->number, name);
-	r = of_result(cc_store_create(l->store, name, object, size, err, errlen));
+	r = cc_store_errno(cc_store_create(l->store, name, object, size, err, errlen));
 	free(object);
 	if (r == -ENOENT || r == -EBADMSG)
 		r = -EIO;		/* nothing that a creation can be told */
@@ -538,6 +493,7 @@ int cc_volume_log_append(struct cc_volume_log *l, struct cc_commit *c, const voi
 
 int cc_volume_log_probe(struct cc_volume_log *l, char *err, size_t errlen)
 {
+	struct cc_numbered n = numbered_commits(l);
 	bool there = true;
 	int r = 0;
 
@@ -546,13 +502,28 @@ int cc_volume_log_probe(struct cc_volume_log *l, char *err, size_t errlen)
 		return -ESTALE;
 	}
 	while (!r && there) {
-		r = object_is_there(l, l->next, &there, err, errlen);
+		r = cc_numbered_is_there(&n, l->next, &there, err, errlen);
 		if (!r && there)
 			r = meet(l, NULL, err, errlen);
 		if (r == -EEXIST)
 			r = 0;
 	}
 	return r;
+}
+
+/*
+ * Was number free as nobody had made it, or as its commit has gone?  -EIO: it is below the floor by now; read the log
+ * anew.
+ */
+static int check_floor(struct cc_volume_log *l, uint64_t number, char *err, size_t errlen)
+{
+	int r = cc_volume_floor_read(l->store, l->volume, l->parallel, &l->floor, err, errlen);
+
+	if (r || number >= l->floor.number)
+		return r;
+	snprintf(err, errlen, "number %" PRIu64 " of the log has gone, it begins at number %" PRIu64 " by now", number,
+		 l->floor.number);
+	return -EIO;
 }
 
 int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen)
@@ -574,6 +545,8 @@ int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen)
 			return -EAGAIN;
 	}
 	if (!r)
+		r = check_floor(l, c.number, err, errlen);
+	if (!r)
 		r = accept_own(l, &c, err, errlen);
 	if (!r)
 		l->own_term = c.term;
@@ -582,6 +555,10 @@ int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen)
 
 int cc_volume_log_resume(struct cc_volume_log *l, uint32_t term, char *err, size_t errlen)
 {
+	int r = check_floor(l, l->next, err, errlen);
+
+	if (r)
+		return r;
 	if (l->last.term == term && !cc_volume_log_closed(l) && !cc_volume_log_foreign(l)) {
 		l->own_term = term;
 		return 0;

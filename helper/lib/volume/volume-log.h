@@ -21,6 +21,7 @@
 
 #include "commit.h"
 #include "store/store.h"
+#include "volume-floor.h"
 
 /*
  * Each object that counts, in the order of their numbers, once.  The first one is number 1 or a CHECKPOINT, whose
@@ -36,7 +37,9 @@ struct cc_volume_log {
 	cc_volume_log_fn *fn;
 	void *arg;
 	unsigned int parallel;		/* requests at a time while the log is read; 1..CC_PARALLEL_MAX, default 1 */
-	uint32_t last_term;		/* read no further than this, from number 1 on; 0: to the end */
+	uint32_t last_term;		/* read no further than this; 0: to the end */
+	struct cc_volume_floor floor;	/* as of the reading */
+	bool floor_given;		/* it is the caller's: not to be asked for */
 	uint64_t end;			/* all up to it were there when it was looked for */
 	struct cc_commit last;		/* that counts; without pieces and records */
 	uint64_t next;			/* number of the object that is not there yet; 0: not read */
@@ -63,7 +66,8 @@ int cc_volume_log_read(struct cc_volume_log *l, char *err, size_t errlen);
 int cc_volume_log_take(struct cc_volume_log *l, char *err, size_t errlen);
 /*
  * term is ours in the kernel, while the helper was started anew.  -ESTALE: somebody else has opened the volume
- * since.
+ * since.  -EIO, here and of cc_volume_log_take(): also if the log was cut off below what was read, slowly: read it
+ * anew, from its beginning.
  */
 int cc_volume_log_resume(struct cc_volume_log *l, uint32_t term, char *err, size_t errlen);
 /*

@@ -22,12 +22,23 @@ void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX
 	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/", text);
 }
 
-void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX])
+static void numbered_name(const uint8_t volume[16], const char *kind, uint64_t number,
+			  char ret_name[CC_OBJECT_NAME_MAX])
 {
 	char text[CC_UUID_TEXT];
 
 	cc_uuid_text(volume, text);
-	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/log/%016" PRIx64, text, number);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/%s/%016" PRIx64, text, kind, number);
+}
+
+void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	numbered_name(volume, "log", number, ret_name);
+}
+
+void cc_floor_name(const uint8_t volume[16], uint64_t index, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	numbered_name(volume, "floors", index, ret_name);
 }
 
 static void hashed_name(const uint8_t volume[16], const char *kind, uint32_t term, const uint8_t sha256[CC_ID_SIZE],

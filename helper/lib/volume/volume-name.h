@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX]);
+void cc_floor_name(const uint8_t volume[16], uint64_t index, char ret_name[CC_OBJECT_NAME_MAX]);
 void cc_pack_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
 		  char ret_name[CC_OBJECT_NAME_MAX]);
 void cc_map_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
