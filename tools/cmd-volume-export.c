@@ -36,7 +36,8 @@ static int verify_pieces(struct ctl_volume *v, const char *name, bool json)
 	if (!buf)
 		return ctl_volume_failed(name, -ENOMEM, err);
 	for (size_t i = 0; i < p->nr; i++) {
-		int r = cc_pieces_read(v->store.store, v->uuid, &p->all[i], 1, buf, size, err, sizeof(err));
+		int r = p->all[i].count ? cc_pieces_read(v->store.store, v->uuid, &p->all[i], 1, buf, size, err,
+							 sizeof(err)) : 0;
 
 		if (r)
 			ctl_err("%s: %s", name, err);

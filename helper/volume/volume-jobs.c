@@ -226,7 +226,7 @@ static int run_commit(struct cc_volume *v)
 
 	if (r || !wants_checkpoint(v))
 		return r;
-	r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+	r = cc_volume_state_checkpoint(&v->store, false, v->err, sizeof(v->err));
 	v->checkpoint_bytes = v->counts.bytes;
 	return r == -EAGAIN ? 0 : r;	/* then the next checkpoint is it */
 }
@@ -234,7 +234,7 @@ static int run_commit(struct cc_volume *v)
 static int run_close(struct cc_volume *v)
 {
 	struct cc_commit c = { .type = CC_COMMIT_CLOSE };
-	int r = cc_volume_state_checkpoint(&v->store, v->err, sizeof(v->err));
+	int r = cc_volume_state_checkpoint(&v->store, true, v->err, sizeof(v->err));
 
 	return r ? r : cc_volume_log_append(&v->store.log, &c, NULL, 0, v->err, sizeof(v->err));
 }

@@ -141,11 +141,13 @@ static void device_gone(struct cc_volume *v)
 
 /* ---- a task has ended ---- */
 
-/* What the task has added, for misses: pieces are only ever added. */
+/* What the task has added, for misses, or dropped. */
 static int learn_pieces(struct cc_volume *v)
 {
 	int r = 0;
 
+	if (v->pieces.dropped != v->store.pieces.dropped)
+		return cc_pieces_copy(&v->store.pieces, &v->pieces);
 	for (size_t i = v->pieces.nr; !r && i < v->store.pieces.nr; i++)
 		r = cc_pieces_add(&v->pieces, &v->store.pieces.all[i]);
 	return r;

@@ -16,8 +16,9 @@
 /* Part of a log chunk, and where its bytes are: in a pack, or (pack_term 0) in the commit of that number. */
 struct cc_piece {
 	uint64_t place;			/* of its first block, with CC_PLACE_DATA */
-	uint32_t count;			/* blocks */
+	uint32_t count;			/* blocks; 0: of this log chunk nothing is needed any more (pieces.h) */
 	uint32_t pack_term;
+	bool dead;			/* of none of its blocks was the volume, at the last checkpoint */
 	uint64_t commit;
 	uint64_t offset;		/* of its bytes in that object */
 	uint8_t sha256[CC_ID_SIZE];	/* of its bytes */

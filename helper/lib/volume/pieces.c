@@ -77,6 +77,109 @@ size_t cc_pieces_of(const struct cc_pieces *p, uint64_t place, const struct cc_p
 	return nr;
 }
 
+/* ---- what is dead ---- */
+
+struct life {
+	const struct cc_pieces *of;
+	bool *live;			/* for each piece */
+};
+
+static int see_live(void *arg, const struct cc_vmap_extent *e)
+{
+	struct life *life = arg;
+	const struct cc_pieces *p = life->of;
+	uint64_t at = cc_place_position(e->place);
+	size_t i;
+
+	if (!cc_place_is_data(e->place))
+		return 0;
+	i = pieces_below(p, e->place);
+	i -= i && piece_end(&p->all[i - 1]) > at;
+	for (; i < p->nr && cc_place_position(p->all[i].place) < at + e->count; i++)
+		life->live[i] = true;
+	return 0;
+}
+
+static bool may_go(const struct cc_piece *piece, uint32_t own_term)
+{
+	return piece->count ? piece->dead || !own_term : !own_term;
+}
+
+static bool same_log_chunk(const struct cc_piece *a, const struct cc_piece *b)
+{
+	return cc_place_log_key(a->place) == cc_place_log_key(b->place);
+}
+
+/* Of its log chunk no piece is left: its number is needed as long as the term goes on. */
+static bool keeps_number(const struct cc_piece *first, uint32_t own_term)
+{
+	return own_term && cc_log_term(cc_place_number(first->place)) < own_term;
+}
+
+/* The pieces of one log chunk, to where they belong; returns how many are left. */
+static size_t keep_live(struct cc_pieces *p, const bool *live, size_t first, size_t end, size_t to, uint32_t own_term)
+{
+	struct cc_piece number = { .place = cc_place_log_key(p->all[first].place) | CC_PLACE_DATA };
+	bool keep_number = keeps_number(&p->all[first], own_term);
+	size_t kept = 0;
+
+	for (size_t i = first; i < end; i++) {
+		struct cc_piece piece = p->all[i];
+
+		if (!live[i] && may_go(&piece, own_term)) {
+			p->dropped++;
+			continue;
+		}
+		piece.dead = !live[i];
+		p->all[to + kept++] = piece;
+	}
+	if (!kept && keep_number)
+		p->all[to + kept++] = number;
+	return kept;
+}
+
+int cc_pieces_drop_dead(struct cc_pieces *p, const struct cc_vmap *map, uint32_t own_term)
+{
+	struct life life = { .of = p, .live = calloc(p->nr + 1, sizeof(bool)) };
+	size_t to = 0;
+
+	if (!life.live)
+		return -ENOMEM;
+	cc_vmap_each(map, see_live, &life);
+	for (size_t first = 0, end; first < p->nr; first = end) {
+		for (end = first + 1; end < p->nr && same_log_chunk(&p->all[first], &p->all[end]); end++)
+			;
+		to += keep_live(p, life.live, first, end, to, own_term);
+	}
+	p->nr = to;
+	free(life.live);
+	return 0;
+}
+
+void cc_pieces_begin_term(struct cc_pieces *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->nr; i++)
+		if (p->all[i].count)
+			p->all[kept++] = p->all[i];
+	p->dropped += p->nr - kept;
+	p->nr = kept;
+}
+
+int cc_pieces_copy(const struct cc_pieces *p, struct cc_pieces *to)
+{
+	struct cc_piece *all = calloc(p->nr + 1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->nr; i++)
+		all[i] = p->all[i];
+	free(to->all);
+	*to = (struct cc_pieces){ .all = all, .nr = p->nr, .room = p->nr + 1, .dropped = p->dropped };
+	return 0;
+}
+
 void cc_pieces_free(struct cc_pieces *p)
 {
 	free(p->all);

@@ -5,6 +5,7 @@
  */
 #include "volume-commit.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +151,7 @@ static int begin_pack(struct build *b, uint64_t left)
 	b->pack = cc_pack_get(b->dirty->uploads, &b->batch);
 	if (!b->pack)
 		return -ECANCELED;
-	b->pack->buf = aligned_alloc(ALIGN, room < left ? room : left);
+	b->pack->buf = aligned_alloc(ALIGN, (room < left ? room : left) + ALIGN);
 	return b->pack->buf ? 0 : -ENOMEM;
 }
 
@@ -170,9 +171,16 @@ static int add_piece(struct build *b, struct cc_piece *p)
 	return 0;
 }
 
-/* What is in pack goes, with the pieces from first up to end. */
+/*
+ * What is in pack goes, with the pieces from first up to end.  The commit's number makes its name another than that of
+ * a pack with the same bytes before, which a gc may be about to delete.
+ */
 static void send_pack(struct build *b, uint32_t end)
 {
+	uint64_t number = htole64(b->state->log.next);
+
+	memcpy(b->pack->buf + b->pack->size, &number, sizeof(number));
+	b->pack->size += sizeof(number);
 	b->counts->packs++;
 	b->counts->bytes += b->pack->size;
 	cc_pack_put(b->dirty->uploads, b->pack, &b->batch, &b->pieces[b->first], end - b->first);

@@ -260,7 +260,7 @@ static int close_new(struct copy *c, char *err, size_t errlen)
 {
 	struct cc_commit close = { .type = CC_COMMIT_CLOSE };
 	enum cc_store_result res;
-	int r = cc_volume_state_checkpoint(&c->to, err, errlen);
+	int r = cc_volume_state_checkpoint(&c->to, true, err, errlen);
 
 	if (!r)
 		r = cc_volume_log_append(&c->to.log, &close, NULL, 0, err, errlen);

@@ -73,6 +73,8 @@ static int apply_commit(struct cc_volume_state *s, const struct cc_commit *c, ch
 {
 	int r = c->type == CC_COMMIT_RESIZE ? cc_vmap_grow(s->map, c->size >> CC_BLOCK_SHIFT) : 0;
 
+	if (c->type == CC_COMMIT_OPEN)
+		cc_pieces_begin_term(&s->pieces);
 	for (uint32_t i = 0; !r && i < c->nr_pieces; i++)
 		r = cc_pieces_add(&s->pieces, &c->pieces[i]);
 	for (uint32_t i = 0; !r && i < c->nr_records; i++)
@@ -169,14 +171,16 @@ static int put_map(struct cc_volume_state *s, const struct extents *x, uint8_t r
 	return res ? -EIO : 0;
 }
 
-int cc_volume_state_checkpoint(struct cc_volume_state *s, char *err, size_t errlen)
+int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, size_t errlen)
 {
 	struct cc_commit c = { .type = CC_COMMIT_CHECKPOINT };
 	struct extents x = { 0 };
 	int r;
 
 	snprintf(err, errlen, "out of memory");
-	r = cc_vmap_each(s->map, collect_extent, &x);
+	r = cc_pieces_drop_dead(&s->pieces, s->map, last ? 0 : s->log.own_term);
+	if (!r)
+		r = cc_vmap_each(s->map, collect_extent, &x);
 	if (!r)
 		r = put_map(s, &x, c.map, err, errlen);
 	free(x.all);
@@ -219,6 +223,10 @@ int cc_pieces_read(struct cc_store *store, const uint8_t volume[16], const struc
 
 		if (at + ((size_t)pieces[i].count << CC_BLOCK_SHIFT) > size) {
 			snprintf(err, errlen, "a piece is beyond its log chunk");
+			return -EBADMSG;
+		}
+		if (!pieces[i].count) {
+			snprintf(err, errlen, "nothing of the log chunk is in the store any more");
 			return -EBADMSG;
 		}
 		r = read_piece(store, volume, &pieces[i], to + at, err, errlen);

@@ -22,8 +22,11 @@ struct cc_volume_state {
 void cc_volume_state_init(struct cc_volume_state *s, struct cc_store *store, const uint8_t volume[16],
 			  const uint8_t self[16], const char *host);
 void cc_volume_state_free(struct cc_volume_state *s);
-/* Puts the map as it is and appends a CHECKPOINT; as cc_volume_log_append(). */
-int cc_volume_state_checkpoint(struct cc_volume_state *s, char *err, size_t errlen);
+/*
+ * Puts the map as it is and appends a CHECKPOINT; as cc_volume_log_append().  What is dead leaves the pieces; last:
+ * with nobody who reads, as before CLOSE.
+ */
+int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, size_t errlen);
 
 /*
  * The bytes of nr pieces of one log chunk of volume, each checked by its SHA-256, into buf of a whole log chunk; the
