@@ -85,7 +85,7 @@ $(BUILD)/unit/test-import-pass: $(patsubst %,$(BUILD)/tools/%.o, \
 	import-pass image-source image-format child cleanup workers progress say ui)
 $(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
 
-unit: $(UNITS) $(addprefix $(BUILD)/,cc-httpd cc-page cc-volcheck) $(SIM)
+unit: $(UNITS) $(addprefix $(BUILD)/,cc-httpd cc-page cc-volcheck cc-volume) $(SIM)
 
 # The module is built in a copy of its sources, one directory per kernel, so
 # that several kernels can be built side by side and the tree stays clean.

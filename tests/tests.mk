@@ -29,7 +29,7 @@ check: setup
 check-unit:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan \
 		SANITIZE="$(SANITIZERS)" unit \
-		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-volcheck cc-shim.so)
+		$(addprefix $(BUILD)/asan/,chunkctl chunkcached cc-kernel cc-mkimage cc-volcheck cc-volume cc-shim.so)
 	@BUILD=$(BUILD)/asan tests/run-unit \
 		$(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(UNITS)) $(wildcard tests/unit/*.sh)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * chunkctl gc: mark what the images of a store use, sweep what none does and what is old enough.
+ * chunkctl gc: mark what images and volumes of a store use, sweep what none does and what is old enough.
  * How it keeps out of the way of imports is in lease.h.
  */
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "command.h"
 #include "gc-mark.h"
+#include "gc-volumes.h"
 #include "manifest.h"
 #include "progress.h"
 #include "store-opts.h"
@@ -27,6 +28,7 @@
 
 #define GRACE_DEFAULT (24 * 3600)
 #define GRACE_MAX (3650 * 24 * 3600ULL)
+#define FORKS_DEFAULT (30 * 24 * 3600)
 #define LOOK_NS (5 * CC_SECOND)		/* how often a sweep looks for imports */
 #define KEEP_MAX 256
 
@@ -56,16 +58,18 @@ struct gc {
 	const char *keep[KEEP_MAX];
 	unsigned int nr_keep;
 	bool dry_run, list, json;
-	uint64_t grace;			/* seconds */
+	uint64_t grace, forks;		/* seconds */
 	int64_t now;			/* the store's */
 
 	struct ctl_marks marks;		/* what is in use */
+	struct ctl_gc_volumes volumes;
 	struct digest_list young;	/* manifests that nothing names yet */
 
 	struct garbage *garbage;
 	size_t nr_garbage, room;
 	bool failed;			/* out of memory while listing */
 	struct tally manifest, trace, chunk;
+	struct tally volume;		/* objects of volumes, of whatever kind */
 	struct tally leftover;		/* leases of the dead, files of puts that were cut off */
 
 	struct ctl_progress progress;
@@ -78,15 +82,19 @@ struct gc {
 
 static const char help[] =
 	"Removes manifests, boot traces and chunks that no image of the store uses, nor\n"
-	"any below a volume, and that are older than the grace time, and what imports\n"
-	"left that were cut off.\n"
+	"any below a volume; commits, maps and packs of volumes that their newest\n"
+	"checkpoint does not need any more, and all of volumes whose name is gone; if it\n"
+	"is older than the grace time; and what imports left that were cut off.\n"
 	"What a manifest uses that is younger stays.  A running import is never harmed:\n"
 	"gc gives up when there is one, and imports wait for the moment that this takes.\n"
+	"Whoever has a volume is not disturbed.\n"
 	"Disks that were made of a digest whose name is gone need --keep, but for those\n"
 	"that are up on this host.\n"
 	"\n"
 	"  --grace TIME         do not touch what is younger: 90s, 30m, 24h, 7d; default\n"
 	"                       24h\n"
+	"  --forks TIME         of a volume that was taken over keep for so long what a\n"
+	"                       rescue of the former owner's writes needs; default 30d\n"
 	"  --keep sha256:D      what this manifest uses stays, too; may be repeated\n"
 	"  --dry-run            remove nothing, only say what would be; needs no right to\n"
 	"                       write\n"
@@ -212,6 +220,13 @@ static int see_chunk(void *arg, const char *name, uint64_t size, int64_t mtime)
 	return judge(g, &g->chunk, name, size, mtime, cc_id_set_has(&g->marks.chunks[zstd], id));
 }
 
+static int see_volume_object(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct gc *g = arg;
+
+	return judge(g, &g->volume, name, size, mtime, ctl_gc_volume_uses(&g->volumes, name, mtime));
+}
+
 /* Nobody is at work there who was not heard of for so long. */
 static int see_leftover(void *arg, const char *name, uint64_t size, int64_t mtime)
 {
@@ -254,6 +269,10 @@ static int find_garbage(struct gc *g)
 		r = list_objects(g, "chunks/", see_chunk);
 	if (!r)
 		r = list_objects(g, "images/", NULL);
+	if (!r)
+		r = list_objects(g, "volumes/", see_volume_object);
+	if (!r)
+		r = list_objects(g, "volume-names/", NULL);
 	return r ? r : list_objects(g, "leases/", see_lease);
 }
 
@@ -336,17 +355,23 @@ static void *sweeper(void *arg)
 static uint64_t garbage_bytes(const struct gc *g)
 {
 	return g->manifest.garbage_bytes + g->trace.garbage_bytes + g->chunk.garbage_bytes +
-	       g->leftover.garbage_bytes;
+	       g->volume.garbage_bytes + g->leftover.garbage_bytes;
+}
+
+static uint64_t objects_removed(const struct gc *g)
+{
+	return g->manifest.removed + g->trace.removed + g->chunk.removed + g->volume.removed + g->leftover.removed;
 }
 
 /* Manifests first, they come first in the list: nobody finds one whose chunks are going. */
 static int sweep(struct gc *g)
 {
-	int r;
+	int r = ctl_gc_raise_floors(&g->volumes);
 
+	if (r)
+		return r;
 	g->looked_ns = cc_now_ns();
-	ctl_progress_start(&g->progress, "removing",
-			   garbage_bytes(g));
+	ctl_progress_start(&g->progress, "removing", garbage_bytes(g));
 	r = ctl_workers_run(g->marks.jobs, sweeper, g);
 	ctl_progress_end(&g->progress);
 	if (r) {
@@ -355,8 +380,7 @@ static int sweep(struct gc *g)
 	}
 	if (!g->stop)
 		return 0;
-	ctl_err("%s: stopped after %" PRIu64 " of %zu objects; run it again later", g->error,
-		g->manifest.removed + g->trace.removed + g->chunk.removed + g->leftover.removed,
+	ctl_err("%s: stopped after %" PRIu64 " of %zu objects; run it again later", g->error, objects_removed(g),
 		g->nr_garbage);
 	return CTL_FAILED;
 }
@@ -375,22 +399,25 @@ static json_t *tally_json(const struct tally *t)
 static int report_garbage(const struct gc *g)
 {
 	char size[CTL_SIZE_TEXT];
-	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk, *l = &g->leftover;
+	const struct tally *m = &g->manifest, *t = &g->trace, *c = &g->chunk, *v = &g->volume, *l = &g->leftover;
 
 	if (g->json)
-		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:o, s:o, s:o, s:o}", "v", 1, "dry_run",
+		return ctl_print_json(json_pack("{s:i, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "v", 1, "dry_run",
 						g->dry_run, "images", (json_int_t)g->marks.nr_images,
+						"volumes", (json_int_t)g->volumes.nr_read,
 						"manifests", tally_json(m), "traces", tally_json(t),
-						"chunks", tally_json(c), "leftovers", tally_json(l)));
+						"chunks", tally_json(c), "volume_objects", tally_json(v),
+						"leftovers", tally_json(l)));
 	for (size_t i = 0; i < g->nr_garbage && g->list; i++)
 		puts(g->garbage[i].name);
-	ctl_note("%" PRIu64 " images use %" PRIu64 " chunks; of no use: %" PRIu64 " manifests, %"
-		 PRIu64 " boot traces, %" PRIu64 " chunks, %" PRIu64 " leftovers (%s)%s; %" PRIu64
-		 " more are younger than the grace time",
-		 g->marks.nr_images, c->used, m->garbage, t->garbage, c->garbage, l->garbage,
+	ctl_note("%" PRIu64 " images and %zu volumes use %" PRIu64 " chunks and %" PRIu64 " objects of volumes; of no use: %"
+		 PRIu64 " manifests, %" PRIu64 " boot traces, %" PRIu64 " chunks, %" PRIu64 " objects of volumes, %" PRIu64
+		 " leftovers (%s)%s; %" PRIu64 " more are younger than the grace time",
+		 g->marks.nr_images, g->volumes.nr_read, c->used, v->used,
+		 m->garbage, t->garbage, c->garbage, v->garbage, l->garbage,
 		 ctl_size_text(garbage_bytes(g), size),
 		 g->dry_run ? ", not removed" : g->nr_garbage ? ", removed" : "",
-		 m->young + t->young + c->young + l->young);
+		 m->young + t->young + c->young + v->young + l->young);
 	return CTL_OK;
 }
 
@@ -448,8 +475,12 @@ static int mark(struct gc *g)
 
 	if (!r)
 		r = ctl_mark_digests(&g->marks, g->keep, g->nr_keep);
+	g->volumes.store = g->store.store;
+	g->volumes.now = g->now;
+	g->volumes.grace = g->grace;
+	g->volumes.forks = g->forks;
 	if (!r)
-		r = ctl_mark_volumes(&g->marks);
+		r = ctl_gc_mark_volumes(&g->volumes, &g->marks);
 	return r ? r : ctl_mark_disks(&g->marks);
 }
 
@@ -464,7 +495,7 @@ static int collect(struct gc *g)
 	if (!r && !g->dry_run)
 		r = sweep(g);
 	else if (r == CTL_DAMAGE)
-		ctl_note("what a damaged image uses is not known: nothing was removed");
+		ctl_note("what a damaged image or volume uses is not known: nothing was removed");
 	return r ? r : report_garbage(g);
 }
 
@@ -474,13 +505,14 @@ static void release(struct gc *g)
 	cc_lease_drop(&g->lease);
 	ctl_store_close(&g->store);
 	ctl_marks_free(&g->marks);
+	ctl_gc_volumes_free(&g->volumes);
 	free(g->young.ids);
 	while (g->nr_garbage)
 		free(g->garbage[--g->nr_garbage].name);
 	free(g->garbage);
 }
 
-static int parse_grace(const char *s, uint64_t *ret_seconds)
+static int parse_age(const char *option, const char *s, uint64_t *ret_seconds)
 {
 	static const struct { char unit; unsigned int seconds; } units[] = {
 		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
@@ -495,7 +527,7 @@ static int parse_grace(const char *s, uint64_t *ret_seconds)
 		*ret_seconds = n * units[i].seconds;
 		return 0;
 	}
-	return ctl_usage("--grace: expected a time such as 90s, 30m, 24h or 7d, got '%s'", s);
+	return ctl_usage("%s: expected a time such as 90s, 30m, 24h or 7d, got '%s'", option, s);
 }
 
 static int parse_keep(struct gc *g, const char *s)
@@ -514,7 +546,9 @@ static int parse_gc_option(struct gc *g, int c, char **argv)
 {
 	switch (c) {
 	case 'g':
-		return parse_grace(optarg, &g->grace);
+		return parse_age("--grace", optarg, &g->grace);
+	case 'f':
+		return parse_age("--forks", optarg, &g->forks);
 	case 'k':
 		return parse_keep(g, optarg);
 	case 'd':
@@ -537,6 +571,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, CTL_OPT_HELP },
 		{ "grace", required_argument, NULL, 'g' },
+		{ "forks", required_argument, NULL, 'f' },
 		{ "keep", required_argument, NULL, 'k' },
 		{ "dry-run", no_argument, NULL, 'd' },
 		{ "list", no_argument, NULL, 'l' },
@@ -546,7 +581,8 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 		{ 0 }
 	};
 	struct gc g = {
-		.grace = GRACE_DEFAULT, .marks = { .jobs = CTL_JOBS_DEFAULT, .lock = PTHREAD_MUTEX_INITIALIZER },
+		.grace = GRACE_DEFAULT, .forks = FORKS_DEFAULT,
+		.marks = { .jobs = CTL_JOBS_DEFAULT, .lock = PTHREAD_MUTEX_INITIALIZER },
 		.lock = PTHREAD_MUTEX_INITIALIZER, .lease = CC_LEASE_INIT,
 	};
 	int c, r;
@@ -570,7 +606,7 @@ static int run_gc(const struct ctl_command *cmd, int argc, char **argv)
 const struct ctl_command ctl_cmd_gc = {
 	.name = "gc",
 	.synopsis = "--store S [--grace TIME] [--dry-run] [OPTION]...",
-	.summary = "Remove what no image of a store uses",
+	.summary = "Remove what no image or volume of a store uses",
 	.help = help,
 	.run = run_gc,
 };

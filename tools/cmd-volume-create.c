@@ -297,10 +297,18 @@ static int delete_objects(struct cc_store *s, const char *prefix)
 static int remove_volume(struct ctl_volume *v, const char *name)
 {
 	char object[CC_OBJECT_NAME_MAX], err[400] = "";
+	enum cc_store_result res;
 	uint8_t uuid[16];
 
 	if (cc_uuid_parse(name, uuid) && !cc_volume_name(name, object) &&
 	    cc_store_delete(v->store.store, object, err, sizeof(err))) {
+		ctl_err("%s: %s", name, err);
+		return CTL_FAILED;
+	}
+	/* Where its log begins, so that nobody takes what is left for one that is damaged. */
+	cc_commit_name(v->uuid, v->state.log.floor.index ? v->state.log.floor.number : 1, object);
+	res = cc_store_delete(v->store.store, object, err, sizeof(err));
+	if (res && res != CC_STORE_NOTFOUND) {
 		ctl_err("%s: %s", name, err);
 		return CTL_FAILED;
 	}

@@ -12,6 +12,7 @@
 #include "uuid.h"
 #include "volume-arg.h"
 #include "volume-here.h"
+#include "volume/place.h"
 #include "volume/volume-name.h"
 
 static const char list_help[] =
@@ -170,6 +171,42 @@ const struct ctl_command ctl_volume_list = {
 
 /* ---- show ---- */
 
+/* What it costs, and what there is to show for it. */
+struct footprint {
+	uint64_t objects, bytes;	/* of the store, that are only its own */
+	uint64_t live_bytes;		/* of what was written, and not again nor discarded since */
+	bool known;			/* not from a store that has no listing */
+};
+
+static int add_object(void *arg, const char *name, uint64_t size, int64_t mtime)
+{
+	struct footprint *f = arg;
+
+	f->objects++;
+	f->bytes += size;
+	return 0;
+}
+
+static int add_live(void *arg, const struct cc_vmap_extent *e)
+{
+	struct footprint *f = arg;
+
+	if (cc_place_is_data(e->place))
+		f->live_bytes += e->count << CC_BLOCK_SHIFT;
+	return 0;
+}
+
+static struct footprint measure_volume(const struct ctl_volume *v)
+{
+	struct footprint f = { 0 };
+	char prefix[CC_OBJECT_NAME_MAX], err[400];
+
+	cc_volume_prefix(v->uuid, prefix);
+	f.known = !cc_store_list(v->store.store, prefix, add_object, &f, err, sizeof(err));
+	cc_vmap_each(v->state.map, add_live, &f);
+	return f;
+}
+
 static void print_details(const char *name, const struct cc_volume_state *s)
 {
 	const struct cc_commit *last = &s->log.last;
@@ -193,6 +230,22 @@ static void print_details(const char *name, const struct cc_volume_state *s)
 	       ctl_volume_time(last->time, when));
 	if (last->map_number)
 		printf("  checkpoint   %" PRIu64 "\n", last->map_number);
+}
+
+static void print_footprint(const struct footprint *f)
+{
+	char live[CTL_SIZE_TEXT], all[CTL_SIZE_TEXT];
+
+	if (f->known)
+		printf("  store        %s in %" PRIu64 " objects, %s of it live at the last commit\n",
+		       ctl_size_text(f->bytes, all), f->objects, ctl_size_text(f->live_bytes, live));
+}
+
+static json_t *describe_footprint(json_t *volume, const struct footprint *f)
+{
+	json_object_set_new(volume, "store_bytes", f->known ? json_integer(f->bytes) : json_null());
+	json_object_set_new(volume, "live_bytes", json_integer(f->live_bytes));
+	return volume;
 }
 
 /* What a pool of this host has of it. */
@@ -227,16 +280,19 @@ static json_t *describe_here(json_t *volume, const json_t *f)
 
 static int show_volume(const char *name, const struct ctl_volume *v, bool json)
 {
+	struct footprint footprint = measure_volume(v);
 	char uuid[CC_UUID_TEXT];
-	json_t *f;
+	json_t *f, *volume;
 	int r = 0;
 
 	cc_uuid_text(v->uuid, uuid);
 	f = ctl_volume_ask_all(uuid);
 	if (json) {
-		r = ctl_print_json(describe_here(describe_volume(name, &v->state), f)) ? CTL_FAILED : 0;
+		volume = describe_footprint(describe_volume(name, &v->state), &footprint);
+		r = ctl_print_json(describe_here(volume, f)) ? CTL_FAILED : 0;
 	} else {
 		print_details(name, &v->state);
+		print_footprint(&footprint);
 		print_here(f);
 	}
 	json_decref(f);

@@ -12,8 +12,6 @@
 #include "image-arg.h"
 #include "say.h"
 #include "table.h"
-#include "volume/volume-log.h"
-#include "volume/volume-name.h"
 #include "workers.h"
 
 static int __mark_manifest(struct ctl_marks *m, const struct cc_manifest *manifest)
@@ -53,7 +51,7 @@ static int mark_image(struct ctl_marks *m, const char *what)
 	return r ? r : mark_manifest(m, &manifest);
 }
 
-static int mark_found(struct ctl_marks *m, const uint8_t digest[CC_ID_SIZE], const char *whose)
+int ctl_mark_digest(struct ctl_marks *m, const uint8_t digest[CC_ID_SIZE], const char *whose)
 {
 	struct cc_manifest manifest;
 	char err[256] = "";
@@ -80,7 +78,7 @@ static int mark_one(void *arg, size_t i)
 	const struct mark_job *job = arg;
 
 	return job->texts ? mark_image(job->marks, job->texts[i]) :
-			    mark_found(job->marks, job->digests[i], "");
+			    ctl_mark_digest(job->marks, job->digests[i], "");
 }
 
 static int run_job(struct mark_job *job, size_t nr)
@@ -124,53 +122,6 @@ int ctl_mark_images(struct ctl_marks *m)
 	return r;
 }
 
-/* ---- volumes ---- */
-
-struct volume_marks {
-	struct ctl_marks *marks;
-	int code;
-};
-
-/* The image below a volume is named by the first object of its log, and by nothing else perhaps. */
-static int mark_base(void *arg, const char *object, uint64_t size, int64_t mtime)
-{
-	static const uint8_t none[16];
-	struct volume_marks *v = arg;
-	struct cc_volume_log log;
-	struct cc_commit first = { 0 };
-	const char *slash = strrchr(object, '/');
-	const char *name = slash ? slash + 1 : object;
-	char err[400] = "";
-	uint8_t uuid[16];
-	enum cc_store_result res = cc_volume_uuid(v->marks->store, name, uuid, err, sizeof(err));
-	int r;
-
-	if (res == CC_STORE_NOTFOUND)
-		return 0;			/* gone meanwhile */
-	cc_volume_log_init(&log, v->marks->store, uuid, none, "", NULL, NULL);
-	r = res ? -EIO : cc_volume_log_get(&log, 1, &first, err, sizeof(err));
-	if (r) {
-		ctl_err("volume %s: %s", name, *err ? err : strerror(-r));
-		v->code = CTL_FAILED;
-		return 1;
-	}
-	if (!cc_id_is_hole(first.base))
-		v->code = mark_found(v->marks, first.base, "the image below a volume: ");
-	cc_commit_free(&first);
-	return v->code != 0;
-}
-
-int ctl_mark_volumes(struct ctl_marks *m)
-{
-	struct volume_marks v = { .marks = m };
-	char err[400] = "";
-
-	if (!cc_store_list(m->store, "volume-names/", mark_base, &v, err, sizeof(err)) || v.code)
-		return v.code;
-	ctl_err("%s", err);
-	return CTL_FAILED;
-}
-
 /* ---- disks ---- */
 
 static int mark_disk(void *arg, const char *name)
@@ -189,7 +140,7 @@ static int mark_disk(void *arg, const char *name)
 	}
 	if (!strcmp(d.type, CTL_TARGET_DISK) && !ctl_disk_table_parse(d.params, &t) &&
 	    !cc_parse_digest(t.digest, digest))
-		r = mark_found(m, digest, "a disk of this host: ");
+		r = ctl_mark_digest(m, digest, "a disk of this host: ");
 	ctl_dm_free(&d);
 	return r;
 }

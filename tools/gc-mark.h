@@ -29,8 +29,8 @@ int ctl_mark_images(struct ctl_marks *m);
 int ctl_mark_digests(struct ctl_marks *m, const char *const *digests, size_t nr);
 /* Manifests that were found in the store; one that has gone meanwhile is none. */
 int ctl_mark_found(struct ctl_marks *m, const uint8_t (*digests)[CC_ID_SIZE], size_t nr);
-/* The images below the store's volumes. */
-int ctl_mark_volumes(struct ctl_marks *m);
+/* The same of one; whose: what a message about it begins with. */
+int ctl_mark_digest(struct ctl_marks *m, const uint8_t digest[CC_ID_SIZE], const char *whose);
 /* Disks of this host, whatever store they are of: a manifest stays if it is in this one. */
 int ctl_mark_disks(struct ctl_marks *m);
 void ctl_marks_free(struct ctl_marks *m);
