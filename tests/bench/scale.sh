@@ -42,7 +42,8 @@ must modprobe loop max_loop=1
 must truncate -s $(((4 << 40) + (2 << 30))) /dev/shm/sparse
 must losetup /dev/loop0 /dev/shm/sparse
 cache_device=/dev/loop0
-must chunkctl format $cache_device --manifest-area 1M --no-discard --force >$WORK/format.log
+must chunkctl format $cache_device --manifest-area 1M --no-journal --no-discard --force \
+	>$WORK/format.log
 load_module
 # the first table and disk bring along what stays: slab caches, workqueues of dm, modules
 pool_up

@@ -20,7 +20,8 @@ echo 2 >$device/irqmode
 echo 80000 >$device/completion_nsec
 echo 1 >$device/power
 cache_device=/dev/nullb0
-must chunkctl format $cache_device --slot-size 64K --manifest-area 1M --force >$WORK/format.log
+must chunkctl format $cache_device --slot-size 64K --manifest-area 1M --no-journal --force \
+	>$WORK/format.log
 load_module
 pool_up
 bench_disk hot $hot
