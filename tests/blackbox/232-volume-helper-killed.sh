@@ -15,7 +15,9 @@ load_module
 pool_sectors=49152
 conf=$WORK/p.conf
 store=file://$WORK/store
-killed=0 missed=0 run=0
+seed=${2:-$(date +%s)}
+killed=0 missed=0 run=0 nth=0 never=
+note "seed $seed"
 
 must dmsetup create a --table "0 $pool_sectors linear $NVME 0"
 cat >$conf <<-END
@@ -41,7 +43,7 @@ has_helper() {
 # load OPERATIONS : in the background
 load() {
 	run=$((run + 1))
-	cc-volcheck write --log $WORK/history --run $run --seed $run --ops "$1" --threads 2 --flush 8 --parts --fua --discard \
+	cc-volcheck write --log $WORK/history --run $run --seed $((seed + run)) --ops "$1" --threads 2 --flush 8 --parts --fua --discard \
 		/dev/mapper/v >$WORK/load.log 2>&1 &
 	load=$!
 }
@@ -93,11 +95,24 @@ at_work() {
 	goes_on "$1, at work"
 }
 
+# forsaken : the load ends though no helper is there, which what is held at the dirty limit and a part of a block that
+# is in no slot wait for
+forsaken() {
+	if wait_until 5 gone $load; then
+		wait $load || { cat $WORK/load.log; fail "writes without a helper"; }
+	else
+		kill -KILL $load
+		must dmsetup wipe_table --noflush v
+		must_become 60 gone $load
+		wait $load 2>/dev/null
+	fi
+	load=
+}
+
 # in_recovery POINT
 in_recovery() {
 	load 60
-	wait_for $load 60 || { cat $WORK/load.log; fail "writes without a helper"; }
-	load=
+	forsaken
 	must dmsetup remove v
 	must dmsetup remove p
 	must dmsetup create p --table "0 $pool_sectors chunkcache-pool /dev/mapper/a"
@@ -105,6 +120,25 @@ in_recovery() {
 	helper LD_PRELOAD=/bin/cc-kill.so CC_KILL="$1"
 	dies "$1"
 	goes_on "$1, in recovery"
+}
+
+# each STEP NTH POINT... : what was not reached once is not tried again
+each() {
+	local step=$1 nth=$2 when what try before
+
+	shift 2
+	for when in before after; do
+		for what; do
+			try="$step $when $what $nth"
+			[ "$when $what" != "after read" ] || continue
+			case "$never/" in
+			*"/$try/"*) continue ;;
+			esac
+			before=$missed
+			$step "$when $what $nth"
+			[ $missed = $before ] || never="$never/$try"
+		done
+	done
 }
 
 must chunkctl format /dev/mapper/a --slot-size 64K --manifest-area 1M --force --dirty-max 4M >/dev/null
@@ -120,17 +154,13 @@ helper_kill
 work_points="link journal_add slot_clean journal_trim volume_cut journal_get read"
 recovery_points="journal_get slot_claim journal_resume slot_get read link volume_load volume_start journal_add"
 if [ -n "$LONG" ]; then
-	for nth in 1 2 3 5 8 13 21; do
-		for when in before after; do
-			for what in $work_points; do
-				[ "$when $what" = "after read" ] || at_work "$when $what $nth"
-			done
-			for what in $recovery_points; do
-				[ "$when $what" = "after read" ] || in_recovery "$when $what $nth"
-			done
-		done
+	# words
+	# shellcheck disable=SC2086
+	until [ $killed -ge 200 ]; do
+		nth=$((nth % 5 + 1))
+		each at_work $nth $work_points
+		each in_recovery $nth $recovery_points
 	done
-	at_least "kills" $killed 150
 else
 	for point in "after link 2" "before slot_clean 1"; do
 		at_work "$point"
