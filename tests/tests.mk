@@ -87,7 +87,8 @@ check-vm-quick-newest:
 check-uml:
 	@tests/setup.sh build vm debug
 	@failed=0; tests/vm/detect/run uml || failed=1; \
-	tests/vm/run-cases -k uml || failed=1; exit $$failed
+	tests/vm/run-cases -k uml || failed=1; \
+	tests/kill/run 1 1 1 || failed=1; exit $$failed
 
 ## make check-debug     those with several CPUs, in qemu, with the same (builds a kernel once)
 check-debug:
@@ -110,10 +111,11 @@ check-mutants:
 	$(call run-part,build vm debug,tests/mutants/run)
 
 ## make check-crash     500 power cuts of volumes and 500 of the read cache, 200 lost hosts, 200 kills of the
-##                      helper, each recovered and judged (hours)
+##                      helper, 156 of hosts, each recovered and judged (hours)
 check-crash:
 	@tests/setup.sh build vm debug
-	@tests/vm/run-cases -j 1 --long -k uml 191 231 232
+	@failed=0; tests/vm/run-cases -j 1 --long -k uml 191 231 232 || failed=1; \
+	tests/kill/run 100 50 6 || failed=1; exit $$failed
 
 ## make check-install   packages in a Debian system that boots: an operator's day
 check-install: user

@@ -29,10 +29,10 @@ targets=(
 	"check-vm|VM_STATUS=1 VM_STATUS=124 SELFTEST_STATUS=1 KBUILD_STATUS=1"
 	"check-vm-newest|VM_STATUS=1 KBUILD_STATUS=1"
 	"check-vm-6.1|VM_STATUS=1 KBUILD_STATUS=1"
-	"check-uml|VM_STATUS=1 SELFTEST_STATUS=1"
+	"check-uml|VM_STATUS=1 SELFTEST_STATUS=1 PART_STATUS=1"
 	"check-debug|VM_STATUS=1 SELFTEST_STATUS=1"
 	"check-kcsan|VM_STATUS=1 SELFTEST_STATUS=1"
-	"check-crash|SETUP_STATUS=1 VM_STATUS=1"
+	"check-crash|SETUP_STATUS=1 VM_STATUS=1 PART_STATUS=1"
 	"check-mutants|SETUP_STATUS=1 JUDGE_STATUS=1"
 	"check-model|SETUP_STATUS=1 PART_STATUS=1"
 	"check-s3|SETUP_STATUS=1 PART_STATUS=1"
@@ -90,7 +90,7 @@ copy_tree() {
 	find "$tree/tests/fuzz" -name 'fuzz-*.c' ! -name fuzz-zstd.c -delete
 	find "$tree/tests/mutants" -name '*.patch' ! -name '0[12]-*' -delete
 	find "$tree/tests/blackbox" -name '[0-9]*.sh' -delete
-	for f in 001 231 232; do
+	for f in 001 191 231 232; do
 		stub "$tree/tests/blackbox/$f-a.sh" "# kernels: 6.12 6.1 newest uml debug kcsan"
 	done
 	echo 1 >"$tree/tests/vm/cases"
@@ -121,7 +121,7 @@ stub_ends() {
 	stub "$tree/tests/vm/detect/run" "exit \${SELFTEST_STATUS:-0}"
 	stub "$tree/tests/bench/report" "exit \${REPORT_STATUS:-0}"
 	stub "$tree/tests/bench/compare-policies" "exit \${POLICY_STATUS:-0}"
-	for f in demo install model s3; do
+	for f in demo install kill model s3; do
 		stub "$tree/tests/$f/run" "exit \${PART_STATUS:-0}"
 	done
 	before "$tree/tests/lint/run" 'wanted=()' 'checks() { echo stub; }' \
