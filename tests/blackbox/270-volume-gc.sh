@@ -71,6 +71,7 @@ collect
 [ "$(stored)" -lt $((8000000 + n * 65536 * 3 / 4)) ] || fail "$(stored) bytes are left after $n writes"
 kill -KILL $pid
 helper_of p0
+pid0=$pid
 must chunkctl volume verify v --store "$store_url"
 timeout 60 cmp /dev/mapper/v $WORK/want || fail "it reads as before"
 put 50 10
@@ -83,4 +84,6 @@ new_pool_of p1 b 512
 must up_on p1
 timeout 60 cmp /dev/mapper/v $WORK/want || fail "it reads the same elsewhere"
 must chunkctl volume down v --store "$store_url"
+helper_stop $pid0
+helper_stop $pid
 finish
