@@ -197,6 +197,11 @@ uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_jo
 	return oldest <= f->page ? f->page - oldest + 1 : 0;
 }
 
+bool cc_journal_follow_half_full(const struct cc_journal_follow *f)
+{
+	return f->page - f->tail >= f->nr_positions / 2;
+}
+
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f)
 {
 	return f->how == CC_FOLLOW_FOLLOWING ? cc_journal_state_free_handle(&f->state, f->tail) : 0;

@@ -49,6 +49,8 @@ const char *cc_journal_follow_why(const struct cc_journal_follow *f);
 struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f);
 /* Pages of the ring that stay for what no store has of v, with all that were written since. */
 uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_journal_volume *v);
+/* Of the ring; then the kernel asks to hurry, too. */
+bool cc_journal_follow_half_full(const struct cc_journal_follow *f);
 /* A handle for VOLUME_START that nothing in the ring has; 0: none. */
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f);
 

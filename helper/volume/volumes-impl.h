@@ -86,6 +86,8 @@ struct cc_volume {
 	uint64_t upto;			/* all below is in the store */
 	uint64_t told;			/* and the journal was told so */
 	uint64_t task_due, cut_due, probe_due, look_due;
+	uint64_t commit_due;		/* of what was cut; UINT64_MAX: when a cut has been asked for again */
+	uint64_t asked_cut;		/* the highest cut when one was asked for */
 	uint64_t last_cut, changed_ns;	/* the highest cut that was seen, and since when one is open without another */
 	struct cc_ratelimit limit;
 	struct cc_commit_counts counts;	/* the task's, while there is one */
@@ -112,6 +114,7 @@ struct cc_volumes {
 	unsigned int nr_misses, nr_tasks;
 	bool draining;			/* also read by threads */
 	bool started;			/* a volume, since the last step */
+	bool presses;			/* commits don't wait for the end of their interval */
 	uint64_t stuck_due;		/* the next look at what waits */
 	int error;			/* of the channel, since the last step */
 };

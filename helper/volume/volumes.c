@@ -16,6 +16,7 @@
 #define STEP_MAX	(250 * CC_MS)	/* what nobody rings for is seen so late */
 #define LOOK_INTERVAL	CC_SECOND	/* at what was written and not cut */
 #define READY_BYTES	(8u << 20)	/* are committed before the interval ends */
+#define CUT_GRACE	(100 * CC_MS)	/* from asking for a cut until it is known that there is none to be made */
 #define IDLE_MAX	(60 * CC_SECOND) /* a log chunk stays open without a write */
 #define PROBE_INTERVAL	(5 * CC_SECOND)	/* a zombie serves what is old at most so long */
 #define RETRY_INTERVAL	(2 * CC_SECOND)
@@ -200,6 +201,7 @@ static void task_failed(struct cc_volume *v, enum cc_volume_task task)
 		return;
 	}
 	v->task_due = cc_now_ns() + RETRY_INTERVAL;
+	v->commit_due = 0;
 	snprintf(v->why, sizeof(v->why), "%s", v->err);
 	if (cc_ratelimit_pass(&v->limit))
 		cc_log(LOG_ERR, "volume %s: %s: %s; trying again", v->info.name,
@@ -339,7 +341,25 @@ static void step_cut(struct cc_volume *v, const struct cc_journal_volume *j, uin
 		return;
 	cc_volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, seal));
 	cc_volume_age_asked(&v->age, now_ns);
+	v->asked_cut = j ? j->cut : 0;
+	v->commit_due = now_ns + CUT_GRACE;
 	v->cut_due = now_ns + interval_ns;
+}
+
+/*
+ * A full log chunk has a cut, too, which nobody waits for: on its own it would be an object more.  So a commit begins
+ * with the cut that was asked for, and before if it can't take more, if there is soon no room for writes, or if
+ * flushes wait for it.
+ */
+static bool commit_is_due(const struct cc_volume *v, const struct cc_journal_volume *j, uint64_t now_ns)
+{
+	if (!j || !j->nr_cuts || j->cuts[j->nr_cuts - 1] <= v->upto)
+		return false;
+	if (v->life == CC_VOLUME_GONE || v->info.durable_store || v->all->presses)
+		return true;
+	if (j->dirty_blocks >= CC_COMMIT_BYTES >> CC_BLOCK_SHIFT || now_ns >= v->commit_due)
+		return true;
+	return v->commit_due != UINT64_MAX && j->cut != v->asked_cut;
 }
 
 static void step_running(struct cc_volume *v, uint64_t now_ns)
@@ -352,12 +372,14 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 		step_cut(v, j, now_ns);
 	if (v->task != CC_TASK_NONE || now_ns < v->task_due)
 		return;
-	if (j && j->nr_cuts && j->cuts[j->nr_cuts - 1] > v->upto)
+	if (commit_is_due(v, j, now_ns)) {
+		v->commit_due = UINT64_MAX;
 		cc_volume_start_task(v, CC_TASK_COMMIT, task_ended);
-	else if (v->life == CC_VOLUME_GONE && all_is_stored(v, j))
+	} else if (v->life == CC_VOLUME_GONE && all_is_stored(v, j)) {
 		cc_volume_start_task(v, CC_TASK_CLOSE, task_ended);
-	else if (now_ns >= v->probe_due)
+	} else if (now_ns >= v->probe_due) {
 		cc_volume_start_task(v, CC_TASK_PROBE, task_ended);
+	}
 }
 
 static void step_opening(struct cc_volume *v, uint64_t now_ns)
@@ -391,8 +413,19 @@ static void step_volume(struct cc_volume *v, uint64_t now_ns)
 		device_gone(v);
 }
 
+/* Of the slots or of the journal half is what no store has: writes would wait soon. */
+static bool room_is_short(const struct cc_volumes *all)
+{
+	uint64_t logs = 0;
+
+	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes)
+		logs += cc_list_entry(n, struct cc_journal_volume, node)->nr_logs;
+	return 2 * logs >= cc_pooldev_geometry(all->c.pooldev)->dirty_max || cc_journal_follow_half_full(all->c.follow);
+}
+
 static void step_all(struct cc_volumes *all, uint64_t now_ns)
 {
+	all->presses = room_is_short(all);
 	cc_volume_forks_step(all);
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes)
 		clean_slots(all, cc_list_entry(n, struct cc_journal_volume, node));

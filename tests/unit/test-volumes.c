@@ -24,7 +24,8 @@
 #define SLOTS		300
 
 static char err[400];
-static struct cc_pool_geometry geometry = { .uuid = "pool a", .slot_shift = CHUNK_SHIFT, .nr_slots = SLOTS };
+static struct cc_pool_geometry geometry = { .uuid = "pool a", .slot_shift = CHUNK_SHIFT, .nr_slots = SLOTS,
+					   .dirty_max = SLOTS };
 static const uint8_t pool_b[16] = "pool b", vol[16] = "volume one", other_vol[16] = "volume two",
 		     third_vol[16] = "volume three";
 static uint8_t slots[SLOTS << CHUNK_SHIFT];
@@ -108,6 +109,13 @@ struct cc_journal_state *cc_journal_follow_volumes(struct cc_journal_follow *f)
 uint64_t cc_journal_follow_keeps(const struct cc_journal_follow *f, struct cc_journal_volume *v)
 {
 	return 0;
+}
+
+static bool ring_half_full;
+
+bool cc_journal_follow_half_full(const struct cc_journal_follow *f)
+{
+	return ring_half_full;
 }
 
 uint16_t cc_journal_follow_handle(const struct cc_journal_follow *f)
@@ -430,6 +438,41 @@ static void let_another_host_have(const uint8_t uuid[16], bool close)
 		httpd_fatal(err);
 }
 
+/* As the kernel does it with a log chunk that is full; the place of the cut. */
+static uint64_t fill_log(uint32_t log)
+{
+	uint64_t cut = cc_place(cc_log_number(2, log + 1), 0);
+
+	journal_write(1, 2, log, log + 10, 0, CHUNK_BLOCKS);
+	journal_place(CC_JOURNAL_CUT, 1, cut);
+	return cut & ~CC_PLACE_DATA;
+}
+
+static void test_full_log(void)
+{
+	uint64_t cut;
+
+	config.commit_interval_ms = 30000;
+	pump_for(35 * CC_SECOND);
+	cut = fill_log(132);
+	ok(pump_until(kernel.committed == cut), "a commit, that was due");
+	fill_log(133);
+	cut = fill_log(134);
+	pump_for(10 * CC_SECOND);
+	ok(kernel.committed < cut, "log chunks that are full wait for the end of the interval");
+	pump_for(25 * CC_SECOND);
+	ok(pump_until(kernel.committed == cut), "and are committed then");
+	cut = fill_log(135);
+	ring_half_full = true;
+	ok(pump_until(kernel.committed == cut), "at once, if the journal is half full");
+	ring_half_full = false;
+	geometry.dirty_max = 2;
+	cut = fill_log(136);
+	ok(pump_until(kernel.committed == cut), "and if half of the slots that may be dirty are");
+	geometry.dirty_max = SLOTS;
+	config.commit_interval_ms = 1000;
+}
+
 static struct cc_volume_figures figures;	/* as told last */
 
 static void note_figures(void *arg, const struct cc_volume_figures *f)
@@ -510,8 +553,8 @@ static void test_unreadable(void)
 {
 	*kernel.failed = '\0';
 	bad_slot = 250;
-	journal_write(1, 2, 131, 250, 0, 2);
-	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 131), 2));
+	journal_write(1, 2, 140, 250, 0, 2);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(cc_log_number(2, 140), 2));
 	pump_until(({ later_ns += 100 * CC_MS; *why_now(); }));
 	ok(strstr(why_now(), "slot 250 of the cache device"), "a slot that can't be read is told of: %s", figures.why);
 	kernel.held = 3;
@@ -578,6 +621,7 @@ int main(void)
 		httpd_fatal(err);
 	test_commit();
 	test_when();
+	test_full_log();
 	test_unreadable();
 	test_fork();
 	test_fenced();
