@@ -213,6 +213,59 @@ static void test_prefetched(void)
 	ok(evict() < 90, "prefetched and read is like all others");
 }
 
+/* Slot 0 is hit until so many fills were; then the fills until it goes.  Main is not favoured. */
+static u32 life_after_hits(u32 fills, u64 *key)
+{
+	u32 lived = 0, n;
+
+	start(NR);
+	w.policy.favour = 1u << 20;
+	for (*key = 0; *key < NR; ++*key)
+		fill((u32)*key, *key, false, 0);
+	w.hit[0] = 1;
+	while ((n = evict()) && lived < 100 * NR) {
+		fill(n, (*key)++, false, 0);
+		w.hit[0] = *key < NR + fills;
+		lived += !w.hit[0];
+	}
+	return lived;
+}
+
+static void test_merits(void)
+{
+	u64 key;
+	u32 one = life_after_hits(NR / 2, &key), many = life_after_hits(6 * NR, &key);
+
+	ok(one > NR / 4 && many > one + NR && many < one + 4 * NR,
+	   "merits: who was hit for long stays %u fills more, else %u", many, one);
+}
+
+/* Among the ghosts: is main where a chunk begins that comes back? */
+static bool goes_to_main(u32 slot, u64 key)
+{
+	u32 was = w.policy.main.nr;
+
+	fill(slot, key, false, 0);
+	return w.policy.main.nr > was;
+}
+
+static void test_loop(void)
+{
+	u32 in_main = 0;
+	u64 key;
+
+	life_after_hits(NR / 2, &key);
+	/* Small dropped the chunk that was filled a turnover ago. */
+	key -= NR + NR / 50;
+	ok(!goes_to_main(0, 0), "loop: what main dropped starts over");
+	for (u32 i = 0; i < 3; i++)
+		in_main += goes_to_main(evict(), key - i);
+	ok(!in_main, "loop: of three that small dropped then, %u go to main", in_main);
+	for (u32 i = 3; i < 6; i++)
+		in_main += goes_to_main(evict(), key - i);
+	ok(in_main == 3, "loop: of the next three %u do", in_main);
+}
+
 static void test_resize(void)
 {
 	u32 lost = 0;
@@ -272,6 +325,8 @@ int main(void)
 	test_spared();
 	test_share_follows();
 	test_prefetched();
+	test_merits();
+	test_loop();
 	test_resize();
 	test_large_resize();
 	return tap_done();

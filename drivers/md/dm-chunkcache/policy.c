@@ -15,14 +15,20 @@
 #define clamp(x, a, b)		min(max(x, a), b)
 #endif
 
+/* Rounds that main gives for old merits, one for each round with a hit. */
+#define MAX_ROUNDS	2
+/* So many that small dropped don't go to main at once for each one that main dropped. */
+#define LOOPERS		3
+
 /* The policy's four bits of a slot. */
 enum {
 	LIST_NONE,
 	LIST_FRESH,
 	LIST_SMALL,
-	LIST_MAIN,
 	LIST_AHEAD,
 	LIST_PARKED,
+	/* This and the next MAX_ROUNDS: main, by the rounds that a slot has left. */
+	LIST_MAIN,
 	LIST_MASK = 15
 };
 
@@ -237,6 +243,23 @@ void cc_policy_init(struct cc_policy *p, const struct cc_policy_ops *ops, void *
 
 /* ---- fill and eviction ---- */
 
+/*
+ * A chunk came back that was dropped.  Main dropped it: it has to prove itself again, as a loop
+ * larger than the cache would otherwise push all of main around.  Such a loop is there, and some of
+ * its chunks are small's ghosts, which is why those lose their way to main for a while.
+ */
+static bool deserves_main(struct cc_policy *p, unsigned int by)
+{
+	if (by == BY_MAIN) {
+		p->loopers = min(p->loopers + LOOPERS, p->nr);
+		return false;
+	}
+	if (!p->loopers)
+		return true;
+	p->loopers--;
+	return false;
+}
+
 void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 {
 	u32 folded = fold_key(key);
@@ -248,11 +271,7 @@ void cc_policy_insert(struct cc_policy *p, u32 n, u64 key, bool prefetched)
 		enter_list(p, n, LIST_AHEAD);
 		return;
 	}
-	/*
-	 * What main dropped has to prove itself again: a loop larger than the cache would
-	 * otherwise push all of main around.
-	 */
-	if (ghost_take(p, folded, &by) && by == BY_SMALL)
+	if (ghost_take(p, folded, &by) && deserves_main(p, by))
 		enter_list(p, n, LIST_MAIN);
 	else
 		enter_list(p, n, LIST_FRESH);
@@ -317,20 +336,31 @@ static u32 look_at_small(struct cc_policy *p, struct search *s)
 	return CC_NIL;
 }
 
-/* The oldest of main has another round if it was hit, else goes. */
+/* n, of main, is at the hand: the rounds that it has left after this one, or -1 if it goes. */
+static int rounds_left(struct cc_policy *p, struct search *s, u32 n)
+{
+	int rounds = list_nr(p, n) - LIST_MAIN;
+
+	if (!s->chances)
+		return -1;
+	return was_hit(p, n) ? min(rounds + 1, MAX_ROUNDS) : rounds - 1;
+}
+
+/* The oldest of main has another round if it was hit, or was often before, else goes. */
 static u32 look_at_main(struct cc_policy *p, struct search *s)
 {
 	u32 n = p->main.tail;
+	int rounds = rounds_left(p, s, n);
 
 	leave_list(p, n);
 	if (spare_slot(p, s, n))
 		return CC_NIL;
-	if (!s->chances || !was_hit(p, n)) {
+	if (rounds < 0) {
 		ghost_add(p, n, BY_MAIN);
 		return n;
 	}
 	s->chances--;
-	enter_list(p, n, LIST_MAIN);
+	enter_list(p, n, LIST_MAIN + rounds);
 	return CC_NIL;
 }
 

@@ -13,7 +13,7 @@
  *              +-- key among main's ghosts |
  *   fill, key among small's ghosts --------+
  *
- * Two queues and ghosts, as in S3-FIFO, with two changes that block traces want:
+ * Two queues and ghosts, as in S3-FIFO, with three changes that block traces want:
  *
  *   fresh   The first touches of a chunk come at once: one read of a file by small reads.  They
  *           must not count as use.  The hit byte is cleared when a slot leaves fresh.
@@ -22,6 +22,9 @@
  *           follows the ghosts.  A fill whose key main dropped says that main should be
  *           favoured more, one that small dropped the opposite.  With 1 both are one CLOCK, which
  *           is best where use is recent; with 64 it is near LFU.
+ *   loopers What main dropped and comes back tells of a loop larger than the cache.  For each such
+ *           fill a few whose keys small dropped begin in fresh, too, so that the loop
+ *           does not walk through main.
  *
  * Prefetched slots that nobody has read leave before all others.
  *
@@ -70,6 +73,7 @@ struct cc_policy {
 	struct cc_list ahead;	/* prefetched */
 	u32 nr_ghosts[2];	/* dropped by small, by main */
 	u32 favour;		/* see there; in 1/2^20 */
+	u32 loopers;		/* see deserves_main() */
 	u32 evictions;		/* since the last tick */
 	u8 tick;		/* the time by which slots enter lists; wraps */
 };
