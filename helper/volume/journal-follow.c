@@ -6,7 +6,6 @@
  */
 #include "journal-follow.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,13 +16,18 @@
 #include "log.h"
 #include "uuid.h"
 #include "pool/worker.h"
+#include "journal-anew.h"
 #include "recovery.h"
 #include "volume/place.h"
 
 #define PAGES		256u		/* read at a time: 1 MiB */
-#define ANEW_SHARE	8		/* names and log chunks that pin so much of the ring are appended anew */
 #define NEARLY_FULL	7		/* eighths of the ring */
 #define RETRY_NS	CC_SECOND
+/*
+ * What the helper before this one added is durable by then, or nothing is: the kernel writes each record within a
+ * second.  Its FORGET has to be known before anything is added anew.
+ */
+#define SETTLE_NS	(2 * CC_SECOND)
 #define FAILURES_MAX	5		/* in a row: a page that is written all the time may be hard to catch */
 
 struct read_job {
@@ -54,7 +58,8 @@ struct cc_journal_follow {
 	uint64_t due;			/* when to ask again after an error */
 	unsigned int failures;		/* of reading, in a row */
 	bool warned;			/* of a ring that is nearly full, and of whom */
-	uint64_t anew_at;		/* head when records were appended anew: not again before they are read */
+	struct cc_journal_anew anew;
+	uint64_t anew_due;		/* not before */
 	struct cc_worker *worker;
 	bool reading;
 	uint64_t asked, answered;	/* readings that were begun, the last one that has ended well */
@@ -111,6 +116,7 @@ static int read_first(struct cc_journal_follow *f, const struct cc_journal_info 
 	f->page = r.newest;
 	f->nr_taken = r.nr_read;
 	f->tail = recovering ? r.tail : info->tail;
+	f->anew_due = recovering ? 0 : cc_now_ns() + SETTLE_NS;
 	f->news = true;
 	if (recovering)
 		cc_log(LOG_INFO, "journal: recovered up to page %" PRIu64 ", %" PRIu64 " slots have what no store has",
@@ -124,6 +130,7 @@ static int open_parts(struct cc_journal_follow *f)
 	int r = cc_journal_state_open(&f->state);
 
 	f->nr_positions = g->journal_size / CC_JOURNAL_POSITION;
+	f->anew.nr_positions = f->nr_positions;
 	f->read.pages = calloc(PAGES, CC_JOURNAL_PAGE);
 	if (!r && !f->read.pages)
 		r = -ENOMEM;
@@ -141,6 +148,8 @@ int cc_journal_follow_open(const struct cc_journal_follow_config *c, struct cc_j
 	if (!f)
 		return -ENOMEM;
 	f->c = *c;
+	f->anew.channel = c->channel;
+	f->anew.state = &f->state;
 	f->due = UINT64_MAX;
 	if (cc_pooldev_geometry(c->pooldev)->journal_size)
 		r = cc_channel_journal_get(c->channel, &info);
@@ -342,61 +351,6 @@ static int ask_and_read(struct cc_journal_follow *f)
 
 /* ---- the tail ---- */
 
-struct anew {
-	struct cc_journal_follow *f;
-	uint64_t limit;			/* what is in a page below it */
-	struct chunkcache_record records[CHUNKCACHE_RECORD_BATCH_MAX];
-	uint32_t nr;
-	int error;
-};
-
-static void add_anew(struct anew *a, const struct chunkcache_record *r)
-{
-	if (a->error)
-		return;
-	a->records[a->nr++] = *r;
-	if (a->nr < CHUNKCACHE_RECORD_BATCH_MAX)
-		return;
-	a->error = cc_channel_journal_add(a->f->c.channel, a->records, a->nr);
-	a->nr = 0;
-}
-
-static void add_volume_anew(struct anew *a, const struct cc_journal_volume *v)
-{
-	uint64_t uuid[2];
-	struct chunkcache_record r = { .type = CC_JOURNAL_VOLUME, .volume = v->handle, .count = v->term };
-
-	memcpy(uuid, v->uuid, sizeof(uuid));
-	r.block = le64toh(uuid[0]);
-	r.place = le64toh(uuid[1]);
-	if (v->named < a->limit && (v->runs || v->nr_writes || v->nr_logs))
-		add_anew(a, &r);
-	for (size_t i = 0; i < v->nr_logs; i++) {
-		const struct cc_journal_log *log = &v->logs[i];
-
-		if (log->page < a->limit && log->slot != CC_NO_SLOT && !log->committed)
-			add_anew(a, &(struct chunkcache_record) {
-				.type = CC_JOURNAL_OPEN, .volume = v->handle, .block = log->slot, .count = log->gen,
-				.place = log->key | CC_PLACE_DATA });
-	}
-}
-
-/* What takes no room to speak of must not keep much of the ring. */
-static int append_anew(struct cc_journal_follow *f)
-{
-	struct anew a = { .f = f, .limit = f->tail + f->nr_positions / ANEW_SHARE };
-
-	if (f->page - f->tail < f->nr_positions / 2 || f->anew_at > f->page)
-		return 0;
-	cc_list_each(node, &f->state.volumes)
-		add_volume_anew(&a, cc_list_entry(node, struct cc_journal_volume, node));
-	if (!a.error && a.nr)
-		a.error = cc_channel_journal_add(f->c.channel, a.records, a.nr);
-	f->anew_at = f->page + 1;
-	/* No room even for these: then commits are what is waited for. */
-	return a.error == -ENOSPC ? 0 : a.error;
-}
-
 /* Who wants to write waits soon; it may be for a volume that nobody commits any more. */
 static void warn_full(struct cc_journal_follow *f)
 {
@@ -424,7 +378,7 @@ static void warn_full(struct cc_journal_follow *f)
 	       f->nr_positions, uuid, most->nr_writes);
 }
 
-static int move_tail(struct cc_journal_follow *f)
+static int move_tail(struct cc_journal_follow *f, uint64_t now_ns)
 {
 	uint64_t tail = cc_journal_state_tail(&f->state, f->page);
 	int error = 0;
@@ -435,7 +389,9 @@ static int move_tail(struct cc_journal_follow *f)
 			f->tail = tail;
 	}
 	warn_full(f);
-	return error ? error : append_anew(f);
+	if (error || now_ns < f->anew_due)
+		return error;
+	return cc_journal_anew_step(&f->anew, f->page, f->tail);
 }
 
 uint64_t cc_journal_follow_step(struct cc_journal_follow *f, uint64_t now_ns, int *ret_error)
@@ -452,7 +408,7 @@ uint64_t cc_journal_follow_step(struct cc_journal_follow *f, uint64_t now_ns, in
 	if (f->news)
 		error = ask_and_read(f);
 	if (!error && !f->reading && f->page && !f->failed)
-		error = move_tail(f);
+		error = move_tail(f, now_ns);
 	if (error)
 		f->due = now_ns + RETRY_NS;
 	*ret_error = error;

@@ -69,6 +69,8 @@ static int read_pages(struct cc_recovery *r, uint64_t newest, bool scanned)
 	error = each_page(r, bind_page);
 	if (!error)
 		error = each_page(r, apply_page);
+	if (!error)
+		cc_journal_state_merge(r->state);
 	if (!error && cc_journal_state_check(r->state))
 		error = state_failed(r, -EBADMSG);
 	return error;

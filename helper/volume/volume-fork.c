@@ -261,6 +261,7 @@ int cc_volumes_discard(struct cc_volumes *all, const uint8_t uuid[16], char *err
 			free_fork(f);
 		return r;
 	}
+	j->leaving = true;
 	cc_log(LOG_NOTICE, "volume: %zu writes and %u slots that are in no store are given up, as was asked for",
 	       j->nr_writes, f->nr_slots);
 	return 0;

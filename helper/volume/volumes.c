@@ -212,10 +212,15 @@ static void task_failed(struct cc_volume *v, enum cc_volume_task task)
 static void volume_closed(struct cc_volume *v)
 {
 	struct chunkcache_record r = { .type = CC_JOURNAL_FORGET, .volume = v->handle };
+	struct cc_journal_volume *j = cc_volume_journal(v);
+	int error = 0;
 
 	cc_log(LOG_INFO, "volume %s: closed", v->info.name);
 	if (v->handle)
-		cc_volume_channel(v->all, cc_channel_journal_add(v->all->c.channel, &r, 1));
+		error = cc_channel_journal_add(v->all->c.channel, &r, 1);
+	cc_volume_channel(v->all, error);
+	if (v->handle && !error && j)
+		j->leaving = true;
 	v->life = CC_VOLUME_FAILED;
 }
 

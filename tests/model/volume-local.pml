@@ -25,6 +25,9 @@
 #ifndef MAXCUT
 #define MAXCUT 3		/* cuts */
 #endif
+#ifndef NAN
+#define NAN 0			/* records that are added anew */
+#endif
 #ifndef INFL
 #define INFL 2			/* writes in flight */
 #endif
@@ -127,7 +130,7 @@ byte sp[MAXPOS];		/* place is 0 not in the store 1 there 2 deleted */
 byte cput, crn, srn;		/* commit in flight: up to; records up to; relocations in the store */
 byte nrl, lb, lsrc;		/* relocation under way: block, source */
 bit lact;
-byte ncr;
+byte ncr, nan;
 
 #define FULL 0			/* 1, 2: half 0, 1 */
 #define ZEROES 3
@@ -512,7 +515,7 @@ inline JDONE()
 	plast[jp / 2] = jp % 2;
 	for (x : jdone .. ((jp / 2) * PC + jc - 1)) {
 		if
-		:: x < (jp / 2) * PC + jc && rt[x] == R_COM -> comd = rk[x]
+		:: x < (jp / 2) * PC + jc && rt[x] == R_COM && rk[x] > comd -> comd = rk[x]
 		:: x < (jp / 2) * PC + jc && rt[x] == R_CUT && rk[x] > dcut -> dcut = rk[x]
 		:: else
 		fi
@@ -570,6 +573,12 @@ inline RECOVER()
 #else
 		if :: x < nrec && rt[x] == R_OPEN && m_ < (rk[x] + 1) * LC -> bel[rk[x]] = 1 :: else fi
 #endif
+	}
+	for (x : k_ .. (nrec - 1)) {	/* what is dirty by the journal's word has its slot */
+		if
+		:: x < nrec && rt[x] == R_MAP && ISDATA(rk[x]) && !BELOW(rk[x], m_) -> assert(bel[CH(rk[x])] && lo[CH(rk[x])] == 1)
+		:: else
+		fi
 	}
 	v = 0;			/* a new term: above all numbers that were handed out */
 	for (x : 0 .. (NCH - 1)) {
@@ -676,11 +685,11 @@ inline CRASH()
 #define MAYCLEAN(n) (bel[n] && used[n] && DONE(n, CLEANTO))
 #define SLOT(n) :: d_step { MAYCLEAN(n) -> bel[n] = 0; lo[n] = 2 }	/* and evicted, and handed out again */
 
-/* trim, by pages */
+/* trim, by pages, of what a COMMITTED has that is durable */
 #ifdef MTRIMOPEN
 #define TRIMOPEN(r) 1
 #else
-#define TRIMOPEN(r) ((rk[r] + 1) * LC <= kcm)
+#define TRIMOPEN(r) ((rk[r] + 1) * LC <= comd)
 #endif
 #ifdef MTRIMVOL
 #define TRIMVOL 1
@@ -689,10 +698,29 @@ inline CRASH()
 #endif
 #define ISVOL(n) (tail + (n) < jdone && rt[(tail + (n)) % NREC] == R_VOL)
 #define VOLBEHIND (ISVOL(2) || ISVOL(3) || ISVOL(4) || ISVOL(5) || ISVOL(6) || ISVOL(7) || ISVOL(8) || ISVOL(9))
-#define DEAD(r) ((rt[r] == R_MAP && BELOW(rk[r], kcm)) || (rt[r] == R_REL && (r) < srn && srn <= jdone) || \
-	(rt[r] == R_OPEN && TRIMOPEN(r)) || (rt[r] == R_CUT && rk[r] <= kcm) || rt[r] == R_COM || rt[r] == R_NONE || \
+#if NAN > 0			/* the same is durable behind it; of COMMITTED one that says no less */
+#define ISCOPY(r, n) ((r) + (n) < jdone && rt[((r) + (n)) % NREC] == rt[r] && rb[((r) + (n)) % NREC] == rb[r] && \
+	(rk[((r) + (n)) % NREC] == rk[r] || (rt[r] == R_COM && rk[((r) + (n)) % NREC] > rk[r])))
+#define COPIED(r) (ISCOPY(r, 1) || ISCOPY(r, 2) || ISCOPY(r, 3) || ISCOPY(r, 4) || ISCOPY(r, 5) || ISCOPY(r, 6) || \
+	ISCOPY(r, 7) || ISCOPY(r, 8) || ISCOPY(r, 9) || ISCOPY(r, 10) || ISCOPY(r, 11))
+#else
+#define COPIED(r) 0
+#endif
+#if NAN > 0 && !defined(MANEW)	/* MANEW: COMMITTED goes, and what was added anew behind it stays */
+#define TRIMCOM(r) COPIED(r)
+#else
+#define TRIMCOM(r) 1
+#endif
+#define DEAD(r) ((rt[r] == R_MAP && BELOW(rk[r], comd)) || (rt[r] != R_COM && COPIED(r)) || (rt[r] == R_REL && (r) < srn && srn <= jdone) || \
+	(rt[r] == R_OPEN && TRIMOPEN(r)) || (rt[r] == R_CUT && rk[r] <= comd) || (rt[r] == R_COM && TRIMCOM(r)) || rt[r] == R_NONE || \
 	(rt[r] == R_VOL && TRIMVOL))
 #define MAYTRIM (tail + PC <= jdone && DEAD(tail) && DEAD((tail + 1) % NREC))
+
+/* the helper adds anew what no COMMITTED that it has read covers, and the last of these */
+#define ANEW(n) :: d_step { nan < NAN && tail + (n) < jdone && !COPIED(tail + (n)) && \
+	((rt[tail + (n)] == R_MAP && !BELOW(rk[tail + (n)], comd)) || (rt[tail + (n)] == R_CUT && rk[tail + (n)] > comd) || \
+	 (rt[tail + (n)] == R_OPEN && (rk[tail + (n)] + 1) * LC > comd) || (rt[tail + (n)] == R_COM && rk[tail + (n)] == comd)) -> \
+	nan++; APPEND(rt[tail + (n)], rb[tail + (n)], rk[tail + (n)], 0) }
 
 #define REFS ((smap[0] >= DATA(0) && smap[0] <= DATA(LC - 1)) || (smap[NB - 1] >= DATA(0) && smap[NB - 1] <= DATA(LC - 1)))
 
@@ -759,6 +787,10 @@ end:	do
 	:: d_step { cput && scm >= cput && RINGOK(1) -> kcm = cput; cput = 0; crn = 0; APPEND(R_COM, 0, kcm, 0); FLUSHENDS() }
 #ifdef TRIM
 	:: d_step { MAYTRIM -> tail = tail + PC }
+#if NAN > 0
+	ANEW(0)
+	ANEW(1)
+#endif
 #ifdef VOLS			/* VOLUME goes from the tail only when there is another */
 	:: d_step { tail + PC <= jdone && (rt[tail] == R_VOL || rt[tail + 1] == R_VOL) && kcm >= LC && nrec == jdone && !VOLBEHIND && RINGOK(1) -> APPEND(R_VOL, 0, 0, 0) }
 #endif

@@ -94,6 +94,7 @@ static struct {
 	unsigned int nr_claims, nr_resumes, nr_trims, nr_added;
 	uint64_t resumed[3];		/* next, prev, tail */
 	int fail_claim;
+	void (*before_add)(void);	/* somebody else was faster; once */
 } k;
 
 static void write_page(void)
@@ -193,6 +194,11 @@ int cc_channel_journal_resume(struct cc_channel *c, uint64_t next, uint64_t prev
 
 int cc_channel_journal_add(struct cc_channel *c, const struct chunkcache_record *records, uint32_t nr)
 {
+	void (*before)(void) = k.before_add;
+
+	k.before_add = NULL;
+	if (before)
+		before();
 	for (uint32_t i = 0; i < nr; i++) {
 		put(records[i].type, records[i].volume, records[i].block, records[i].count, records[i].place);
 		k.nr_added++;
@@ -249,14 +255,14 @@ static void kill_helper(void)
 	f = NULL;
 }
 
-/* Until there is no more news. */
+/* Until there is no more news; some seconds after the helper's start. */
 static void follow(void)
 {
 	int error;
 
 	cc_journal_follow_wake(f);
 	for (unsigned int i = 0; i < 10; i++) {
-		cc_journal_follow_step(f, cc_now_ns(), &error);
+		cc_journal_follow_step(f, cc_now_ns() + 5 * CC_SECOND, &error);
 		cc_journal_follow_reap(f);
 	}
 }
@@ -578,33 +584,223 @@ static void test_anew(void)
 	kill_helper();
 }
 
-/* A volume that nobody commits any more. */
-static void test_fork_keeps(void)
+/* ---- what nobody commits ---- */
+
+#define FORK_WRITES	300u		/* of volume 1, in more than two pages */
+
+static void put_committed(uint16_t handle, uint32_t log)
+{
+	put(CC_JOURNAL_COMMITTED, handle, 0, 0, log_place(log, 0) & ~(uint64_t)CC_PLACE_DATA);
+}
+
+/* Volume 1 is not committed; volume 2 is. */
+static void new_pool_with_fork(void)
+{
+	new_pool();
+	start_helper();
+	put_volume(1);
+	put_open(1, 0, 5);
+	for (unsigned int i = 0; i < FORK_WRITES; i++)
+		put_write(1, 0, i);
+	put_volume(2);
+	put_open(2, 0, 6);
+	end_page();
+	follow();
+}
+
+static void put_page_of_2(void)
+{
+	put_write(2, 0, 0);
+	put(CC_JOURNAL_COMMITTED, 2, 0, 0, log_place(0, 1) & ~(uint64_t)CC_PLACE_DATA);
+	end_page();
+}
+
+/* Volume 2 writes so many pages: had each of them room? */
+static bool turn(unsigned int pages)
+{
+	bool room = true;
+
+	for (unsigned int i = 0; i < pages; i++) {
+		put_page_of_2();
+		if (i % 4 == 3)
+			follow();
+		room &= k.head.number - k.tail < POSITIONS - 1;
+	}
+	return room;
+}
+
+/* Up to where the next step adds something anew. */
+static void turn_half(void)
+{
+	while (k.head.number - k.tail <= POSITIONS / 2)
+		put_page_of_2();
+}
+
+static bool has_all_writes(void)
+{
+	return volume(1)->nr_writes == FORK_WRITES && volume(1)->dirty_blocks == FORK_WRITES && log_of(1, 0) &&
+	       log_of(1, 0)->slot == 5 && log_of(1, 0)->dirty_blocks == FORK_WRITES;
+}
+
+/* The device of volume 2 is opened again. */
+static void restart_after_crash(void)
+{
+	end_page();
+	crash();
+	kill_helper();
+	start_helper();
+	put_volume(2);
+}
+
+static void test_fork_goes_along(void)
+{
+	new_pool_with_fork();
+	ok(cc_journal_follow_keeps(f, volume(1)) == 3 && cc_journal_follow_keeps(f, volume(2)) == 1,
+	   "a fork: pages that stay for each volume are told");
+	ok(turn(5 * POSITIONS), "a fork: does not stop other volumes");
+	ok(has_all_writes(), "a fork: all of it is known (%zu)", volume(1)->nr_writes);
+	ok(k.nr_added < 14 * (FORK_WRITES + 10), "a fork: is added anew once in half a turn (%u)", k.nr_added);
+	restart_after_crash();
+	ok(cc_journal_follow_how(f) == CC_FOLLOW_FOLLOWING && has_all_writes() && k.gens[5],
+	   "a fork: and is there after a crash: %s", cc_journal_follow_why(f));
+	ok(turn(2 * POSITIONS) && has_all_writes(), "a fork: and goes along after it");
+	kill_helper();
+}
+
+/* Everything that happens on the way of a copy, at each step of it. */
+static void test_anew_is_cut_off(void)
+{
+	new_pool_with_fork();
+	turn_half();
+	follow();
+	crash();
+	kill_helper();
+	start_helper();
+	ok(has_all_writes() && turn(POSITIONS) && has_all_writes(), "anew: a crash when some is there twice (%zu)",
+	   volume(1)->nr_writes);
+	kill_helper();
+
+	new_pool_with_fork();
+	turn_half();
+	follow();
+	kill_helper();
+	start_helper();
+	ok(has_all_writes() && turn(POSITIONS) && has_all_writes(), "anew: another helper goes on (%zu)",
+	   volume(1)->nr_writes);
+	kill_helper();
+
+	new_pool_with_fork();
+	turn_half();
+	follow();
+	k.head.number++;	/* could not be written: comes again as the next, with all its records */
+	k.head.version = 0;
+	write_page();
+	follow();
+	ok(has_all_writes() && turn(2 * POSITIONS) && has_all_writes(), "anew: a page with copies comes again (%zu)",
+	   volume(1)->nr_writes);
+	kill_helper();
+}
+
+static bool is_dirty(uint16_t handle)
+{
+	return volume(handle) && volume(handle)->nr_writes;
+}
+
+/* And a write of volume 3 lets the tail move up to between them, no further. */
+static void commit_first(void)
+{
+	put_committed(1, 1);
+	end_page();
+	put_volume(3);
+	put_open(3, 0, 7);
+	put_write(3, 0, 0);
+}
+
+/* The COMMITTED of all that is added anew is in the journal before that, and not read. */
+static void test_anew_behind_committed(void)
+{
+	new_pool_with_fork();
+	turn_half();
+	k.before_add = commit_first;
+	follow();
+	follow();
+	ok(!k.before_add && !volume(1)->nr_writes && log_of(1, 0)->committed, "anew: a COMMITTED is before it");
+	cc_journal_volume_cleaned(volume(1), cc_place_log_key(log_place(0, 0)));
+	k.gens[5] = 0;
+	put_open(2, 1, 5);
+	put_write(2, 1, 0);
+	for (unsigned int i = 0; i < 10; i++) {
+		put_page_of_2();
+		follow();
+		restart_after_crash();
+		if (cc_journal_follow_how(f) != CC_FOLLOW_FOLLOWING || is_dirty(1))
+			break;
+	}
+	ok(cc_journal_follow_how(f) == CC_FOLLOW_FOLLOWING && !is_dirty(1) && log_of(2, 1) &&
+	   log_of(2, 1)->slot == 5, "anew: nothing of it is dirty again, in a slot of somebody else: %s", cc_journal_follow_why(f));
+	kill_helper();
+}
+
+/* It is given up, and that is not read yet. */
+static void test_anew_not_behind_forget(void)
+{
+	unsigned int behind = 0;
+
+	new_pool_with_fork();
+	turn_half();
+	put(CC_JOURNAL_FORGET, 1, 0, 0, 0);
+	volume(1)->leaving = true;
+	follow();
+	for (unsigned int i = 1; i < k.head.count; i++)
+		behind += k.records[i].volume == 1;
+	ok(k.nr_added && !behind, "anew: nothing is added behind FORGET (%u)", behind);
+	write_page();
+	follow();
+	ok(!volume(1)->nr_writes && !volume(1)->nr_logs && !volume(1)->leaving && turn(2 * POSITIONS),
+	   "anew: and then nothing of it is left");
+	kill_helper();
+}
+
+/* A cut stays as long as there is something that only it lets into the store. */
+static void test_cut_goes_along(void)
+{
+	uint64_t cut = log_place(0, 100) & ~(uint64_t)CC_PLACE_DATA;
+
+	new_pool_with_fork();
+	turn(POSITIONS / 4);
+	put(CC_JOURNAL_CUT, 1, 0, 0, cut);
+	turn(POSITIONS / 4 + 16);
+	restart_after_crash();
+	ok(has_all_writes() && volume(1)->cut == cut, "a cut: is not trimmed when the writes below it were added anew");
+	ok(turn(3 * POSITIONS), "a cut: while the ring goes round");
+	restart_after_crash();
+	ok(volume(1)->cut == cut && volume(1)->nr_cuts == 1, "a cut: is known after a crash");
+	kill_helper();
+}
+
+/* So much of the ring counts that adding it anew would win nothing. */
+static void test_fork_fills(void)
 {
 	unsigned int lines;
 
 	new_pool_with_write();
 	end_page();
-	put_volume(2);
-	put_open(2, 0, 6);
-	put_write(2, 0, 0);
-	end_page();
 	follow();
-	ok(cc_journal_follow_keeps(f, volume(1)) == 2 && cc_journal_follow_keeps(f, volume(2)) == 1,
-	   "a fork: pages that stay for each volume are told");
 	lines = warnings;
 	while (k.head.number < POSITIONS / 8 * 7) {
-		put(CC_JOURNAL_COMMITTED, 2, 0, 0, log_place(0, 1) & ~(uint64_t)CC_PLACE_DATA);
-		end_page();
+		put_write(1, 0, 1);
+		if (k.head.count == CC_JOURNAL_RECORDS)
+			end_page();
 	}
 	follow();
-	ok(warnings == lines, "a fork: no line as long as there is room");
-	end_page();
-	end_page();
+	ok(warnings == lines, "a full ring: no line as long as there is room");
+	for (unsigned int i = 0; i < 3 * CC_JOURNAL_RECORDS; i++)
+		put_write(1, 0, 1);
+	write_page();
 	follow();
 	follow();
-	ok(warnings == lines + 1 && cc_journal_follow_keeps(f, volume(1)) > POSITIONS / 8 * 7 &&
-	   cc_journal_follow_keeps(f, volume(2)) <= 3, "a fork: one line when its writes have nearly filled the ring");
+	ok(warnings == lines + 1 && cc_journal_follow_keeps(f, volume(1)) > POSITIONS / 8 * 7 && !k.nr_added,
+	   "a full ring: one line when it is nearly that, and nothing is copied in vain (%u)", k.nr_added);
 	kill_helper();
 }
 
@@ -648,7 +844,12 @@ int main(void)
 	test_trim();
 	test_name_pins();
 	test_anew();
-	test_fork_keeps();
+	test_fork_goes_along();
+	test_anew_is_cut_off();
+	test_anew_behind_committed();
+	test_anew_not_behind_forget();
+	test_cut_goes_along();
+	test_fork_fills();
 	test_failed();
 	return tap_done();
 }

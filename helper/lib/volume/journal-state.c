@@ -239,11 +239,46 @@ static void count_blocks(struct cc_journal_volume *v, const struct chunkcache_re
 		log->dirty_blocks += (uint64_t)(sign * (int64_t)r->count);
 }
 
+static bool is_same_write(const struct chunkcache_record *a, const struct chunkcache_record *b)
+{
+	return a->type == b->type && a->place == b->place && a->block == b->block && a->count == b->count;
+}
+
+void cc_journal_volume_sent(struct cc_journal_volume *v, struct cc_journal_write *w)
+{
+	if (!v->nr_anew++)
+		v->first_anew = (size_t)(w - v->writes);
+	w->anew = true;
+}
+
+/* What was added anew comes in the order in which it was added: only the first on its way has to be looked at. */
+static bool comes_anew(struct cc_journal_volume *v, const struct cc_journal_head *head,
+		       const struct chunkcache_record *r)
+{
+	struct cc_journal_write *w;
+
+	if (!v->nr_anew)
+		return false;
+	while (!v->writes[v->first_anew].anew)
+		v->first_anew++;
+	w = &v->writes[v->first_anew];
+	if (!is_same_write(&w->r, r))
+		return false;
+	w->r.volume = r->volume;
+	w->page = head->number;
+	w->anew = false;
+	v->nr_anew--;
+	v->tail = 0;
+	return true;
+}
+
 static int take_write(struct cc_journal_state *s, struct cc_journal_volume *v, const struct cc_journal_head *head,
 		      const struct chunkcache_record *r)
 {
 	struct cc_journal_write *writes;
 
+	if (comes_anew(v, head, r))
+		return 0;
 	if (last_place(r) < v->committed || last_place(r) < s->handles[r->volume].committed)
 		return 0;
 	if (cc_place_is_data(r->place) && !get_log(v, cc_place_log_key(r->place)))
@@ -252,7 +287,7 @@ static int take_write(struct cc_journal_state *s, struct cc_journal_volume *v, c
 	if (!writes)
 		return no_memory(s);
 	v->writes = writes;
-	writes[v->nr_writes++] = (struct cc_journal_write) { *r, head->number };
+	writes[v->nr_writes++] = (struct cc_journal_write) { .r = *r, .page = head->number };
 	v->lowest = v->nr_writes == 1 ? last_place(r) : lower(v->lowest, last_place(r));
 	v->tail = lower(v->tail, head->number);
 	count_blocks(v, r, 1);
@@ -265,12 +300,15 @@ static void drop_writes(struct cc_journal_volume *v, uint64_t page, uint64_t pla
 	size_t kept = 0;
 
 	v->lowest = UINT64_MAX;
+	v->nr_anew = 0;
+	v->first_anew = 0;
 	for (size_t i = 0; i < v->nr_writes; i++) {
 		uint64_t last = last_place(&v->writes[i].r);
 
 		if (v->writes[i].page == page || last < place) {
 			count_blocks(v, &v->writes[i].r, -1);
 		} else {
+			v->nr_anew += v->writes[i].anew;
 			v->writes[kept++] = v->writes[i];
 			v->lowest = lower(v->lowest, last);
 		}
@@ -285,15 +323,55 @@ void cc_journal_state_take_back(struct cc_journal_state *s, uint64_t page)
 		drop_writes(cc_list_entry(node, struct cc_journal_volume, node), page, 0);
 }
 
+/* By place, of the same the one in the newest page first. */
+static int compare_writes(const void *a, const void *b)
+{
+	const struct cc_journal_write *x = a, *y = b;
+
+	if (x->r.place != y->r.place)
+		return x->r.place < y->r.place ? -1 : 1;
+	if (x->r.block != y->r.block)
+		return x->r.block < y->r.block ? -1 : 1;
+	if (x->r.count != y->r.count)
+		return x->r.count < y->r.count ? -1 : 1;
+	return (x->page < y->page) - (x->page > y->page);
+}
+
+static void merge_writes(struct cc_journal_volume *v)
+{
+	size_t kept = 0;
+
+	if (v->nr_writes)
+		qsort(v->writes, v->nr_writes, sizeof(*v->writes), compare_writes);
+	for (size_t i = 0; i < v->nr_writes; i++) {
+		if (kept && is_same_write(&v->writes[i].r, &v->writes[kept - 1].r))
+			count_blocks(v, &v->writes[i].r, -1);
+		else
+			v->writes[kept++] = v->writes[i];
+	}
+	v->nr_writes = kept;
+	v->tail = 0;
+}
+
+void cc_journal_state_merge(struct cc_journal_state *s)
+{
+	cc_list_each(node, &s->volumes)
+		merge_writes(cc_list_entry(node, struct cc_journal_volume, node));
+}
+
 /* ---- cuts and commits ---- */
 
-static int take_cut(struct cc_journal_state *s, struct cc_journal_volume *v, uint64_t place)
+static int take_cut(struct cc_journal_state *s, struct cc_journal_volume *v, const struct cc_journal_head *head,
+		    uint64_t place)
 {
 	uint64_t *cuts;
 	size_t i = v->nr_cuts;
 
-	if (place > v->cut)
+	if (place >= v->cut) {
 		v->cut = place;
+		v->cut_page = head->number;
+		v->tail = 0;
+	}
 	if (place <= v->committed)
 		return 0;
 	while (i && v->cuts[i - 1] > place)
@@ -344,6 +422,8 @@ void cc_journal_volume_cleaned(struct cc_journal_volume *v, uint64_t key)
 static void forget_volume(struct cc_journal_volume *v)
 {
 	v->nr_writes = 0;
+	v->nr_anew = 0;
+	v->leaving = false;
 	v->nr_logs = 0;
 	v->nr_cuts = 0;
 	v->dirty_blocks = 0;
@@ -369,9 +449,11 @@ static int apply_record(struct cc_journal_state *s, const struct cc_journal_head
 	case CC_JOURNAL_ZERO:
 		return take_write(s, h->volume, head, r);
 	case CC_JOURNAL_CUT:
-		return take_cut(s, h->volume, r->place);
+		return take_cut(s, h->volume, head, r->place);
 	case CC_JOURNAL_COMMITTED:
 		cc_journal_volume_committed(h->volume, r->place);
+		if (r->place == h->volume->committed)
+			h->volume->committed_page = head->number;
 		return 0;
 	case CC_JOURNAL_FORGET:
 		forget_volume(h->volume);
@@ -473,11 +555,22 @@ static uint64_t volume_tail(struct cc_journal_volume *v)
 		tail = lower(tail, v->writes[i].page);
 	for (size_t i = 0; i < v->nr_logs; i++)
 		tail = lower(tail, v->logs[i].page);
+	if (v->nr_writes && v->cut > v->committed)
+		tail = lower(tail, v->cut_page);
 	v->tail = tail;
 	return tail;
 }
 
-/* Whatever the records of a handle say, who reads them has to know whose they are. */
+/*
+ * Of whatever else stays: whose it is, and what of that is in the store.  A write that was added anew may be behind the
+ * COMMITTED that has it, and would be dirty again without that, in a slot that is somebody else's by then.
+ */
+static uint64_t keep_heads(const struct cc_journal_volume *v, uint64_t named, uint64_t tail)
+{
+	tail = lower(tail, named);
+	return v->committed_page ? lower(tail, v->committed_page) : tail;
+}
+
 static uint64_t keep_names(const struct cc_journal_state *s, uint64_t tail)
 {
 	uint64_t before;
@@ -486,7 +579,7 @@ static uint64_t keep_names(const struct cc_journal_state *s, uint64_t tail)
 		before = tail;
 		for (unsigned int i = 1; i < s->nr_handles; i++)
 			if (s->handles[i].volume && s->handles[i].page >= tail)
-				tail = lower(tail, s->handles[i].named);
+				tail = keep_heads(s->handles[i].volume, s->handles[i].named, tail);
 	} while (tail < before);
 	return tail;
 }
@@ -508,7 +601,7 @@ uint64_t cc_journal_state_tail(struct cc_journal_state *s, uint64_t limit)
 
 		tail = lower(tail, own);
 		if (own != CC_NO_PAGE || v->runs)
-			tail = lower(tail, v->named);
+			tail = keep_heads(v, v->named, tail);
 	}
 	return keep_names(s, tail);
 }

@@ -25,7 +25,8 @@
 /* A WRITE or ZERO whose place is not below what is committed. */
 struct cc_journal_write {
 	struct chunkcache_record r;
-	uint64_t page;			/* number of the page that it is in */
+	uint64_t page;			/* number of the page that it is in; the newest, if it was added anew */
+	bool anew;			/* was added anew, and not read there yet */
 };
 
 /* A log chunk whose slot is not known to be clean: its OPEN has to stay, or who comes next doesn't find the slot. */
@@ -48,11 +49,16 @@ struct cc_journal_volume {
 					 * The owner of the state clears it when none has */
 	uint64_t named;			/* page of its newest VOLUME record */
 	uint64_t committed;		/* all places of the guest below are in the store */
+	uint64_t committed_page;	/* of the newest COMMITTED that says so; 0: none */
 	uint64_t cut;			/* all below have ended: the highest CUT; 0: none */
+	uint64_t cut_page;		/* of the newest CUT that says so */
 	uint64_t *cuts;			/* those above committed, ascending: here pieces end */
 	size_t nr_cuts, max_cuts;
-	struct cc_journal_write *writes; /* in the order of the journal */
+	struct cc_journal_write *writes; /* none twice */
 	size_t nr_writes, max_writes;
+	size_t nr_anew, first_anew;	/* of writes that are on their way; none of them is below first_anew */
+	bool leaving;			/* FORGET was added and not read yet: nothing of it may come behind that.
+					 * Who adds it sets this */
 	uint64_t lowest;		/* last place of any write, if there are some */
 	struct cc_journal_log *logs;	/* by key, ascending */
 	size_t nr_logs, max_logs;
@@ -84,6 +90,8 @@ int cc_journal_state_apply(struct cc_journal_state *s, const struct cc_journal_h
 			   unsigned int first);
 /* Has each log chunk with data a slot, and each slot one log chunk? */
 int cc_journal_state_check(struct cc_journal_state *s);
+/* All was read, by one who knows nothing of what was added anew: then it is there twice. */
+void cc_journal_state_merge(struct cc_journal_state *s);
 /* A page turned out not to count: what was in it comes again with another number. */
 void cc_journal_state_take_back(struct cc_journal_state *s, uint64_t page);
 
@@ -100,6 +108,8 @@ bool cc_journal_volume_is_dirty(const struct cc_journal_volume *v);
 struct cc_journal_log *cc_journal_volume_log(struct cc_journal_volume *v, uint64_t key);
 /* All below place is in the store: as COMMITTED. */
 void cc_journal_volume_committed(struct cc_journal_volume *v, uint64_t place);
+/* w, of v, was added to the journal anew: behind all of v that was added before, in the order of writes. */
+void cc_journal_volume_sent(struct cc_journal_volume *v, struct cc_journal_write *w);
 /* The log chunk's slot is clean, or somebody else's by now. */
 void cc_journal_volume_cleaned(struct cc_journal_volume *v, uint64_t key);
 
