@@ -44,7 +44,7 @@ static int by_uuid(const void *a, const void *b)
 
 static struct ctl_gc_volume *volume_of_uuid(struct ctl_gc_volumes *v, const uint8_t uuid[16])
 {
-	struct ctl_gc_volume key;
+	struct ctl_gc_volume key = { 0 };
 
 	memcpy(key.uuid, uuid, sizeof(key.uuid));
 	return v->nr ? bsearch(&key, v->all, v->nr, sizeof(*v->all), by_uuid) : NULL;
@@ -360,8 +360,9 @@ int ctl_gc_mark_volumes(struct ctl_gc_volumes *v, struct ctl_marks *m)
 static bool uses_commit(struct ctl_gc_volume *volume, uint64_t number)
 {
 	const struct cc_trim *t = &volume->trim;
+	size_t low = 0, high = t->nr;
 
-	for (size_t low = 0, high = t->nr; low < high; ) {
+	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
 		if (t->all[middle].number == number)

@@ -5,10 +5,11 @@
  *
  *	volumes/<uuid>/log/<16 hex>		commit of that number, from 1; created, never
  *						overwritten
- *	volumes/<uuid>/floors/<16 hex>		text, from 1; created, never overwritten, see below
- *	volumes/<uuid>/packs/<term>-<64 hex>	pieces of log chunks, then 8 bytes with the number of the
- *						commit that they were put for, so that no two commits have
- *						a pack in common; named by the object's SHA-256
+ *	volumes/<uuid>/floors/<16 hex>		text, from 1; created, never overwritten
+ *	volumes/<uuid>/packs/<term>-<64 hex>	pieces of log chunks, then 8 bytes with the
+ *						number of the commit that they were put for,
+ *						so that no two commits have a pack in
+ *						common; named by the object's SHA-256
  *	volumes/<uuid>/map/<term>-<64 hex>	a checkpoint's map, named by its SHA-256
  *	volume-names/<name>			text, one line: "<uuid>\n"
  *
@@ -19,11 +20,11 @@
  * digest of the object before it that counts; others are stepped over.  Number 1 is an OPEN with
  * term 1 that volume create makes.
  *
- * The last of the floors says where the log begins: a line "<number>\n" of a CHECKPOINT, in decimal;
+ * The last of the floors says where the log begins: a line "<number>\n" of a CHECKPOINT, decimal;
  * from there on nothing is missing.  Without one: number 1.  Then a line "<term> <number>\n" for
- * each owner that was taken over and may come back for a rescue, by term: what there was at the end of
- * that term can be read from that CHECKPOINT, or number 1, on.  Below a floor an OPEN, and what it
- * was built on, stay for ever: they are what an owner of long ago would create next.
+ * each owner that was taken over and may come back for a rescue, by term: what there was at the
+ * end of that term can be read from that CHECKPOINT, or number 1, on.  Below a floor an OPEN, and
+ * what it was built on, stay for ever: they are what an owner of long ago would create next.
  */
 #ifndef _CHUNKCACHE_VOLUME_H
 #define _CHUNKCACHE_VOLUME_H
@@ -114,9 +115,9 @@ struct cc_commit_record {
 
 /*
  * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their
- * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind; one
- * of which all but place is 0, at the first block of a log chunk: nothing of that is needed any more),
- * then nr_extents of struct cc_map_extent, by block.
+ * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind;
+ * one of which all but place is 0, at the first block of a log chunk: nothing of that is needed any
+ * more), then nr_extents of struct cc_map_extent, by block.
  */
 struct cc_map_header {
 	__u8	magic[8];

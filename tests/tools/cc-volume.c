@@ -98,11 +98,15 @@ static void do_commit(void)
 {
 	struct cc_commit_counts counts = { 0 };
 	uint64_t upto = 0;
+	void *all;
 
 	next++;				/* as a cut that zeros lie below */
-	written = realloc(written, next << CC_BLOCK_SHIFT);
+	all = realloc(written, next << CC_BLOCK_SHIFT);
+	if (!all)
+		fail("memory");
+	written = all;
 	cut = next_place() & ~CC_PLACE_DATA;
-	if (!written || cc_volume_commit(&state, &dirty, &counts, &upto, err, sizeof(err)))
+	if (cc_volume_commit(&state, &dirty, &counts, &upto, err, sizeof(err)))
 		fail("commit");
 	dirty.nr_records = 0;
 }

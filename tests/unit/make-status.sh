@@ -85,7 +85,7 @@ copy_tree() {
 	cp -a Makefile Kbuild LICENSE README.md Documentation drivers helper include tests tools "$tree"
 	# few of each: one end is like the other
 	find "$tree/tests/unit" -type f ! -name test-policy.c -delete
-	find "$tree/tests/tools" -maxdepth 1 -name '*.c' ! -name 'cc-[hikmqr]*' ! -name cc-page.c ! -name cc-volcheck.c -delete
+	find "$tree/tests/tools" -maxdepth 1 -name '*.c' ! -name 'cc-[hikmqr]*' ! -name cc-page.c ! -name 'cc-vol*.c' -delete
 	stub "$tree/tests/unit/stub.sh" "exit \${UNIT_STATUS:-0}"
 	find "$tree/tests/fuzz" -name 'fuzz-*.c' ! -name fuzz-zstd.c -delete
 	find "$tree/tests/mutants" -name '*.patch' ! -name '0[12]-*' -delete

@@ -218,9 +218,9 @@ static void test_values(void)
 		return;
 	ok(!strcmp(c.pool, "p1") && !strcmp(c.device, "/dev/x") && c.buffer_bytes == 128 << 20 &&
 	   !c.ram_cache_bytes && c.slot_wait_ms == 2000 && c.verify_fill && !c.lock_memory &&
-	   c.scrub_interval_ms == 7200000 &&
 	   c.fetch.network_threads == 3 && !c.fetch.hash_threads && c.fetch.max_in_flight == 100,
 	   "values of the pool");
+	ok(c.scrub_interval_ms == 7200000, "hours");
 	s = cc_config_store(&c, "a");
 	ok(s && !strcmp(s->domain, "d") && !strcmp(s->region, "eu-1") && s->path_style &&
 	   s->anonymous && s->connections == 5 && s->stall_timeout_ms == 700 &&

@@ -76,8 +76,11 @@ static unsigned int choose_numbers(struct question *q, uint64_t base, uint64_t l
 	unsigned int max = q->of->parallel, nr = 0;
 
 	if (!high) {
-		for (uint64_t n = low > base ? (low - base) * 2 : 1; nr < max && n < 1ULL << 62; n *= max > 1 ? 4 : 2)
-			q->numbers[nr++] = base + n;
+		uint64_t step = low > base ? (low - base) * 2 : 1, end = 1ULL << 62;
+		unsigned int factor = max == 1 ? 2 : 4;
+
+		for (; nr < max && step < end; step *= factor)
+			q->numbers[nr++] = base + step;
 		return nr;
 	}
 	if (max > high - low - 1)
