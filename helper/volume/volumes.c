@@ -347,7 +347,8 @@ static void step_cut(struct cc_volume *v, const struct cc_journal_volume *j, uin
 	cc_volume_channel(v->all, cc_channel_volume_cut(v->all->c.channel, v->info.id, seal));
 	cc_volume_age_asked(&v->age, now_ns);
 	v->asked_cut = j ? j->cut : 0;
-	v->commit_due = now_ns + CUT_GRACE;
+	/* However often one is asked for: what the first found has waited long enough. */
+	v->commit_due = cc_earlier(v->commit_due, now_ns + CUT_GRACE);
 	v->cut_due = now_ns + interval_ns;
 }
 
