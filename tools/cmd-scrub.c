@@ -47,6 +47,7 @@ static json_t *ask_scrub(const char *pool, json_t *args)
 	return figures;
 }
 
+/* First what the helper has counted before; then, with another answer, what it has since. */
 static void take_scrub(struct scrub_pass *p, const json_t *f)
 {
 	p->checked = ctl_number(f, "checked") - p->checked;
@@ -102,6 +103,11 @@ static int wait_for_scrub(struct scrub_pass *p)
 		ctl_progress_end(&progress);
 	if (!f)
 		return CTL_FAILED;
+	if (ctl_number(f, "position") < ctl_number(f, "slots")) {
+		ctl_err("%s: ended before its last slot: it was stopped, or the helper started anew", p->pool);
+		json_decref(f);
+		return CTL_FAILED;
+	}
 	take_scrub(p, f);
 	json_decref(f);
 	return print_scrub(p);

@@ -56,6 +56,7 @@ goes_on() { [ "$(scrub_figure position)" -gt 1 ]; }
 must_become 10 goes_on
 must chunkctl scrub $POOL --stop
 wait $scrub_pid
+equal "status of one that was stopped" "$?" 1
 at_most "slots that it came to" "$(scrub_figure position)" 100
 
 # while somebody waits for the store nothing is looked at
