@@ -104,6 +104,12 @@ int cc_volume_floor_read(struct cc_store *s, const uint8_t volume[16], unsigned 
 	return r || last == f->index ? r : get_floor(s, volume, last, f, err, errlen);
 }
 
+bool cc_volume_floor_is_same(const struct cc_volume_floor *a, const struct cc_volume_floor *b)
+{
+	return a->number == b->number && a->nr_forks == b->nr_forks &&
+	       !memcmp(a->forks, b->forks, a->nr_forks * sizeof(*a->forks));
+}
+
 int cc_volume_floor_create(struct cc_store *s, const uint8_t volume[16], struct cc_volume_floor *f, char *err,
 			   size_t errlen)
 {
@@ -121,8 +127,7 @@ int cc_volume_floor_create(struct cc_store *s, const uint8_t volume[16], struct 
 		r = get_floor(s, volume, f->index + 1, &there, err, errlen);
 	if (r)
 		return r;
-	if (there.index && (there.number != f->number || there.nr_forks != f->nr_forks ||
-			    memcmp(there.forks, f->forks, f->nr_forks * sizeof(*f->forks)))) {
+	if (there.index && !cc_volume_floor_is_same(&there, f)) {
 		snprintf(err, errlen, "%s: another gc has made it", name);
 		return -ESTALE;
 	}

@@ -38,6 +38,8 @@ struct cc_volume_floor {
 /* The newest.  f holds an older one, or zeros. */
 int cc_volume_floor_read(struct cc_store *s, const uint8_t volume[16], unsigned int parallel, struct cc_volume_floor *f,
 			 char *err, size_t errlen);
+/* Do they say the same? */
+bool cc_volume_floor_is_same(const struct cc_volume_floor *a, const struct cc_volume_floor *b);
 /* Makes f the newest, with the index behind its own.  -ESTALE: somebody else has made one. */
 int cc_volume_floor_create(struct cc_store *s, const uint8_t volume[16], struct cc_volume_floor *f, char *err,
 			   size_t errlen);

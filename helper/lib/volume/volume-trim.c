@@ -100,12 +100,6 @@ static int look_at_commit(struct cc_volume_log *l, struct cc_trim *t, size_t i, 
 	return r;
 }
 
-static bool floors_differ(const struct cc_volume_floor *a, const struct cc_volume_floor *b)
-{
-	return a->number != b->number || a->nr_forks != b->nr_forks ||
-	       memcmp(a->forks, b->forks, a->nr_forks * sizeof(*a->forks));
-}
-
 int cc_volume_trim(struct cc_volume_log *l, struct cc_trim *t, int64_t forks_since, char *err, size_t errlen)
 {
 	bool all_stay = true;
@@ -124,6 +118,6 @@ int cc_volume_trim(struct cc_volume_log *l, struct cc_trim *t, int64_t forks_sin
 		t->all[i].keep |= r != 0;
 		all_stay &= t->all[i].keep;
 	}
-	t->raise = !all_stay && floors_differ(&t->floor, &l->floor);
+	t->raise = !all_stay && !cc_volume_floor_is_same(&t->floor, &l->floor);
 	return r == -E2BIG ? 0 : r;
 }
