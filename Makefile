@@ -16,7 +16,7 @@ PKGS     := libmnl libcurl libcrypto liburing libzstd jansson devmapper blkid
 CPPFLAGS += -D_GNU_SOURCE -DCHUNKCACHE_VERSION='"$(VERSION)"' \
 	    -Iinclude -Iinclude/uapi -Ihelper/lib
 # The helper's parts and their tests see each other; what both programs share sees itself only.
-PARTS     = $(if $(filter-out helper/lib/%,$(filter helper/% tests/unit/% tests/fuzz/%,$<)),-Ihelper)
+PARTS     = $(if $(filter-out helper/lib/%,$(filter helper/% tests/unit/% tests/fuzz/% tests/bench/volume/%,$<)),-Ihelper)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) -pthread \
 	     $(shell pkg-config --cflags $(PKGS))
 LDLIBS   = $(shell pkg-config --libs $(PKGS)) -lm -pthread
@@ -76,6 +76,10 @@ $(BUILD)/policy-sim: $(SIM_OBJ)
 $(BUILD)/trace-gen: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/trace-gen*.c))
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
+$(BUILD)/bench-volume-helper: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/volume/*.c)) \
+		$(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(UNITS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libchunkcached.a $(BUILD)/libchunkcache.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
@@ -85,7 +89,7 @@ $(BUILD)/unit/test-import-pass: $(patsubst %,$(BUILD)/tools/%.o, \
 	import-pass image-source image-format child cleanup workers progress say ui)
 $(BUILD)/unit/test-policy: $(addprefix $(BUILD)/drivers/md/dm-chunkcache/, policy.o slot-list.o)
 
-unit: $(UNITS) $(addprefix $(BUILD)/,cc-httpd cc-page cc-volcheck cc-volume) $(SIM)
+unit: $(UNITS) $(addprefix $(BUILD)/,cc-httpd cc-page cc-volcheck cc-volume) $(SIM) $(BUILD)/bench-volume-helper
 
 # The module is built in a copy of its sources, one directory per kernel, so
 # that several kernels can be built side by side and the tree stays clean.

@@ -50,6 +50,16 @@ fixture() {
 	store puts_over_ideal 1.0500
 	store puts some
 	END
+	cat >"$dir/helper.out" <<-END
+	recovery ms 900.0
+	recovery ms 1000.0
+	recovery ms 1001.0
+	open ms 3000.0
+	store bytes_per_s 200000000
+	upload bytes_per_s 180000000
+	lag commits 20
+	lag p99_s 2.500
+	END
 }
 
 judge() {
@@ -86,11 +96,20 @@ beyond device_bytes_ratio_seq device '/seq/s/1.0100/1.0101/g'
 beyond store_bytes_ratio store 's/1.0200/1.0201/'
 beyond puts_over_ideal store 's/1.0500/1.0501/'
 beyond device_writes_per_write device '/per_write/d'
+beyond recovery_ms_1m_records helper 's/ 1000.0/ 1000.1/'
+beyond open_ms helper 's/3000.0/3000.1/'
+beyond upload_vs_curl helper 's/180000000/179000000/'
+beyond commit_lag_p99_s helper 's/2.500/2.501/'
+beyond upload_vs_curl helper '/^store/d'
 
 fixture
 rm "$dir/store.out"
 ! judge
 ok $? "a part that did not run"
+fixture
+rm "$dir/helper.out"
+! judge
+ok $? "nothing of the helper"
 fixture
 sed -i 's/misses 0/misses 1/' "$dir/insns.out"
 ! judge
