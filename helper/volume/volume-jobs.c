@@ -74,8 +74,15 @@ int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volum
 		cc_volume_free_snapshot(s);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < j->nr_writes; i++)
-		s->dirty.records[i] = j->writes[i].r;
+	s->highest = cc_place_position(j->cut > j->committed ? j->cut : j->committed);
+	for (size_t i = 0; i < j->nr_writes; i++) {
+		const struct chunkcache_record *r = &j->writes[i].r;
+		uint64_t end = cc_place_position(r->place) + (cc_place_is_data(r->place) ? r->count : 0);
+
+		s->dirty.records[i] = *r;
+		if (end > s->highest)
+			s->highest = end;
+	}
 	s->dirty.nr_records = j->nr_writes;
 	s->is_dirty = cc_journal_volume_is_dirty(j);
 	if (!all || s->is_dirty)
@@ -171,6 +178,18 @@ static int take_base(struct cc_volume *v)
 	return r == -ENOMEM ? r : refuse_volume(v, -EBADMSG);
 }
 
+/*
+ * What is in the store was in the journal before.  If there is more in terms of this pool only, then the cache device
+ * is not the one that wrote it, or is as it was some time ago.
+ */
+static bool is_set_back(const struct cc_volume *v)
+{
+	const struct cc_pieces *p = &v->store.pieces;
+	const struct cc_piece *last = p->nr ? &p->all[p->nr - 1] : NULL;
+
+	return v->snapshot.is_dirty && last && cc_place_position(last->place) + last->count > v->snapshot.highest;
+}
+
 /* Each time that somebody was faster the whole decision is made anew. */
 static int decide_and_take(struct cc_volume *v)
 {
@@ -201,6 +220,7 @@ static int run_open(struct cc_volume *v)
 			r = cc_volume_log_resume(&v->store.log, v->info.term, v->err, sizeof(v->err));
 	} else {
 		r = decide_and_take(v);
+		v->snapshot.set_back = !r && is_set_back(v);
 		/* What the journal has of an earlier term: in the store before the kernel hears of it. */
 		if (!r)
 			r = commit_all(v);

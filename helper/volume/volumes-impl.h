@@ -48,7 +48,9 @@ struct cc_volume_snapshot {
 	struct cc_journal_log *logs;	/* by key */
 	size_t nr_logs;
 	uint32_t term;			/* the highest in the journal; 0: nothing of it is there */
+	uint64_t highest;		/* cc_place_position() behind all that the journal has */
 	bool is_dirty;
+	bool set_back;			/* the store has what this journal never had */
 	int error;			/* of the last slot that could not be read; 0: none */
 	uint32_t bad_slot;
 };

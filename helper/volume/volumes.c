@@ -186,6 +186,9 @@ static void start_volume(struct cc_volume *v)
 	if (fresh && v->snapshot.term && cc_place_term_end(v->snapshot.term) > v->upto)
 		v->upto = cc_place_term_end(v->snapshot.term);
 	cc_log(LOG_INFO, "volume %s: term %u, %u log chunks", v->info.name, v->term, v->nr_keys);
+	if (v->snapshot.set_back)
+		cc_log(LOG_WARNING, "volume %s: the cache device is as it was before the last commits, perhaps restored from a "
+		       "copy: what was written after these is lost, as if the host were", v->info.name);
 }
 
 static bool is_over(const struct cc_volume *v)

@@ -27,7 +27,7 @@ static char err[400];
 static struct cc_pool_geometry geometry = { .uuid = "pool a", .slot_shift = CHUNK_SHIFT, .nr_slots = SLOTS,
 					   .dirty_max = SLOTS };
 static const uint8_t pool_b[16] = "pool b", vol[16] = "volume one", other_vol[16] = "volume two",
-		     third_vol[16] = "volume three";
+		     third_vol[16] = "volume three", crashed_vol[16] = "volume four";
 static uint8_t slots[SLOTS << CHUNK_SHIFT];
 static struct cc_store_config config;
 static struct cc_sources sources;
@@ -146,11 +146,23 @@ static struct {
 	struct chunkcache_slot clean;
 	uint64_t held, writes;		/* of all volumes */
 	char failed[400];
+	struct chunkcache_log logs[16];	/* of the volume that was told last */
+	uint32_t nr_logs;
 } kernel;
-
 
 int cc_channel_volume_load_logs(struct cc_channel *c, uint64_t disk, const struct chunkcache_log *logs, uint32_t nr)
 {
+	kernel.nr_logs = nr < 16 ? nr : 16;
+	memcpy(kernel.logs, logs, kernel.nr_logs * sizeof(*logs));
+	return 0;
+}
+
+/* The generation of the slot that readers of that log chunk have; 0: none. */
+static uint32_t slot_told(uint32_t term, uint32_t log)
+{
+	for (uint32_t i = 0; i < kernel.nr_logs; i++)
+		if (kernel.logs[i].log == cc_place_log_key(cc_place(cc_log_number(term, log), 0)))
+			return kernel.logs[i].gen;
 	return 0;
 }
 
@@ -596,6 +608,55 @@ static void test_stuck(void)
 	follows = CC_FOLLOW_FOLLOWING;
 }
 
+/* What the store says was written to blocks of a log chunk of term 2, and by this pool. */
+static void commit_in_store(struct cc_volume_log *l, uint32_t log, uint32_t first, uint32_t count)
+{
+	static const uint8_t bytes[CHUNK_BLOCKS << CC_BLOCK_SHIFT];
+	uint64_t place = cc_place(cc_log_number(2, log), first);
+	size_t size = (size_t)count << CC_BLOCK_SHIFT;
+	struct cc_piece piece = { .place = place, .count = count, .offset = cc_commit_data_offset(1, 1) };
+	struct chunkcache_record record = {
+		.type = CC_JOURNAL_WRITE, .block = log * CHUNK_BLOCKS + first, .count = count, .place = place,
+	};
+	struct cc_commit c = {
+		.type = CC_COMMIT_DATA, .upto = cc_place_nth(place, count) & ~CC_PLACE_DATA,
+		.pieces = &piece, .nr_pieces = 1, .records = &record, .nr_records = 1,
+	};
+
+	cc_sha256(bytes, size, piece.sha256);
+	if (cc_volume_log_append(l, &c, bytes, size, err, sizeof(err)))
+		httpd_fatal(err);
+}
+
+/* Readers have a slot only if the journal names all that they can see of it. */
+static void test_slots_that_are_read(void)
+{
+	struct cc_volume_log l;
+
+	make_volume(crashed_vol);
+	cc_volume_log_init(&l, sources.s[0].store, crashed_vol, geometry.uuid, "a", NULL, NULL);
+	if (cc_volume_log_read(&l, err, sizeof(err)) || cc_volume_log_take(&l, err, sizeof(err)))
+		httpd_fatal(err);
+	commit_in_store(&l, 0, 0, 3);
+	journal_name(4, crashed_vol, 2);
+	journal_write(4, 2, 0, 220, 0, 3);
+	journal_write(4, 2, 0, 220, 3, 2);
+	journal_write(4, 2, 1, 221, 0, 2);
+	journal_write(4, 2, 1, 221, 3, 2);
+	journal_write(4, 2, 2, 222, 0, 1);
+	/* The journal has nothing of the middle of 1, and 2 was longer before the device was set back. */
+	commit_in_store(&l, 1, 0, 5);
+	commit_in_store(&l, 2, 0, 2);
+	journal_write(4, 2, 3, 223, 0, 2);
+	kernel.starts = 0;
+	nr_disks = 0;
+	plug(crashed_vol, 10);
+	ok(pump_until(kernel.starts), "a volume is opened of which slots are dirty: %s", kernel.failed);
+	ok(slot_told(2, 0) == 1220 && slot_told(2, 3) == 1223, "readers have slots of which the journal names all");
+	ok(!slot_told(2, 1), "not one with blocks that only the store names");
+	ok(!slot_told(2, 2), "nor one that is older than what the store has");
+}
+
 static void test_fenced(void)
 {
 	*kernel.failed = '\0';
@@ -626,6 +687,7 @@ int main(void)
 	test_fork();
 	test_fenced();
 	test_stuck();
+	test_slots_that_are_read();
 	cc_volumes_drain(volumes);
 	cc_volumes_close(volumes);
 	cc_journal_state_close(&state);
