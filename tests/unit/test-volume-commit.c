@@ -56,13 +56,8 @@ static int read_slots(void *arg, uint64_t key, uint32_t block, uint32_t blocks, 
 	return 0;
 }
 
-static void guest_write(uint32_t value)
+static void guest_write_to(uint32_t block, uint32_t count, uint32_t value)
 {
-	uint32_t count = 1 + rand() % 6, block = rand() % (BLOCKS - 6);
-	uint32_t room = CHUNK_BLOCKS - g.next % CHUNK_BLOCKS;
-
-	if (count > room)
-		count = room;
 	g.records[g.nr_records++] = (struct chunkcache_record){
 		.type = CC_JOURNAL_WRITE, .count = count, .block = block, .place = position_place(g.next),
 	};
@@ -74,6 +69,13 @@ static void guest_write(uint32_t value)
 		g.content[block + i] = value;
 	}
 	g.next += count;
+}
+
+static void guest_write(uint32_t value)
+{
+	uint32_t count = 1 + rand() % 6, room = CHUNK_BLOCKS - g.next % CHUNK_BLOCKS;
+
+	guest_write_to(rand() % (BLOCKS - 6), count < room ? count : room, value);
 }
 
 static void guest_zero(void)
@@ -100,11 +102,26 @@ static void shuffle_records(void)
 	}
 }
 
+static void cut_here(void)
+{
+	g.cuts[g.nr_cuts] = position_place(g.next) & ~CC_PLACE_DATA;
+	memcpy(g.at_cut[g.nr_cuts++], g.content, sizeof(g.content));
+}
+
 static void guest_cut(void)
 {
 	g.next++;			/* a place that nobody used, as after an error; zeros before it are below */
-	g.cuts[g.nr_cuts] = position_place(g.next) & ~CC_PLACE_DATA;
-	memcpy(g.at_cut[g.nr_cuts++], g.content, sizeof(g.content));
+	cut_here();
+}
+
+/* A run of blocks in one log chunk, a cut in the middle of it. */
+static void guest_run_over_cut(void)
+{
+	g.next += CHUNK_BLOCKS - g.next % CHUNK_BLOCKS;
+	guest_write_to(7, 2, 0x70000);
+	cut_here();
+	guest_write_to(9, 2, 0x70001);
+	guest_cut();
 }
 
 static void guest_work(unsigned int cuts, unsigned int writes)
@@ -331,10 +348,11 @@ static void test_fork(void)
 	if (!ok(!open_state(&a, pool_a, true), "opened: %s", err))
 		return;
 	guest_start(a.log.own_term);
-	guest_work(3, 40);
+	guest_work(1, 40);
+	guest_run_over_cut();
 	fork = dirty_of_guest();
-	fork.nr_cuts = 1;
-	ok(!cc_volume_commit(&a, &fork, &counts, &upto, err, sizeof(err)) && upto == g.cuts[0], "part of it is committed");
+	fork.nr_cuts = 2;
+	ok(!cc_volume_commit(&a, &fork, &counts, &upto, err, sizeof(err)) && upto == g.cuts[1], "part of it is committed");
 	ok(!open_state(&b, pool_b, true) && !cc_volume_state_checkpoint(&b, false, err, sizeof(err)) &&
 	   !cc_volume_log_append(&b.log, &c, NULL, 0, err, sizeof(err)), "another host goes on: %s", err);
 	ok(cc_volume_commit(&a, &(struct cc_volume_dirty){ .records = g.records, .nr_records = g.nr_records,

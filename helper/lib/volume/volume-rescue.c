@@ -108,6 +108,14 @@ static int load_old_chunk(struct copy *c, uint64_t key)
 	return r;
 }
 
+/* How many of a run from place on, within one log chunk, are below what the store has, or all above. */
+static uint32_t on_one_side(uint64_t place, uint32_t blocks, uint64_t upto)
+{
+	uint64_t below = cc_place_position(upto) - cc_place_position(place);
+
+	return place < upto && below < blocks ? (uint32_t)below : blocks;
+}
+
 static int read_old(struct copy *c, uint64_t place, uint32_t blocks, uint8_t *buf)
 {
 	const struct cc_volume_dirty *d = c->r->fork;
@@ -147,10 +155,11 @@ static int read_moved(void *arg, uint64_t key, uint32_t block, uint32_t blocks, 
 
 	while (!r && blocks) {
 		const struct moved *m = moved_at(c, at);
-		uint64_t done = at - m->at;
+		uint64_t done = at - m->at, place = cc_place_nth(m->place, done);
 		uint32_t n = m->count - done < blocks ? m->count - done : blocks;
 
-		r = read_old(c, cc_place_nth(m->place, done), n, buf);
+		n = on_one_side(place, n, c->from.log.last.upto);
+		r = read_old(c, place, n, buf);
 		buf = (uint8_t *)buf + ((size_t)n << CC_BLOCK_SHIFT);
 		at += n;
 		blocks -= n;
