@@ -79,22 +79,27 @@ static int ask_about_fork(const struct volume_fork *f, const char *command, json
 	return CTL_FAILED;
 }
 
+/* What the pool has of it a moment later; NULL: nothing, or the helper can't be asked, which asked tells. */
+static json_t *look_at_fork(const struct volume_fork *f, struct ctl_asked *asked)
+{
+	const struct timespec look = { .tv_nsec = LOOK_NS };
+
+	nanosleep(&look, NULL);
+	return ctl_volume_ask(ctl_string(f->figures, "pool"), f->uuid, asked);
+}
+
 /* Its state of the rescue; NULL: it can't be asked. */
 static const char *look_at_rescue(struct volume_fork *f)
 {
-	const struct timespec look = { .tv_nsec = LOOK_NS };
-	char pool[CTL_DM_NAME_MAX + 1];
 	struct ctl_asked asked;
-	json_t *now;
+	json_t *now = look_at_fork(f, &asked);
 
-	nanosleep(&look, NULL);
-	snprintf(pool, sizeof(pool), "%s", ctl_string(f->figures, "pool"));
-	now = ctl_volume_ask(pool, f->uuid, &asked);
 	if (!now) {
-		ctl_err("%s: the helper of %s: %s", f->name, pool, asked.result ? asked.why : "has forgotten the volume");
+		ctl_err("%s: the helper of %s: %s", f->name, ctl_string(f->figures, "pool"),
+			asked.result ? asked.why : "has forgotten the volume");
 		return NULL;
 	}
-	json_object_set_new(now, "pool", json_string(pool));
+	json_object_set_new(now, "pool", json_string(ctl_string(f->figures, "pool")));
 	json_decref(f->figures);
 	f->figures = now;
 	return ctl_string(now, "rescue");
@@ -153,6 +158,20 @@ const struct ctl_command ctl_volume_rescue = {
 	.run = run_volume_rescue,
 };
 
+/* Until the journal has nothing of it. */
+static int wait_until_discarded(const struct volume_fork *f)
+{
+	struct ctl_asked asked;
+	json_t *now;
+
+	while ((now = look_at_fork(f, &asked)) != NULL)
+		json_decref(now);
+	if (!asked.result)
+		return CTL_OK;
+	ctl_err("%s: the helper of %s: %s; it may not have been given up", f->name, ctl_string(f->figures, "pool"), asked.why);
+	return CTL_FAILED;
+}
+
 static int discard_fork(struct volume_fork *f)
 {
 	char dirty[CTL_DIRTY_TEXT];
@@ -167,6 +186,8 @@ static int discard_fork(struct volume_fork *f)
 		return CTL_FAILED;
 	}
 	r = ask_about_fork(f, "volume-discard", json_pack("{s:s}", "volume", f->uuid));
+	if (!r)
+		r = wait_until_discarded(f);
 	if (r)
 		return r;
 	ctl_note("%s: pool %s gives up: %s", f->name, ctl_string(f->figures, "pool"), dirty);

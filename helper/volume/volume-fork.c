@@ -15,21 +15,41 @@
 #include "volume/volume-name.h"
 #include "volume/volume-rescue.h"
 
+/* The kernel gives the journal what it staged, and the journal writes it, within a second. */
+#define SETTLE_NS	(2 * CC_SECOND)
+
+/*
+ * A wish is granted when all is known that was written: nobody reads the journal on for a volume that has failed.
+ *
+ *	ASKED		the journal is read as far as it is durable, then COPIED or FORGOTTEN; or there is nothing
+ *	COPIED		a rescue runs in its thread, then ENDED
+ *	FORGOTTEN	FORGET is on its way into the journal, then slots are freed, and that is all
+ *	ENDED		a rescue, well or not: stays for who asks how, until the next wish
+ */
+enum fork_state {
+	FORK_ASKED,
+	FORK_COPIED,
+	FORK_FORGOTTEN,
+	FORK_ENDED,
+};
+
 struct cc_fork {
 	struct cc_list node;
 	struct cc_volumes *all;
 	uint8_t uuid[16];
-	/* a rescue: the thread's, while it runs */
-	struct cc_worker *worker;	/* NULL: it is being given up */
+	enum fork_state state;
+	uint64_t settled_ns;		/* then a ticket is taken */
+	uint64_t ticket;		/* 0: not yet */
+	/* a rescue: the thread's, while COPIED */
+	struct cc_worker *worker;	/* NULL: it is to be given up */
 	struct cc_watch watch;
 	struct cc_job job;
 	struct cc_volume_snapshot snapshot;
 	struct cc_volume_store *at;
 	char as[CC_IMAGE_NAME_MAX + 1];
-	bool runs;
 	int result;
 	char err[400];
-	/* when it is given up: slots to be freed once the journal has nothing of it */
+	/* FORGOTTEN: to be freed once the journal has nothing of it */
 	struct chunkcache_slot *slots;
 	uint32_t nr_slots;
 };
@@ -68,6 +88,8 @@ static struct cc_fork *renew_fork(struct cc_volumes *all, const uint8_t uuid[16]
 	if (!f)
 		return NULL;
 	f->all = all;
+	/* What its device has taken may still be on its way. */
+	f->settled_ns = cc_volume_of_uuid(all, uuid) ? cc_now_ns() + SETTLE_NS : 0;
 	memcpy(f->uuid, uuid, sizeof(f->uuid));
 	cc_list_add_tail(&all->forks, &f->node);
 	return f;
@@ -77,7 +99,7 @@ bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16])
 {
 	const struct cc_fork *f = fork_of(all, uuid);
 
-	return f && f->runs;
+	return f && (f->state == FORK_ASKED || f->state == FORK_COPIED);
 }
 
 const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16])
@@ -86,7 +108,7 @@ const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t u
 
 	if (!f || !f->worker)
 		return "";
-	return f->runs ? "running" : f->result ? f->err : "done";
+	return f->state != FORK_ENDED ? "running" : f->result ? f->err : "done";
 }
 
 /* ---- may anything be done with it? ---- */
@@ -101,29 +123,30 @@ static int check_still(const struct cc_volumes *all, const uint8_t uuid[16], cha
 		snprintf(err, errlen, "the pool's journal is not being followed");
 	else if (v && (v->life != CC_VOLUME_FAILED || v->task != CC_TASK_NONE))
 		snprintf(err, errlen, "volume: it is open, or being opened, on this host: nothing of it is a fork");
-	else if (f && (f->runs || !f->worker))
-		snprintf(err, errlen, "volume: it is being %s", f->runs ? "rescued" : "discarded");
+	else if (f && f->state != FORK_ENDED)
+		snprintf(err, errlen, "volume: it is being %s", f->worker ? "rescued" : "discarded");
 	else
 		return 0;
 	return -EBUSY;
 }
 
-/* What the journal has of it.  -EBUSY: not now; -ENOENT: nothing; with a line. */
-static int find_fork(const struct cc_volumes *all, const uint8_t uuid[16], struct cc_journal_volume **ret_journal,
-		     char *err, size_t errlen)
+/* What the journal has of it; NULL with a line: nothing. */
+static struct cc_journal_volume *find_fork(const struct cc_volumes *all, const uint8_t uuid[16], char *err,
+					   size_t errlen)
 {
-	struct cc_journal_volume *j;
+	struct cc_journal_volume *j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), uuid);
+
+	if (j && (j->nr_writes || j->nr_logs))
+		return j;
+	snprintf(err, errlen, "volume: this pool has nothing of it that is in no store");
+	return NULL;
+}
+
+static int check_fork(const struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
+{
 	int r = check_still(all, uuid, err, errlen);
 
-	if (r)
-		return r;
-	j = cc_journal_state_find(cc_journal_follow_volumes(all->c.follow), uuid);
-	if (!j || (!j->nr_writes && !j->nr_logs)) {
-		snprintf(err, errlen, "volume: this pool has nothing of it that is in no store");
-		return -ENOENT;
-	}
-	*ret_journal = j;
-	return 0;
+	return r ? r : find_fork(all, uuid, err, errlen) ? 0 : -ENOENT;
 }
 
 /* ---- a rescue ---- */
@@ -150,13 +173,11 @@ static void run_rescue(struct cc_job *job)
 	f->result = cc_volume_rescue_run(&r, f->err, sizeof(f->err));
 }
 
-static void rescue_done(struct cc_job *job)
+static void end_rescue(struct cc_fork *f)
 {
-	struct cc_fork *f = cc_list_entry(job, struct cc_fork, job);
 	char uuid[CC_UUID_TEXT];
 
-	f->runs = false;
-	f->all->nr_tasks--;
+	f->state = FORK_ENDED;
 	cc_volume_free_snapshot(&f->snapshot);
 	cc_uuid_text(f->uuid, uuid);
 	if (f->result)
@@ -164,6 +185,32 @@ static void rescue_done(struct cc_job *job)
 	else
 		cc_log(LOG_INFO, "volume %s: rescued as %s; what is left of it here stays until it is discarded", uuid,
 		       f->as);
+}
+
+static void rescue_done(struct cc_job *job)
+{
+	struct cc_fork *f = cc_list_entry(job, struct cc_fork, job);
+
+	f->all->nr_tasks--;
+	end_rescue(f);
+}
+
+static void start_rescue(struct cc_fork *f)
+{
+	struct cc_journal_volume *j = find_fork(f->all, f->uuid, f->err, sizeof(f->err));
+
+	f->result = j ? cc_volume_take_snapshot(f->all->c.pooldev, j, true, &f->snapshot) : -ENOENT;
+	if (f->result) {
+		if (j)
+			snprintf(f->err, sizeof(f->err), "start: %s", strerror(-f->result));
+		end_rescue(f);
+		return;
+	}
+	f->snapshot.dirty.uploads = f->at->uploads;
+	f->state = FORK_COPIED;
+	f->all->nr_tasks++;
+	f->job = (struct cc_job){ .run = run_rescue, .done = rescue_done };
+	cc_worker_submit(f->worker, &f->job);
 }
 
 static void on_rescue(struct cc_watch *w, uint32_t events)
@@ -188,9 +235,8 @@ int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char
 		      size_t errlen)
 {
 	char object[CC_OBJECT_NAME_MAX];
-	struct cc_journal_volume *j;
 	struct cc_fork *f;
-	int r = find_fork(all, uuid, &j, err, errlen);
+	int r = check_fork(all, uuid, err, errlen);
 
 	if (r)
 		return r;
@@ -207,22 +253,13 @@ int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char
 	snprintf(f->as, sizeof(f->as), "%s", as);
 	r = f->at ? 0 : -ENOENT;
 	if (!r) {
-		r = cc_volume_take_snapshot(all->c.pooldev, j, true, &f->snapshot);
-		if (!r)
-			r = open_rescue(f);
+		r = open_rescue(f);
 		if (r)
 			snprintf(err, errlen, "start: %s", strerror(-r));
 	}
-	if (r) {
+	if (r)
 		free_fork(f);
-		return r;
-	}
-	f->snapshot.dirty.uploads = f->at->uploads;
-	f->runs = true;
-	all->nr_tasks++;
-	f->job = (struct cc_job){ .run = run_rescue, .done = rescue_done };
-	cc_worker_submit(f->worker, &f->job);
-	return 0;
+	return r;
 }
 
 /* ---- giving it up ---- */
@@ -240,9 +277,7 @@ static int note_slots(struct cc_fork *f, const struct cc_journal_volume *j)
 
 int cc_volumes_discard(struct cc_volumes *all, const uint8_t uuid[16], char *err, size_t errlen)
 {
-	struct cc_journal_volume *j;
-	struct cc_fork *f;
-	int r = find_fork(all, uuid, &j, err, errlen);
+	int r = check_fork(all, uuid, err, errlen);
 
 	if (r)
 		return r;
@@ -250,21 +285,39 @@ int cc_volumes_discard(struct cc_volumes *all, const uint8_t uuid[16], char *err
 		snprintf(err, errlen, "volume: its device is still there: remove it first");
 		return -EBUSY;
 	}
-	f = renew_fork(all, uuid);
-	r = f ? note_slots(f, j) : -ENOMEM;
+	if (!renew_fork(all, uuid)) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What the kernel does not take now is tried again. */
+static void forget(struct cc_fork *f)
+{
+	struct cc_journal_volume *j = find_fork(f->all, f->uuid, f->err, sizeof(f->err));
+	int r;
+
+	if (!j) {
+		free_fork(f);
+		return;
+	}
+	r = note_slots(f, j);
 	if (!r)
-		r = cc_channel_journal_add(all->c.channel, &(struct chunkcache_record){
+		r = cc_channel_journal_add(f->all->c.channel, &(struct chunkcache_record){
 					   .type = CC_JOURNAL_FORGET, .volume = j->handle }, 1);
 	if (r) {
-		snprintf(err, errlen, "journal: %s", strerror(-r));
-		if (f)
-			free_fork(f);
-		return r;
+		free(f->slots);
+		f->slots = NULL;
+		f->nr_slots = 0;
+		if (r != -ENOSPC)
+			cc_volume_channel(f->all, r);
+		return;
 	}
 	j->leaving = true;
+	f->state = FORK_FORGOTTEN;
 	cc_log(LOG_NOTICE, "volume: %zu writes and %u slots that are in no store are given up, as was asked for",
 	       j->nr_writes, f->nr_slots);
-	return 0;
 }
 
 /* FORGET was read, so it is durable: before that a crash would claim slots that hold something else by then. */
@@ -292,16 +345,32 @@ static int drop_slots(struct cc_volumes *all, struct cc_fork *f)
 	return r;
 }
 
-void cc_volume_forks_step(struct cc_volumes *all)
+static bool all_is_known(struct cc_fork *f, uint64_t now_ns)
 {
-	cc_list_each_safe(n, &all->forks) {
-		struct cc_fork *f = cc_list_entry(n, struct cc_fork, node);
+	if (now_ns < f->settled_ns)
+		return false;
+	if (!f->ticket)
+		f->ticket = cc_journal_follow_ticket(f->all->c.follow);
+	return cc_journal_follow_has_read(f->all->c.follow, f->ticket);
+}
 
-		if (f->worker || !is_forgotten(all, f))
-			continue;
-		cc_volume_channel(all, drop_slots(all, f));
+static void step_fork(struct cc_fork *f, uint64_t now_ns)
+{
+	if (f->state == FORK_ASKED && all_is_known(f, now_ns)) {
+		if (f->worker)
+			start_rescue(f);
+		else
+			forget(f);
+	} else if (f->state == FORK_FORGOTTEN && is_forgotten(f->all, f)) {
+		cc_volume_channel(f->all, drop_slots(f->all, f));
 		free_fork(f);
 	}
+}
+
+void cc_volume_forks_step(struct cc_volumes *all, uint64_t now_ns)
+{
+	cc_list_each_safe(n, &all->forks)
+		step_fork(cc_list_entry(n, struct cc_fork, node), now_ns);
 }
 
 void cc_volume_forks_close(struct cc_volumes *all)

@@ -435,7 +435,7 @@ static bool room_is_short(const struct cc_volumes *all)
 static void step_all(struct cc_volumes *all, uint64_t now_ns)
 {
 	all->presses = room_is_short(all);
-	cc_volume_forks_step(all);
+	cc_volume_forks_step(all, now_ns);
 	cc_list_each(n, &cc_journal_follow_volumes(all->c.follow)->volumes)
 		clean_slots(all, cc_list_entry(n, struct cc_journal_volume, node));
 	cc_list_each_safe(n, &all->volumes)

@@ -16,6 +16,7 @@
 #include "volume/place.h"
 #include "volume/volume-log.h"
 #include "volume/volume-name.h"
+#include "volume/volume-state.h"
 #include "volume/volumes.h"
 
 #define CHUNK_SHIFT	16
@@ -132,9 +133,11 @@ uint64_t cc_journal_follow_ticket(struct cc_journal_follow *f)
 	return ++tickets;
 }
 
+static uint64_t nr_read = UINT64_MAX;	/* tickets up to this one */
+
 bool cc_journal_follow_has_read(const struct cc_journal_follow *f, uint64_t ticket)
 {
-	return true;
+	return ticket <= nr_read;
 }
 
 /* ---- the kernel ---- */
@@ -513,6 +516,25 @@ static const char *why_now(void)
 	return figures.why;
 }
 
+static int count_extent(void *arg, const struct cc_vmap_extent *e)
+{
+	*(uint64_t *)arg += e->count;
+	return 0;
+}
+
+/* That a volume in the store has written. */
+static uint64_t nr_of_blocks(const uint8_t uuid[16])
+{
+	struct cc_volume_state s;
+	uint64_t n = 0;
+
+	cc_volume_state_init(&s, sources.s[0].store, uuid, geometry.uuid, "a");
+	if (cc_volume_log_read(&s.log, err, sizeof(err)) || cc_vmap_each(s.map, count_extent, &n))
+		httpd_fatal(err);
+	cc_volume_state_free(&s);
+	return n;
+}
+
 static void test_fork(void)
 {
 	struct cc_volume_log l;
@@ -537,18 +559,30 @@ static void test_fork(void)
 	ok(cc_volumes_discard(volumes, pool_b, err, sizeof(err)) == -ENOENT, "nor what is not there: %s", err);
 	ok(cc_volumes_rescue(volumes, other_vol, "none", "x", err, sizeof(err)) && cc_volumes_rescue(volumes, other_vol, "st",
 	   "../x", err, sizeof(err)), "nor from nowhere, nor to no name: %s", err);
-	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
-	   pump_until(strcmp(how_rescued(), "running")) && !strcmp(figures.rescue, "done"), "it is rescued");
+	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)), "a rescue is asked for: %s", err);
+	nr_read = tickets;
+	pump_for(4 * CC_SECOND);
+	ok(!strcmp(how_rescued(), "running"), "it waits until all is known that was written");
+	journal_write(2, 2, 2, 202, 0, 1);
+	nr_read = UINT64_MAX;
+	ok(pump_until(strcmp(how_rescued(), "running")) && !strcmp(figures.rescue, "done"), "it is rescued");
 	ok(!cc_volume_uuid(sources.s[0].store, "saved", uuid, err, sizeof(err)), "as a volume that has a name: %s", err);
+	ok(nr_of_blocks(uuid) == 6, "with what came last");
 	ok(cc_volumes_discard(volumes, other_vol, err, sizeof(err)), "not discarded while its device is there: %s", err);
 	nr_disks = 1;
 	cc_volumes_refresh(volumes);
 	pump_for(CC_SECOND);
-	ok(!cc_volumes_discard(volumes, other_vol, err, sizeof(err)) && kernel.forgets == 1, "then it is");
+	nr_read = tickets;
+	ok(!cc_volumes_discard(volumes, other_vol, err, sizeof(err)), "then it is: %s", err);
+	pump_for(CC_SECOND);
+	journal_write(2, 2, 3, 203, 0, 1);
+	ok(!kernel.forgets, "not before all is known that was written");
+	nr_read = UINT64_MAX;
+	ok(pump_until(kernel.forgets == 1), "all of it");
 	pump_for(CC_SECOND);
 	ok(!kernel.drops, "no slot goes before FORGET is in the journal");
 	journal_place(CC_JOURNAL_FORGET, 2, 0);
-	ok(pump_until(kernel.drops) && kernel.drops == 2, "then both do");
+	ok(pump_until(kernel.drops) && kernel.drops == 4, "then all four do");
 }
 
 /* Writes go on for so long; or wait. */
