@@ -26,6 +26,14 @@ static const char verify_help[] =
 	"\n"
 	CTL_STORE_HELP;
 
+/* One of which nothing is needed any more has nothing to check. */
+static int verify_piece(struct ctl_volume *v, const struct cc_piece *p, void *buf, size_t size, char *err,
+			size_t errlen)
+{
+	return p->count ? cc_pieces_read(v->store.store, cc_volume_state_origin(&v->state, p->place), p, 1, buf, size,
+					 err, errlen) : 0;
+}
+
 static int verify_pieces(struct ctl_volume *v, const char *name, bool json)
 {
 	const struct cc_pieces *p = &v->state.pieces;
@@ -36,8 +44,7 @@ static int verify_pieces(struct ctl_volume *v, const char *name, bool json)
 	if (!buf)
 		return ctl_volume_failed(name, -ENOMEM, err);
 	for (size_t i = 0; i < p->nr; i++) {
-		int r = p->all[i].count ? cc_pieces_read(v->store.store, v->uuid, &p->all[i], 1, buf, size, err,
-							 sizeof(err)) : 0;
+		int r = verify_piece(v, &p->all[i], buf, size, err, sizeof(err));
 
 		if (r)
 			ctl_err("%s: %s", name, err);
@@ -142,7 +149,8 @@ static int get_log_chunk(struct export *x, uint64_t place)
 	if (x->key == cc_place_log_key(place))
 		return 0;
 	nr = cc_pieces_of(&x->v.state.pieces, place, &of);
-	r = cc_pieces_read(x->v.store.store, x->v.uuid, of, nr, x->log_chunk, x->chunk_size, err, sizeof(err));
+	r = cc_pieces_read(x->v.store.store, cc_volume_state_origin(&x->v.state, place), of, nr, x->log_chunk,
+			   x->chunk_size, err, sizeof(err));
 	x->key = r ? 0 : cc_place_log_key(place);
 	return r ? ctl_volume_failed(x->name, r, err) : 0;
 }

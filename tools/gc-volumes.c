@@ -202,14 +202,27 @@ static bool is_marked(const struct ctl_gc_volumes *v, const char *name)
 	return cc_id_set_has(&v->objects, id);
 }
 
-static int mark_map(struct ctl_gc_volumes *v, const struct cc_commit *c)
+/* A root, and what it names. */
+static int mark_map(struct ctl_gc_volumes *v, const struct cc_commit *c, char *err, size_t errlen)
 {
 	char name[CC_OBJECT_NAME_MAX];
+	struct cc_root root;
+	int r;
 
 	if (!c->map_number)
 		return 0;
 	cc_map_name(c->volume, c->map_term, c->map, name);
-	return mark_object(v, name);
+	if (c->type != CC_COMMIT_CHECKPOINT || is_marked(v, name))
+		return mark_object(v, name);
+	r = cc_checkpoint_get_root(v->store, c->volume, c->map_term, c->map, &root, err, errlen);
+	if (r)
+		return r;
+	r = mark_object(v, name);
+	for (size_t i = 0; !r && i < root.nr_refs; i++)
+		if (cc_checkpoint_page_name(&root, &root.refs[i], name))
+			r = mark_object(v, name);
+	cc_root_free(&root);
+	return r;
 }
 
 static int mark_pieces(struct ctl_gc_volumes *v, const struct cc_volume_state *s)
@@ -219,13 +232,14 @@ static int mark_pieces(struct ctl_gc_volumes *v, const struct cc_volume_state *s
 
 	for (size_t i = 0; !r && i < s->pieces.nr; i++) {
 		const struct cc_piece *p = &s->pieces.all[i];
+		const uint8_t *of = cc_volume_state_origin(s, p->place);
 
 		if (!p->count)
 			continue;
 		if (p->pack_term)
-			cc_pack_name(s->log.volume, p->pack_term, p->pack, name);
+			cc_pack_name(of, p->pack_term, p->pack, name);
 		else
-			cc_commit_name(s->log.volume, p->commit, name);
+			cc_commit_name(of, p->commit, name);
 		r = mark_object(v, name);
 	}
 	return r;
@@ -241,7 +255,7 @@ struct reading {
 static int see_commit(void *arg, const struct cc_commit *c, char *err, size_t errlen)
 {
 	struct reading *r = arg;
-	int error = mark_map(r->volumes, c);
+	int error = mark_map(r->volumes, c, err, errlen);
 
 	return error ? error : r->fn(&r->state, c, err, errlen);
 }

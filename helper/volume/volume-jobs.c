@@ -231,7 +231,7 @@ static int run_open(struct cc_volume *v)
 	return r;
 }
 
-/* The whole map is put each time, which is much for a volume that is written slowly. */
+/* What was put the last time is what the next one costs, more or less. */
 static bool wants_checkpoint(const struct cc_volume *v)
 {
 	uint64_t bytes = v->counts.bytes - v->checkpoint_bytes;

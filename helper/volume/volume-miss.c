@@ -23,7 +23,7 @@ struct volume_miss {
 	struct cc_slot_io io;
 	struct chunkcache_slot slot;
 	/* what to fetch */
-	uint8_t volume[16];
+	uint8_t volume[16];		/* in whose directory it is */
 	struct cc_piece pieces[CC_PIECES_MAX];
 	size_t nr_pieces;
 	uint64_t key;			/* for the kernel's policy */
@@ -147,6 +147,8 @@ static bool describe_miss(struct cc_volume *v, struct volume_miss *x)
 	const struct cc_piece *of;
 
 	x->key = key_of_index(v, x->m.chunk - v->info.first_log);
+	/* A task adds to the volume, and leaves its origins as they are. */
+	memcpy(x->volume, cc_volume_state_origin(&v->store, x->key), sizeof(x->volume));
 	x->nr_pieces = cc_pieces_of(&v->pieces, x->key, &of);
 	if (x->nr_pieces)
 		memcpy(x->pieces, of, x->nr_pieces * sizeof(*of));
@@ -189,7 +191,6 @@ static void start_miss(struct cc_volume *v, const struct chunkcache_miss *m)
 	x->all = all;
 	x->m = *m;
 	x->at = v->at;
-	memcpy(x->volume, v->uuid, sizeof(x->volume));
 	cc_list_add_tail(&all->misses, &x->node);
 	all->nr_misses++;
 	x->at->nr_misses++;

@@ -10,7 +10,8 @@
  *						number of the commit that they were put for,
  *						so that no two commits have a pack in
  *						common; named by the object's SHA-256
- *	volumes/<uuid>/map/<term>-<64 hex>	a checkpoint's map, named by its SHA-256
+ *	volumes/<uuid>/map/<term>-<64 hex>	root or page of a checkpoint's map, named by
+ *						its SHA-256
  *	volume-names/<name>			text, one line: "<uuid>\n"
  *
  * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as those of images.
@@ -46,7 +47,7 @@ enum cc_commit_type {
 	CC_COMMIT_DATA,		/* pieces and records */
 	CC_COMMIT_CLOSE,	/* owner has given the volume up; all of it is in the store */
 	CC_COMMIT_RESIZE,
-	CC_COMMIT_CHECKPOINT,	/* map says what all objects up to the one before it add up to */
+	CC_COMMIT_CHECKPOINT,	/* map, a root, says what all objects before it add up to */
 };
 
 /*
@@ -111,29 +112,78 @@ struct cc_commit_record {
 	__le64	arg;
 };
 
-#define CC_MAP_MAGIC		"ccvmap1\n"	/* 8 bytes, no NUL */
+#define CC_ROOT_MAGIC		"ccroot1\n"	/* 8 bytes, no NUL */
+#define CC_PAGE_MAGIC		"ccpage1\n"
+#define CC_PAGE_BLOCKS_SHIFT	14		/* log2 of the blocks of a page of extents */
+#define CC_PAGE_LOGS_SHIFT	8		/* and of the log chunks of one of pieces */
+
+enum cc_map_kind {
+	CC_MAP_PIECES = 1,	/* of (1 << CC_PAGE_LOGS_SHIFT) log chunks, GUEST being the highest
+				 * bit of their numbers; index counts so many */
+	CC_MAP_EXTENTS,		/* of (1 << CC_PAGE_BLOCKS_SHIFT) blocks, index counts so many */
+};
 
 /*
- * A checkpoint's map.  Followed by nr_pieces of struct cc_commit_piece in ascending order of their
- * places (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros behind;
- * one of which all but place is 0, at the first block of a log chunk: nothing of that is needed any
- * more), then nr_extents of struct cc_map_extent, by block.
+ * A checkpoint's map is a tree: a root, which names pages.  Both are in map/.  What did not change
+ * since the root before is named again.  The root is followed by nr_origins of struct
+ * cc_map_origin, in ascending order of their terms, and by nr_refs of struct cc_map_ref, by kind,
+ * then by index.  The root's SHA-256 is the identity of what the volume was.
+ *
+ * A volume that was made from another one's root goes on with that one's terms.  So the term tells
+ * whose directory an object is in: a pack, a page and a commit with the bytes of log chunks of that
+ * term are of the first origin whose term is not lower; else of the volume itself.
  */
-struct cc_map_header {
+struct cc_root_header {
 	__u8	magic[8];
 	__le32	version;		/* 1 */
 	__le32	chunk_shift;
 	__u8	volume[16];
-	__le64	number;			/* of the last object that it has */
+	__le64	number;			/* of the last object of the log that it has; 0: all of
+					 * it is of origins */
 	__le64	cut;
-	__le64	nr_pieces;
-	__le64	nr_extents;
+	__le64	size;			/* of the volume, bytes */
+	__u8	base[32];
+	__le32	term;			/* in which it was made; no other object has a higher one */
+	__le32	nr_origins;
+	__le64	nr_refs;
 };
 
-struct cc_map_extent {
-	__le64	block;
+struct cc_map_origin {
+	__u8	volume[16];
+	__le32	term;			/* the last one that is of this volume */
+	__u8	reserved[4];
+};
+
+/* Names map/<term>-<sha256>.  term 0: zeros all over, at the place in the first 8 bytes of sha256. */
+struct cc_map_ref {
+	__le64	index;
+	__le32	kind;			/* enum cc_map_kind */
+	__le32	term;
+	__u8	sha256[32];
+};
+
+/*
+ * A page can be read without any other.  Followed by one zstd frame, which has nr of struct
+ * cc_commit_piece (pack_term 0: in the commit whose number is in the first 8 bytes of pack, zeros
+ * behind; one of which all but place is 0, at the first block of a log chunk: nothing of that is
+ * needed any more) or of struct cc_page_extent, in ascending order, none on another.
+ */
+struct cc_page_header {
+	__u8	magic[8];
+	__le32	version;		/* 1 */
+	__le32	kind;
+	__u8	volume[16];		/* that made it */
+	__le64	index;
+	__le64	number;			/* as in the root that it was made for: so that no two of
+					 * them have a page in common that each would put */
+	__le32	chunk_shift;
+	__le32	nr;
+};
+
+struct cc_page_extent {
 	__le64	place;
-	__le32	count;
+	__le16	first;			/* block, in the page */
+	__le16	count;
 	__u8	reserved[4];
 };
 

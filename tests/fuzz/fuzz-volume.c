@@ -4,7 +4,8 @@
  * are right, each built on the one before it.  Whatever came, blocks of the map are at places that pieces have, and
  * a refusal has a reason.
  *
- * Input: objects of the log, each behind four bytes of length; the highest bit of that: it is a map of a checkpoint.
+ * Input: objects of the log, each behind four bytes of length; the highest bit of that: it is a root or a
+ * page of a checkpoint's map.
  */
 #include <endian.h>
 #include <errno.h>
@@ -215,20 +216,43 @@ static void add_commit(struct cc_commit *c, const void *data, size_t data_size)
 	free(object);
 }
 
+static void add_page(struct cc_map_page *p, const struct cc_commit *c, uint8_t sha256[CC_ID_SIZE])
+{
+	void *object;
+	size_t size;
+
+	p->chunk_shift = 20;
+	p->number = c->number - 1;
+	memcpy(p->volume, volume, sizeof(volume));
+	if (cc_page_encode(p, &object, &size, sha256))
+		abort();
+	add(object, size, IS_MAP);
+	free(object);
+}
+
 static void add_map(uint64_t upto, uint64_t place, struct cc_commit *c)
 {
 	struct cc_piece piece = { .place = place, .count = 2, .commit = 3, .offset = 1000, .sha256 = { 1 } };
 	struct chunkcache_extent extents[] = {
 		{ .block = 3, .place = place, .count = 2 }, { .block = 10, .place = place - 1, .count = 5 },
 	};
-	struct cc_checkpoint p = {
-		.volume = { 1 }, .chunk_shift = 20, .number = c->number - 1, .upto = upto, .pieces = { &piece, 1, 1 },
-		.extents = extents, .nr_extents = 2,
+	struct cc_map_page pieces_page = {
+		.kind = CC_MAP_PIECES, .index = cc_pieces_page(place), .nr = 1, .pieces = &piece,
+	};
+	struct cc_map_page extents_page = { .kind = CC_MAP_EXTENTS, .nr = 2, .extents = extents };
+	struct cc_ref refs[] = {
+		{ .kind = CC_MAP_PIECES, .index = pieces_page.index, .term = 2 }, { .kind = CC_MAP_EXTENTS, .term = 2 },
+	};
+	struct cc_root root = {
+		.volume = { 1 }, .chunk_shift = 20, .term = 2, .number = c->number - 1, .upto = upto, .size = 1 << 24,
+		.refs = refs, .nr_refs = 2,
 	};
 	void *object;
 	size_t size;
 
-	if (cc_checkpoint_encode(&p, &object, &size, c->map))
+	add_page(&pieces_page, c, refs[0].sha256);
+	add_page(&extents_page, c, refs[1].sha256);
+	if (cc_root_encode(&root, &object, &size, c->map))
 		abort();
 	add(object, size, IS_MAP);
 	free(object);

@@ -37,18 +37,21 @@ bytes() { find "s/volumes/$(cat "s/volume-names/$1")" -type f -printf '%s\n' | a
 
 run 0 "import an image" import image --name i --chunk-size 64K --store "$store"
 run 0 "create" volume create v --image i --size 64M --store "$store"
-owner v a open write 0 4096 1 commit write 0 100 2 commit zero 200 100 commit write 9000 5 3 commit checkpoint close
+owner v a open write 0 4096 1 commit write 0 100 2 commit checkpoint zero 200 100 commit write 9000 5 3 commit checkpoint \
+	close
 before=$(content v)
 run 0 "show" volume show v --store "$store"
 check "says what of it is live" grep -q "  store .* MiB in .* objects, 15.6 MiB of it live" out
+maps=$(objects v map)
 age 10
 run 0 "gc" gc --grace 0s --store "$store" --json
 check "one volume" grep -q '"volumes":1,' out
 check "the content is as it was" [ "$(content v)" = "$before" ]
 run 0 "and all that it is made of" volume verify v --store "$store"
 check "the image's chunks too" [ "$(chunks s)" -eq 5 ]
-check "the log has begun anew" [ "$(cat "s/volumes/$(cat s/volume-names/v)"/floors/*1)" = 7 ]
-check "what names nothing is gone" [ "$(objects v map)" -eq 1 ]
+check "the log has begun anew" [ "$(cat "s/volumes/$(cat s/volume-names/v)"/floors/*1)" = 8 ]
+check "the last checkpoint's root and pages are left" [ "$(objects v map)" -eq 4 ]
+check "of those of two" [ "$maps" -eq 8 ]
 run 0 "gc again" gc --grace 0s --store "$store" --json
 check "finds nothing" [ "$(jsonfield volume_objects garbage)" -eq 0 ]
 check "and makes no other floor" [ "$(objects v floors)" -eq 1 ]

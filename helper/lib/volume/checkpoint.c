@@ -1,108 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The map of a checkpoint: encoding, and the checks of what a store gives for one. */
+/* Roots and pages of checkpoints, from a store and into it; see checkpoint.h. */
 #include "checkpoint.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "manifest.h"
+#include "parallel.h"
 #include "place.h"
+#include "volume-name.h"
 
-#define MAP_VERSION 1
-
-_Static_assert(sizeof(struct cc_map_header) == 64, "head of a map");
-_Static_assert(sizeof(struct cc_map_extent) == 24, "extent of a map");
-
-void cc_checkpoint_free(struct cc_checkpoint *p)
+/* -EINVAL of a decoder, which has said why in reason, as what it is to who reads the store. */
+static int refuse_object(const char *name, int r, const char *reason, char *err, size_t errlen)
 {
-	cc_pieces_free(&p->pieces);
-	free(p->extents);
-	p->extents = NULL;
-	p->nr_extents = 0;
+	snprintf(err, errlen, "%s: %s", name, r == -ENOMEM ? "out of memory" : reason);
+	return r == -ENOMEM ? r : -EBADMSG;
 }
 
-int cc_checkpoint_encode(const struct cc_checkpoint *p, void **ret_object, size_t *ret_size,
-			 uint8_t ret_sha256[CC_ID_SIZE])
+static int get_whole(struct cc_store *store, const char *name, size_t max, void **ret_object, size_t *ret_size,
+		     char *err, size_t errlen)
 {
-	uint64_t size = sizeof(struct cc_map_header) + p->pieces.nr * sizeof(struct cc_commit_piece) +
-			p->nr_extents * sizeof(struct cc_map_extent);
-	struct cc_map_header *h;
-	struct cc_commit_piece *pieces;
-	struct cc_map_extent *extents;
+	enum cc_store_result res = cc_store_get(store, name, max, ret_object, ret_size, err, errlen);
 
-	if (size > CC_MAP_SIZE_MAX)
-		return -E2BIG;
-	h = malloc(size);
-	if (!h)
-		return -ENOMEM;
-	*h = (struct cc_map_header){
-		.magic = CC_MAP_MAGIC, .version = htole32(MAP_VERSION), .chunk_shift = htole32(p->chunk_shift),
-		.number = htole64(p->number), .cut = htole64(p->upto), .nr_pieces = htole64(p->pieces.nr),
-		.nr_extents = htole64(p->nr_extents),
-	};
-	memcpy(h->volume, p->volume, sizeof(h->volume));
-	pieces = (void *)(h + 1);
-	for (size_t i = 0; i < p->pieces.nr; i++)
-		cc_piece_encode(&p->pieces.all[i], true, &pieces[i]);
-	extents = (void *)(pieces + p->pieces.nr);
-	for (size_t i = 0; i < p->nr_extents; i++)
-		extents[i] = (struct cc_map_extent){
-			.block = htole64(p->extents[i].block), .place = htole64(p->extents[i].place),
-			.count = htole32(p->extents[i].count),
-		};
-	cc_sha256(h, size, ret_sha256);
-	*ret_object = h;
-	*ret_size = size;
-	return 0;
+	if (!res)
+		return 0;
+	return res == CC_STORE_NOTFOUND || res == CC_STORE_TOOBIG || res == CC_STORE_CORRUPT ? -EBADMSG : -EIO;
 }
 
-/* Of a log chunk of which nothing is needed: all but its number is zero. */
-static bool is_number_only(const struct cc_commit_piece *from)
+int cc_checkpoint_get_root(struct cc_store *store, const uint8_t volume[16], uint32_t term,
+			   const uint8_t sha256[CC_ID_SIZE], struct cc_root *ret, char *err, size_t errlen)
 {
-	const struct cc_commit_piece like = { .place = from->place };
-	uint64_t place = le64toh(from->place);
+	char name[CC_OBJECT_NAME_MAX], reason[160] = "it is of another volume or term";
+	void *object;
+	size_t size;
+	int r;
 
-	return !memcmp(from, &like, sizeof(like)) && cc_place_is_data(place) && !cc_place_block(place);
-}
-
-static const char *take_piece(const struct cc_commit_piece *from, uint32_t term, uint32_t chunk_shift,
-			      struct cc_piece *to)
-{
-	if (!is_number_only(from))
-		return cc_piece_decode(from, 0, chunk_shift, term, NULL, to);
-	*to = (struct cc_piece){ .place = le64toh(from->place) };
-	return NULL;
-}
-
-static const char *take_pieces(const struct cc_commit_piece *from, uint64_t nr, uint32_t term,
-			       struct cc_checkpoint *p)
-{
-	for (uint64_t i = 0; i < nr; i++) {
-		struct cc_piece piece;
-		const char *wrong = take_piece(&from[i], term, p->chunk_shift, &piece);
-		int r;
-
-		if (wrong)
-			return wrong;
-		if (piece.commit > p->number)
-			return "commit of a piece";
-		if (p->pieces.nr && piece.place <= p->pieces.all[p->pieces.nr - 1].place)
-			return "order of the pieces";
-		r = cc_pieces_add(&p->pieces, &piece);
-		if (r)
-			return r == -ENOMEM ? "" : "pieces of a log chunk";
+	cc_map_name(volume, term, sha256, name);
+	r = get_whole(store, name, CC_ROOT_SIZE_MAX, &object, &size, err, errlen);
+	if (r)
+		return r;
+	r = cc_root_decode(object, size, sha256, ret, reason, sizeof(reason));
+	free(object);
+	if (!r && (memcmp(ret->volume, volume, sizeof(ret->volume)) || ret->term != term)) {
+		cc_root_free(ret);
+		r = -EINVAL;
 	}
-	return NULL;
+	return r ? refuse_object(name, r, reason, err, errlen) : 0;
+}
+
+bool cc_checkpoint_page_name(const struct cc_root *root, const struct cc_ref *ref, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	if (ref->term)
+		cc_map_name(cc_root_volume(root, ref->term), ref->term, ref->sha256, ret_name);
+	return ref->term;
+}
+
+/* ---- loading ---- */
+
+struct window {
+	const struct cc_checkpoint *p;
+	const struct cc_root *root;
+	const struct cc_ref *refs;
+	struct window_page {
+		struct cc_map_page page;
+		int r;
+		char err[300];
+	} all[CC_PARALLEL_MAX];
+};
+
+static int get_page(const struct window *w, const struct cc_ref *ref, struct cc_map_page *ret, char *err, size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX], reason[160] = "is not the page that the root tells of";
+	void *object;
+	size_t size;
+	int r;
+
+	*ret = (struct cc_map_page){ 0 };
+	if (!cc_checkpoint_page_name(w->root, ref, name))
+		return 0;
+	r = get_whole(w->p->store, name, CC_PAGE_SIZE_MAX, &object, &size, err, errlen);
+	if (r)
+		return r;
+	r = cc_page_decode(object, size, ref->sha256, ref->term, ret, reason, sizeof(reason));
+	free(object);
+	if (!r && (ret->kind != ref->kind || ret->index != ref->index || ret->chunk_shift != w->root->chunk_shift ||
+		   memcmp(ret->volume, cc_root_volume(w->root, ref->term), sizeof(ret->volume)))) {
+		cc_page_free(ret);
+		r = -EINVAL;
+	}
+	return r ? refuse_object(name, r, reason, err, errlen) : 0;
+}
+
+static void get_window_page(void *arg, unsigned int i)
+{
+	struct window *w = arg;
+
+	w->all[i].r = get_page(w, &w->refs[i], &w->all[i].page, w->all[i].err, sizeof(w->all[i].err));
 }
 
 /* Are the bytes of all its blocks in pieces? */
-static bool extent_has_bytes(const struct cc_checkpoint *p, uint64_t place, uint64_t count)
+static bool extent_has_bytes(const struct cc_pieces *p, uint64_t place, uint64_t count)
 {
 	const struct cc_piece *of;
-	size_t nr = cc_pieces_of(&p->pieces, place, &of);
+	size_t nr = cc_pieces_of(p, place, &of);
 	uint64_t at = cc_place_position(place), end = at + count;
 
 	for (size_t i = 0; i < nr && at < end; i++) {
@@ -114,81 +115,264 @@ static bool extent_has_bytes(const struct cc_checkpoint *p, uint64_t place, uint
 	return at >= end;
 }
 
-static const char *take_extents(const struct cc_map_extent *from, uint64_t nr, uint64_t blocks, struct cc_checkpoint *p)
+static int add_extent(struct cc_checkpoint *p, const struct chunkcache_extent *e)
 {
-	static const uint8_t reserved[sizeof(from->reserved)];
-	uint64_t behind = 0;
+	bool data = cc_place_is_data(e->place);
+	struct chunkcache_record r = {
+		.type = data ? CC_JOURNAL_WRITE : CC_JOURNAL_ZERO, .count = e->count, .block = e->block,
+		.place = e->place,
+	};
 
-	for (uint64_t i = 0; i < nr; i++) {
-		struct chunkcache_extent e = {
-			.block = le64toh(from[i].block), .place = le64toh(from[i].place),
-			.count = le32toh(from[i].count),
-		};
-
-		if (memcmp(from[i].reserved, reserved, sizeof(reserved)))
-			return "reserved field of an extent";
-		if (e.block < behind)
-			return "order of the extents";
-		if (!e.count || e.block >= blocks || e.count > blocks - e.block)
-			return "block and count of an extent";
-		if (!e.place || (e.place & CC_PLACE_DATA && !extent_has_bytes(p, e.place, e.count)))
-			return "place of an extent";
-		behind = e.block + e.count;
-		p->extents[p->nr_extents++] = e;
-	}
-	return NULL;
+	return data && !extent_has_bytes(p->pieces, e->place, e->count) ? -ERANGE : cc_vmap_apply(p->map, &r);
 }
 
-static const char *take_map(const uint8_t *object, size_t size, uint64_t blocks, uint32_t term, struct cc_checkpoint *p)
+static int add_zeros(struct cc_checkpoint *p, const struct cc_ref *ref)
 {
-	struct cc_map_header h;
-	uint64_t nr_pieces, nr_extents;
-	const char *wrong;
+	uint64_t first = ref->index << CC_PAGE_BLOCKS_SHIFT, left = cc_vmap_nr_blocks(p->map) - first;
+	struct chunkcache_extent e = {
+		.block = first, .place = ref->zeros_place, .count = left < CC_PAGE_BLOCKS ? left : CC_PAGE_BLOCKS,
+	};
 
-	if (size < sizeof(h) || memcmp(object, CC_MAP_MAGIC, sizeof(h.magic)))
-		return "magic";
-	memcpy(&h, object, sizeof(h));
-	if (le32toh(h.version) != MAP_VERSION)
-		return "version";
-	memcpy(p->volume, h.volume, sizeof(p->volume));
-	p->chunk_shift = le32toh(h.chunk_shift);
-	p->number = le64toh(h.number);
-	p->upto = le64toh(h.cut);
-	nr_pieces = le64toh(h.nr_pieces);
-	nr_extents = le64toh(h.nr_extents);
-	if (p->chunk_shift < CC_CHUNK_SHIFT_MIN || p->chunk_shift > CC_CHUNK_SHIFT_MAX)
-		return "chunk_shift";
-	if (nr_pieces > size / sizeof(struct cc_commit_piece) || nr_extents > size / sizeof(struct cc_map_extent) ||
-	    sizeof(h) + nr_pieces * sizeof(struct cc_commit_piece) + nr_extents * sizeof(struct cc_map_extent) != size)
-		return "nr_pieces and nr_extents";
-	p->extents = calloc(nr_extents + 1, sizeof(*p->extents));
-	if (!p->extents)
-		return "";
-	wrong = take_pieces((const void *)(object + sizeof(h)), nr_pieces, term, p);
-	if (wrong)
-		return wrong;
-	object += sizeof(h) + nr_pieces * sizeof(struct cc_commit_piece);
-	return take_extents((const void *)object, nr_extents, blocks, p);
+	return add_extent(p, &e);
 }
 
-int cc_checkpoint_decode(const void *object, size_t size, const uint8_t sha256[CC_ID_SIZE], uint64_t blocks,
-			 uint32_t term, struct cc_checkpoint *ret, char *err, size_t errlen)
+static int add_page(struct cc_checkpoint *p, const struct cc_root *root, const struct cc_ref *ref,
+		    const struct cc_map_page *page, char *err, size_t errlen)
 {
-	struct cc_checkpoint p = { 0 };
-	uint8_t digest[CC_ID_SIZE];
-	const char *wrong;
+	char name[CC_OBJECT_NAME_MAX];
+	int r = 0;
 
-	cc_sha256(object, size, digest);
-	if (memcmp(digest, sha256, sizeof(digest))) {
-		snprintf(err, errlen, "damaged: its SHA-256 is another");
-		return -EILSEQ;
+	if (!cc_checkpoint_page_name(root, ref, name))
+		return add_zeros(p, ref);
+	for (uint32_t i = 0; !r && i < page->nr; i++)
+		r = page->kind == CC_MAP_PIECES ? cc_pieces_add(p->pieces, &page->pieces[i]) :
+						  add_extent(p, &page->extents[i]);
+	return r ? refuse_object(name, r, page->kind == CC_MAP_PIECES ? "pieces of a log chunk" :
+				 "place or block of an extent", err, errlen) : 0;
+}
+
+static int load_pages(struct cc_checkpoint *p, struct window *w, unsigned int nr, char *err, size_t errlen)
+{
+	int r = 0;
+
+	cc_parallel(nr, nr, get_window_page, w);
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!r && w->all[i].r) {
+			snprintf(err, errlen, "%s", w->all[i].err);
+			r = w->all[i].r;
+		}
+		if (!r)
+			r = add_page(p, w->root, &w->refs[i], &w->all[i].page, err, errlen);
+		if (!w->all[i].r)
+			cc_page_free(&w->all[i].page);
 	}
-	wrong = take_map(object, size, blocks, term, &p);
-	if (!wrong) {
-		*ret = p;
+	return r;
+}
+
+int cc_checkpoint_load(struct cc_checkpoint *p, const struct cc_root *root, char *err, size_t errlen)
+{
+	struct window *w = malloc(sizeof(*w));
+	int r = w ? 0 : -ENOMEM;
+
+	snprintf(err, errlen, "out of memory");
+	for (size_t i = 0; !r && i < root->nr_refs; i += p->parallel) {
+		size_t left = root->nr_refs - i;
+
+		w->p = p;
+		w->root = root;
+		w->refs = root->refs + i;
+		r = load_pages(p, w, left < p->parallel ? (unsigned int)left : p->parallel, err, errlen);
+	}
+	free(w);
+	if (r)
+		return r;
+	cc_vmap_saved(p->map);
+	cc_pieces_saved(p->pieces);
+	return 0;
+}
+
+/* ---- putting ---- */
+
+struct put {
+	struct cc_checkpoint *p;
+	const struct cc_root *root;
+	struct put_page {
+		struct cc_ref ref;
+		bool gone;		/* nothing is left in it */
+		uint64_t bytes;
+		int r;
+		char err[200];
+	} *all;
+	size_t nr;
+};
+
+struct page_extents {
+	struct chunkcache_extent *all;
+	uint32_t nr;
+};
+
+static int collect_extent(void *arg, const struct cc_vmap_extent *e)
+{
+	struct page_extents *x = arg;
+
+	x->all[x->nr++] = (struct chunkcache_extent){ .block = e->block, .place = e->place, .count = e->count };
+	return 0;
+}
+
+static int put_entries(const struct put *put, struct put_page *j, struct cc_map_page *page)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	enum cc_store_result res;
+	void *object;
+	size_t size;
+	int r;
+
+	j->gone = !page->nr;
+	if (j->gone)
 		return 0;
+	page->kind = j->ref.kind;
+	page->index = j->ref.index;
+	page->chunk_shift = put->root->chunk_shift;
+	page->number = put->root->number;
+	memcpy(page->volume, put->root->volume, sizeof(page->volume));
+	j->ref.term = put->root->term;
+	r = cc_page_encode(page, &object, &size, j->ref.sha256);
+	if (r)
+		return r;
+	cc_map_name(put->root->volume, j->ref.term, j->ref.sha256, name);
+	res = cc_store_put(put->p->store, name, object, size, j->err, sizeof(j->err));
+	free(object);
+	j->bytes = size;
+	return res ? -EIO : 0;
+}
+
+static int put_extents(const struct put *put, struct put_page *j)
+{
+	const struct cc_vmap *map = put->p->map;
+	uint64_t left = cc_vmap_nr_blocks(map) - (j->ref.index << CC_PAGE_BLOCKS_SHIFT);
+	struct page_extents x = { .all = calloc(CC_PAGE_BLOCKS, sizeof(*x.all)) };
+	struct cc_map_page page = { 0 };
+	int r = 0;
+
+	if (!x.all)
+		return -ENOMEM;
+	cc_vmap_each_of_page(map, j->ref.index, collect_extent, &x);
+	if (x.nr == 1 && !cc_place_is_data(x.all->place) && (x.all->count == left || x.all->count == CC_PAGE_BLOCKS)) {
+		j->ref.zeros_place = x.all->place;
+	} else {
+		page.extents = x.all;
+		page.nr = x.nr;
+		r = put_entries(put, j, &page);
 	}
-	cc_checkpoint_free(&p);
-	snprintf(err, errlen, *wrong ? "%s: not a value that it can have" : "out of memory", wrong);
-	return *wrong ? -EINVAL : -ENOMEM;
+	free(x.all);
+	return r;
+}
+
+static void put_page(void *arg, unsigned int i)
+{
+	struct put *put = arg;
+	struct put_page *j = &put->all[i];
+	struct cc_map_page page = { 0 };
+	const struct cc_piece *of;
+
+	snprintf(j->err, sizeof(j->err), "out of memory");
+	if (j->ref.kind == CC_MAP_EXTENTS) {
+		j->r = put_extents(put, j);
+		return;
+	}
+	page.nr = cc_pieces_of_page(put->p->pieces, j->ref.index, &of);
+	page.pieces = (struct cc_piece *)of;
+	j->r = put_entries(put, j, &page);
+}
+
+static int choose_pages(struct put *put)
+{
+	const struct cc_pieces *pieces = put->p->pieces;
+	const struct cc_vmap *map = put->p->map;
+	uint64_t pages = cc_vmap_nr_pages(map), nr = pieces->nr_changed;
+
+	for (uint64_t i = 0; i < pages; i++)
+		nr += cc_vmap_page_changed(map, i);
+	put->all = calloc(nr + 1, sizeof(*put->all));
+	if (!put->all)
+		return -ENOMEM;
+	for (size_t i = 0; i < pieces->nr_changed; i++)
+		put->all[put->nr++].ref = (struct cc_ref){ .kind = CC_MAP_PIECES, .index = pieces->changed[i] };
+	for (uint64_t i = 0; i < pages; i++)
+		if (cc_vmap_page_changed(map, i))
+			put->all[put->nr++].ref = (struct cc_ref){ .kind = CC_MAP_EXTENTS, .index = i };
+	return 0;
+}
+
+static bool ref_is_below(const struct cc_ref *a, const struct cc_ref *b)
+{
+	return a->kind != b->kind ? a->kind < b->kind : a->index < b->index;
+}
+
+/* The refs of the root before, with those that were put in place of what they were. */
+static int merge_refs(const struct put *put, struct cc_root *root)
+{
+	struct cc_ref *refs = calloc(root->nr_refs + put->nr + 1, sizeof(*refs));
+	size_t nr = 0, old = 0;
+
+	if (!refs)
+		return -ENOMEM;
+	for (size_t i = 0; i < put->nr; i++) {
+		const struct put_page *j = &put->all[i];
+
+		while (old < root->nr_refs && ref_is_below(&root->refs[old], &j->ref))
+			refs[nr++] = root->refs[old++];
+		if (old < root->nr_refs && !ref_is_below(&j->ref, &root->refs[old]))
+			old++;
+		if (!j->gone)
+			refs[nr++] = j->ref;
+	}
+	while (old < root->nr_refs)
+		refs[nr++] = root->refs[old++];
+	free(root->refs);
+	root->refs = refs;
+	root->nr_refs = nr;
+	return 0;
+}
+
+static int put_root(struct cc_checkpoint *p, const struct cc_root *root, uint8_t ret_sha256[CC_ID_SIZE], char *err,
+		    size_t errlen)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	enum cc_store_result res;
+	void *object;
+	size_t size;
+	int r = cc_root_encode(root, &object, &size, ret_sha256);
+
+	if (r) {
+		snprintf(err, errlen, r == -E2BIG ? "the map is too large" : "out of memory");
+		return r == -E2BIG ? -EBADMSG : r;
+	}
+	cc_map_name(root->volume, root->term, ret_sha256, name);
+	res = cc_store_put(p->store, name, object, size, err, errlen);
+	free(object);
+	p->bytes += size;
+	return res ? -EIO : 0;
+}
+
+int cc_checkpoint_put(struct cc_checkpoint *p, struct cc_root *root, uint8_t ret_sha256[CC_ID_SIZE], char *err,
+		      size_t errlen)
+{
+	struct put put = { .p = p, .root = root };
+	int r = choose_pages(&put);
+
+	p->bytes = 0;
+	snprintf(err, errlen, "out of memory");
+	if (!r)
+		cc_parallel(put.nr, p->parallel, put_page, &put);
+	for (size_t i = 0; !r && i < put.nr; i++) {
+		p->bytes += put.all[i].bytes;
+		r = put.all[i].r;
+		if (r)
+			snprintf(err, errlen, "%s", put.all[i].err);
+	}
+	if (!r)
+		r = merge_refs(&put, root);
+	free(put.all);
+	return r ? r : put_root(p, root, ret_sha256, err, errlen);
 }

@@ -47,6 +47,51 @@ static int make_piece_room(struct cc_pieces *p)
 	return 0;
 }
 
+/* ---- pages ---- */
+
+uint64_t cc_pieces_page(uint64_t place)
+{
+	return place >> (CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT);
+}
+
+size_t cc_pieces_of_page(const struct cc_pieces *p, uint64_t page, const struct cc_piece **ret)
+{
+	size_t from = pieces_below(p, page << (CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT)), nr = 0;
+
+	*ret = p->nr ? p->all + from : NULL;
+	while (from + nr < p->nr && cc_pieces_page(p->all[from + nr].place) == page)
+		nr++;
+	return nr;
+}
+
+/* Mostly it is the last one that there is. */
+static int page_changes(struct cc_pieces *p, uint64_t place)
+{
+	uint64_t page = cc_pieces_page(place), *all;
+	size_t at = p->nr_changed, room = p->changed_room ? p->changed_room * 2 : 16;
+
+	while (at && p->changed[at - 1] > page)
+		at--;
+	if (at && p->changed[at - 1] == page)
+		return 0;
+	if (p->nr_changed == p->changed_room) {
+		all = reallocarray(p->changed, room, sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		p->changed = all;
+		p->changed_room = room;
+	}
+	memmove(&p->changed[at + 1], &p->changed[at], (p->nr_changed - at) * sizeof(*p->changed));
+	p->changed[at] = page;
+	p->nr_changed++;
+	return 0;
+}
+
+void cc_pieces_saved(struct cc_pieces *p)
+{
+	p->nr_changed = 0;
+}
+
 int cc_pieces_add(struct cc_pieces *p, const struct cc_piece *piece)
 {
 	size_t at = pieces_below(p, piece->place);
@@ -58,7 +103,7 @@ int cc_pieces_add(struct cc_pieces *p, const struct cc_piece *piece)
 		return -EEXIST;
 	if (cc_pieces_of(p, piece->place, &of) == CC_PIECES_MAX)
 		return -E2BIG;
-	if (make_piece_room(p))
+	if (make_piece_room(p) || page_changes(p, piece->place))
 		return -ENOMEM;
 	memmove(&p->all[at + 1], &p->all[at], (p->nr - at) * sizeof(*p->all));
 	p->all[at] = *piece;
@@ -142,29 +187,40 @@ int cc_pieces_drop_dead(struct cc_pieces *p, const struct cc_vmap *map, uint32_t
 {
 	struct life life = { .of = p, .live = calloc(p->nr + 1, sizeof(bool)) };
 	size_t to = 0;
+	int r = 0;
 
 	if (!life.live)
 		return -ENOMEM;
 	cc_vmap_each(map, see_live, &life);
 	for (size_t first = 0, end; first < p->nr; first = end) {
+		uint64_t place = p->all[first].place;
+		unsigned int dropped = p->dropped;
+
 		for (end = first + 1; end < p->nr && same_log_chunk(&p->all[first], &p->all[end]); end++)
 			;
 		to += keep_live(p, life.live, first, end, to, own_term);
+		if (p->dropped != dropped && page_changes(p, place))
+			r = -ENOMEM;
 	}
 	p->nr = to;
 	free(life.live);
-	return 0;
+	return r;
 }
 
-void cc_pieces_begin_term(struct cc_pieces *p)
+int cc_pieces_begin_term(struct cc_pieces *p)
 {
 	size_t kept = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < p->nr; i++)
+	for (size_t i = 0; i < p->nr; i++) {
 		if (p->all[i].count)
 			p->all[kept++] = p->all[i];
+		else if (page_changes(p, p->all[i].place))
+			r = -ENOMEM;
+	}
 	p->dropped += p->nr - kept;
 	p->nr = kept;
+	return r;
 }
 
 int cc_pieces_copy(const struct cc_pieces *p, struct cc_pieces *to)
@@ -175,7 +231,7 @@ int cc_pieces_copy(const struct cc_pieces *p, struct cc_pieces *to)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->nr; i++)
 		all[i] = p->all[i];
-	free(to->all);
+	cc_pieces_free(to);
 	*to = (struct cc_pieces){ .all = all, .nr = p->nr, .room = p->nr + 1, .dropped = p->dropped };
 	return 0;
 }
@@ -183,5 +239,6 @@ int cc_pieces_copy(const struct cc_pieces *p, struct cc_pieces *to)
 void cc_pieces_free(struct cc_pieces *p)
 {
 	free(p->all);
+	free(p->changed);
 	*p = (struct cc_pieces){ 0 };
 }

@@ -22,11 +22,17 @@ typedef uint64_t leaf_word;
 struct cc_vmap {
 	uint64_t nr_blocks;
 	leaf_word *leaves;
+	bool *changed;			/* pages, since cc_vmap_saved() */
 };
 
 static uint64_t nr_leaves(uint64_t nr_blocks)
 {
 	return (nr_blocks + LEAF_BLOCKS - 1) >> LEAF_SHIFT;
+}
+
+uint64_t cc_vmap_nr_pages(const struct cc_vmap *m)
+{
+	return (m->nr_blocks + CC_PAGE_BLOCKS - 1) >> CC_PAGE_BLOCKS_SHIFT;
 }
 
 static uint64_t *leaf_places(leaf_word w)
@@ -50,7 +56,10 @@ int cc_vmap_open(uint64_t nr_blocks, struct cc_vmap **ret_map)
 		return -ENOMEM;
 	m->nr_blocks = nr_blocks;
 	m->leaves = calloc(nr_leaves(nr_blocks), sizeof(*m->leaves));
-	if (!m->leaves) {
+	m->changed = calloc(cc_vmap_nr_pages(m), sizeof(*m->changed));
+	if (!m->leaves || !m->changed) {
+		free(m->leaves);
+		free(m->changed);
 		free(m);
 		return -ENOMEM;
 	}
@@ -65,12 +74,28 @@ void cc_vmap_close(struct cc_vmap *m)
 	for (uint64_t i = 0; i < nr_leaves(m->nr_blocks); i++)
 		free(leaf_places(m->leaves[i]));
 	free(m->leaves);
+	free(m->changed);
 	free(m);
 }
 
 uint64_t cc_vmap_nr_blocks(const struct cc_vmap *m)
 {
 	return m->nr_blocks;
+}
+
+/* Pages come to an array that had fewer; the last of those has more blocks now. */
+static int grow_changed(struct cc_vmap *m, uint64_t nr_blocks)
+{
+	uint64_t before = cc_vmap_nr_pages(m), now = (nr_blocks + CC_PAGE_BLOCKS - 1) >> CC_PAGE_BLOCKS_SHIFT;
+	bool *changed = reallocarray(m->changed, now, sizeof(*changed));
+
+	if (!changed)
+		return -ENOMEM;
+	m->changed = changed;
+	changed[before - 1] = true;
+	for (uint64_t i = before; i < now; i++)
+		changed[i] = false;
+	return 0;
 }
 
 int cc_vmap_grow(struct cc_vmap *m, uint64_t nr_blocks)
@@ -81,8 +106,10 @@ int cc_vmap_grow(struct cc_vmap *m, uint64_t nr_blocks)
 	if (nr_blocks < m->nr_blocks || nr_blocks > NR_BLOCKS_MAX)
 		return -EINVAL;
 	leaves = calloc(now, sizeof(*leaves));
-	if (!leaves)
+	if (!leaves || grow_changed(m, nr_blocks)) {
+		free(leaves);
 		return -ENOMEM;
+	}
 	for (uint64_t i = 0; i < before; i++)
 		leaves[i] = m->leaves[i];
 	free(m->leaves);
@@ -132,6 +159,7 @@ static int apply_leaf(struct cc_vmap *m, const struct chunkcache_record *r, uint
 	uint64_t block = r->block + n, leaf = block >> LEAF_SHIFT;
 	uint64_t *places = leaf_places(m->leaves[leaf]);
 
+	m->changed[block >> CC_PAGE_BLOCKS_SHIFT] = true;
 	if (!places && r->type == CC_JOURNAL_ZERO && count == LEAF_BLOCKS) {
 		if (r->place > uniform_place(m->leaves[leaf]))
 			m->leaves[leaf] = r->place | UNIFORM;
@@ -224,11 +252,11 @@ static unsigned int leaf_blocks(const struct cc_vmap *m, uint64_t leaf)
 	return left < LEAF_BLOCKS ? (unsigned int)left : LEAF_BLOCKS;
 }
 
-int cc_vmap_each(const struct cc_vmap *m, cc_vmap_fn *fn, void *arg)
+static int each_of_leaves(const struct cc_vmap *m, uint64_t first, uint64_t end, cc_vmap_fn *fn, void *arg)
 {
 	struct extents x = { .fn = fn, .arg = arg };
 
-	for (uint64_t leaf = 0; !x.stop && leaf < nr_leaves(m->nr_blocks); leaf++) {
+	for (uint64_t leaf = first; !x.stop && leaf < end; leaf++) {
 		const uint64_t *places = leaf_places(m->leaves[leaf]);
 		uint64_t block = leaf << LEAF_SHIFT;
 
@@ -239,4 +267,30 @@ int cc_vmap_each(const struct cc_vmap *m, cc_vmap_fn *fn, void *arg)
 	}
 	end_run(&x);
 	return x.stop;
+}
+
+int cc_vmap_each(const struct cc_vmap *m, cc_vmap_fn *fn, void *arg)
+{
+	return each_of_leaves(m, 0, nr_leaves(m->nr_blocks), fn, arg);
+}
+
+/* ---- pages ---- */
+
+int cc_vmap_each_of_page(const struct cc_vmap *m, uint64_t page, cc_vmap_fn *fn, void *arg)
+{
+	uint64_t first = page << (CC_PAGE_BLOCKS_SHIFT - LEAF_SHIFT), all = nr_leaves(m->nr_blocks);
+	uint64_t end = first + (CC_PAGE_BLOCKS >> LEAF_SHIFT);
+
+	return each_of_leaves(m, first, end < all ? end : all, fn, arg);
+}
+
+bool cc_vmap_page_changed(const struct cc_vmap *m, uint64_t page)
+{
+	return m->changed[page];
+}
+
+void cc_vmap_saved(struct cc_vmap *m)
+{
+	for (uint64_t i = 0; i < cc_vmap_nr_pages(m); i++)
+		m->changed[i] = false;
 }

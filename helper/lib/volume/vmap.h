@@ -6,8 +6,12 @@
 #ifndef CC_VMAP_H
 #define CC_VMAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/dm-chunkcache.h>
+#include "chunkcache/volume.h"
+
+#define CC_PAGE_BLOCKS (1u << CC_PAGE_BLOCKS_SHIFT)
 
 struct cc_vmap;
 
@@ -35,5 +39,11 @@ struct cc_vmap_extent {
 /* All blocks that have a place, as few extents as it takes, by block.  Ends with what fn returns but 0. */
 typedef int cc_vmap_fn(void *arg, const struct cc_vmap_extent *e);
 int cc_vmap_each(const struct cc_vmap *m, cc_vmap_fn *fn, void *arg);
+
+/* Pages, as checkpoints have them: the extents of one, and whether any of it changed since cc_vmap_saved(). */
+uint64_t cc_vmap_nr_pages(const struct cc_vmap *m);
+int cc_vmap_each_of_page(const struct cc_vmap *m, uint64_t page, cc_vmap_fn *fn, void *arg);
+bool cc_vmap_page_changed(const struct cc_vmap *m, uint64_t page);
+void cc_vmap_saved(struct cc_vmap *m);
 
 #endif

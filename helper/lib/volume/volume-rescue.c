@@ -101,8 +101,8 @@ static int load_old_chunk(struct copy *c, uint64_t key)
 	if (c->chunk_key == key)
 		return 0;
 	c->chunk_key = 0;
-	r = cc_pieces_read(c->r->store, c->r->volume, of, nr, c->chunk, (size_t)c->chunk_blocks << CC_BLOCK_SHIFT,
-			   c->why, sizeof(c->why));
+	r = cc_pieces_read(c->r->store, cc_volume_state_origin(&c->from, key), of, nr, c->chunk,
+			   (size_t)c->chunk_blocks << CC_BLOCK_SHIFT, c->why, sizeof(c->why));
 	if (!r)
 		c->chunk_key = key;
 	return r;

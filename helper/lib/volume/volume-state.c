@@ -16,65 +16,36 @@
 
 /* ---- reading the log ---- */
 
-static int add_extent(struct cc_vmap *map, const struct chunkcache_extent *e)
+static struct cc_checkpoint checkpoint_of(struct cc_volume_state *s)
 {
-	struct chunkcache_record r = {
-		.type = cc_place_is_data(e->place) ? CC_JOURNAL_WRITE : CC_JOURNAL_ZERO,
-		.count = e->count, .block = e->block, .place = e->place,
+	return (struct cc_checkpoint){
+		.store = s->log.store, .parallel = s->log.parallel, .map = s->map, .pieces = &s->pieces,
 	};
-
-	return cc_vmap_apply(map, &r);
-}
-
-static int take_checkpoint(struct cc_volume_state *s, struct cc_checkpoint *p)
-{
-	for (size_t i = 0; i < p->nr_extents; i++) {
-		int r = add_extent(s->map, &p->extents[i]);
-
-		if (r)
-			return r;
-	}
-	s->pieces = p->pieces;
-	p->pieces = (struct cc_pieces){ 0 };
-	return 0;
 }
 
 /* c is the CHECKPOINT with which the reading of the log begins. */
 static int load_map(struct cc_volume_state *s, const struct cc_commit *c, char *err, size_t errlen)
 {
-	char name[CC_OBJECT_NAME_MAX], reason[160] = "out of memory";
-	struct cc_checkpoint p = { 0 };
-	enum cc_store_result res;
-	void *object;
-	size_t size;
-	int r;
+	struct cc_checkpoint p = checkpoint_of(s);
+	const struct cc_root *root = &s->root;
+	int r = cc_checkpoint_get_root(s->log.store, s->log.volume, c->map_term, c->map, &s->root, err, errlen);
 
-	cc_map_name(s->log.volume, c->map_term, c->map, name);
-	res = cc_store_get(s->log.store, name, CC_MAP_SIZE_MAX, &object, &size, err, errlen);
-	if (res)
-		return res == CC_STORE_NOTFOUND || res == CC_STORE_TOOBIG ? -EBADMSG : -EIO;
-	r = cc_checkpoint_decode(object, size, c->map, c->size >> CC_BLOCK_SHIFT, c->term, &p, reason, sizeof(reason));
-	free(object);
-	s->map_bytes = size;
-	if (!r && (memcmp(p.volume, c->volume, sizeof(p.volume)) || p.chunk_shift != c->chunk_shift ||
-		   p.number >= c->number || p.upto != c->upto)) {
-		snprintf(reason, sizeof(reason), "is not the map of number %" PRIu64 " of the log", c->number);
-		r = -EINVAL;
-	}
-	if (!r)
-		r = take_checkpoint(s, &p);
-	cc_checkpoint_free(&p);
 	if (r)
-		snprintf(err, errlen, "%s: %s", name, r == -ERANGE ? "an extent is out of range" : reason);
-	return r && r != -ENOMEM ? -EBADMSG : r;
+		return r;
+	if (root->chunk_shift != c->chunk_shift || root->number >= c->number || root->upto != c->upto ||
+	    root->size != c->size || memcmp(root->base, c->base, sizeof(root->base))) {
+		snprintf(err, errlen, "number %" PRIu64 " of the log: its map is not that of what is before it", c->number);
+		return -EBADMSG;
+	}
+	return cc_checkpoint_load(&p, root, err, errlen);
 }
 
 static int apply_commit(struct cc_volume_state *s, const struct cc_commit *c, char *err, size_t errlen)
 {
 	int r = c->type == CC_COMMIT_RESIZE ? cc_vmap_grow(s->map, c->size >> CC_BLOCK_SHIFT) : 0;
 
-	if (c->type == CC_COMMIT_OPEN)
-		cc_pieces_begin_term(&s->pieces);
+	if (!r && c->type == CC_COMMIT_OPEN)
+		r = cc_pieces_begin_term(&s->pieces);
 	for (uint32_t i = 0; !r && i < c->nr_pieces; i++)
 		r = cc_pieces_add(&s->pieces, &c->pieces[i]);
 	for (uint32_t i = 0; !r && i < c->nr_records; i++)
@@ -112,79 +83,70 @@ void cc_volume_state_free(struct cc_volume_state *s)
 {
 	cc_vmap_close(s->map);
 	cc_pieces_free(&s->pieces);
+	cc_root_free(&s->root);
 	s->map = NULL;
 }
 
 /* ---- making a checkpoint ---- */
 
-struct extents {
-	struct chunkcache_extent *all;
-	size_t nr, room;
-};
-
-static int collect_extent(void *arg, const struct cc_vmap_extent *e)
+/* What is now, with the pages that the root before has, and its origins. */
+static int begin_root(const struct cc_volume_state *s, struct cc_root *root)
 {
-	struct extents *x = arg;
-	uint64_t done = 0;
+	const struct cc_commit *last = &s->log.last;
+	const struct cc_root *before = &s->root;
 
-	while (done < e->count) {
-		uint32_t count = e->count - done < UINT32_MAX ? e->count - done : UINT32_MAX;
-
-		if (x->nr == x->room) {
-			size_t room = x->room ? x->room * 2 : 256;
-			struct chunkcache_extent *all = reallocarray(x->all, room, sizeof(*all));
-
-			if (!all)
-				return -ENOMEM;
-			x->all = all;
-			x->room = room;
-		}
-		x->all[x->nr++] = (struct chunkcache_extent){
-			.block = e->block + done, .place = cc_place_nth(e->place, done), .count = count,
-		};
-		done += count;
-	}
+	*root = (struct cc_root){
+		.chunk_shift = last->chunk_shift, .term = s->log.own_term, .number = last->number, .upto = last->upto,
+		.size = last->size, .nr_origins = before->nr_origins, .origins = before->origins,
+		.nr_refs = before->nr_refs, .refs = calloc(before->nr_refs + 1, sizeof(*root->refs)),
+	};
+	if (!root->refs)
+		return -ENOMEM;
+	memcpy(root->volume, s->log.volume, sizeof(root->volume));
+	memcpy(root->base, last->base, sizeof(root->base));
+	for (size_t i = 0; i < before->nr_refs; i++)
+		root->refs[i] = before->refs[i];
 	return 0;
 }
 
-static int put_map(struct cc_volume_state *s, const struct extents *x, uint8_t ret_sha256[CC_ID_SIZE], char *err,
-		   size_t errlen)
+/* Others may look at the origins, which stay what they are. */
+static void take_refs_of(struct cc_volume_state *s, const struct cc_root *root)
 {
-	struct cc_checkpoint p = {
-		.chunk_shift = s->log.last.chunk_shift, .number = s->log.last.number, .upto = s->log.last.upto,
-		.pieces = s->pieces, .extents = x->all, .nr_extents = x->nr,
-	};
-	char name[CC_OBJECT_NAME_MAX];
-	enum cc_store_result res;
-	void *object;
-	size_t size;
-	int r;
-
-	memcpy(p.volume, s->log.volume, sizeof(p.volume));
-	r = cc_checkpoint_encode(&p, &object, &size, ret_sha256);
-	if (r)
-		return r;
-	cc_map_name(s->log.volume, s->log.own_term, ret_sha256, name);
-	res = cc_store_put(s->log.store, name, object, size, err, errlen);
-	free(object);
-	s->map_bytes = size;
-	return res ? -EIO : 0;
+	free(s->root.refs);
+	s->root.refs = root->refs;
+	s->root.nr_refs = root->nr_refs;
 }
 
 int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, size_t errlen)
 {
 	struct cc_commit c = { .type = CC_COMMIT_CHECKPOINT };
-	struct extents x = { 0 };
+	struct cc_checkpoint p = checkpoint_of(s);
+	struct cc_root root;
 	int r;
 
 	snprintf(err, errlen, "out of memory");
 	r = cc_pieces_drop_dead(&s->pieces, s->map, last ? 0 : s->log.own_term);
+	if (r)
+		return r;
+	r = begin_root(s, &root);
 	if (!r)
-		r = cc_vmap_each(s->map, collect_extent, &x);
+		r = cc_checkpoint_put(&p, &root, c.map, err, errlen);
+	s->map_bytes = p.bytes;
 	if (!r)
-		r = put_map(s, &x, c.map, err, errlen);
-	free(x.all);
-	return r ? r : cc_volume_log_append(&s->log, &c, NULL, 0, err, errlen);
+		r = cc_volume_log_append(&s->log, &c, NULL, 0, err, errlen);
+	if (r) {
+		free(root.refs);
+		return r;
+	}
+	take_refs_of(s, &root);
+	cc_vmap_saved(s->map);
+	cc_pieces_saved(&s->pieces);
+	return 0;
+}
+
+const uint8_t *cc_volume_state_origin(const struct cc_volume_state *s, uint64_t place)
+{
+	return s->root.nr_origins ? cc_root_volume(&s->root, cc_log_term(cc_place_number(place))) : s->log.volume;
 }
 
 /* ---- bytes ---- */

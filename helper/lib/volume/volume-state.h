@@ -6,25 +6,27 @@
 #ifndef CC_VOLUME_STATE_H
 #define CC_VOLUME_STATE_H
 
-#include "pieces.h"
-#include "vmap.h"
+#include "checkpoint.h"
 #include "volume-log.h"
 
 struct cc_volume_state {
 	struct cc_volume_log log;
 	struct cc_vmap *map;		/* NULL until the log was read */
 	struct cc_pieces pieces;
+	struct cc_root root;		/* of the last checkpoint; all 0: none */
 	unsigned int since_checkpoint;	/* commits */
-	uint64_t map_bytes;		/* of the last checkpoint's map; 0: not known, or none */
+	uint64_t map_bytes;		/* that the last checkpoint put; 0: not known, or none */
 };
 
 /* Reads nothing yet: cc_volume_log_read() and all that follows go to log. */
 void cc_volume_state_init(struct cc_volume_state *s, struct cc_store *store, const uint8_t volume[16],
 			  const uint8_t self[16], const char *host);
 void cc_volume_state_free(struct cc_volume_state *s);
+/* The volume in whose directory the bytes of place are. */
+const uint8_t *cc_volume_state_origin(const struct cc_volume_state *s, uint64_t place);
 /*
- * Puts the map as it is and appends a CHECKPOINT; as cc_volume_log_append().  What is dead leaves the pieces; last:
- * with nobody who reads, as before CLOSE.
+ * Puts what changed of the map and appends a CHECKPOINT; as cc_volume_log_append().  What is dead leaves the
+ * pieces; last: with nobody who reads, as before CLOSE.
  */
 int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, size_t errlen);
 
