@@ -10,8 +10,8 @@
 SANITIZERS := -fsanitize=address,undefined -fno-omit-frame-pointer
 
 # What is enough of a kernel when 6.12 has seen every case (`make check-vm-6.1` runs all)
-QUICK_6_1    := 1 2 5 7 8 10 11 15 16 28 29 48
-QUICK_NEWEST := 2 5 7 10 11 16 28
+QUICK_6_1    := 1 2 5 7 8 10 11 15 28 29 211 218
+QUICK_NEWEST := 2 5 7 10 11 28 211
 
 ## make setup           install what build and tests need (Debian 12, root)
 setup:
@@ -63,18 +63,18 @@ check-model:
 check-s3: user
 	$(call run-part,build s3,tests/s3/run)
 
-## make check-vm        black-box cases in a VM with Debian's 6.12
+## make check-vm        black-box cases in a VM with Debian's 6.12 (ALL=1: also those that check-uml has)
 check-vm:
 	@failed=0; tests/vm/selftest 6.12 || failed=1; \
-	tests/vm/run-cases -k 6.12 || failed=1; exit $$failed
+	tests/vm/run-cases -k 6.12 $(if $(ALL),--all) || failed=1; exit $$failed
 
 ## make check-vm-6.1    all of them with Debian's 6.1
 check-vm-6.1:
-	@tests/vm/run-cases -k 6.1
+	@tests/vm/run-cases -k 6.1 --all
 
 ## make check-vm-newest all of them with the newest kernel for Debian's stable release
 check-vm-newest:
-	@tests/vm/run-cases -k newest
+	@tests/vm/run-cases -k newest --all
 
 .PHONY: check-vm-quick-6.1 check-vm-quick-newest
 check-vm-quick-6.1:
@@ -83,24 +83,24 @@ check-vm-quick-6.1:
 check-vm-quick-newest:
 	@tests/vm/run-cases -k newest $(QUICK_NEWEST)
 
-## make check-uml       cases in user-mode Linux with KASAN, lockdep, kmemleak
+## make check-uml       cases in user-mode Linux with KASAN, lockdep, kmemleak (ALL=1: also those that check-vm has)
 check-uml:
 	@tests/setup.sh build vm debug
 	@failed=0; tests/vm/detect/run uml || failed=1; \
-	tests/vm/run-cases -k uml || failed=1; \
+	tests/vm/run-cases -k uml $(if $(ALL),--all) || failed=1; \
 	tests/kill/run 1 1 1 || failed=1; exit $$failed
 
 ## make check-debug     those with several CPUs, in qemu, with the same (builds a kernel once)
 check-debug:
 	@tests/setup.sh build vm debug
 	@failed=0; tests/vm/detect/run debug || failed=1; \
-	tests/vm/run-cases -k debug || failed=1; exit $$failed
+	tests/vm/run-cases -k debug --all || failed=1; exit $$failed
 
 ## make check-kcsan     with the data-race detector (builds a kernel once)
 check-kcsan:
 	@tests/setup.sh build vm debug
 	@failed=0; tests/vm/detect/run kcsan || failed=1; \
-	tests/vm/run-cases -k kcsan || failed=1; exit $$failed
+	tests/vm/run-cases -k kcsan --all || failed=1; exit $$failed
 
 # run-part GROUPS,PROGRAM : for parts that live in a directory of their own
 run-part = @[ -x $(2) ] || { echo "$(2) is not there"; exit 1; }; \

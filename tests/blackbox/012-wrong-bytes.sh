@@ -5,6 +5,7 @@
 # fails with EILSEQ; no wrong byte ever reaches a reader, the cache or another disk.
 # catches: bytes served or cached before they were hashed, an object's length believed.
 # vm: -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 http_store

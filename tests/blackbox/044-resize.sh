@@ -5,6 +5,7 @@
 # given up are drained before the tool says so; another device, UUID or layout is refused.
 # catches: a slot handed out behind the end, a shrink that forgets readers or fills, a resize in ctr.
 # vm: -s 2 -n 128M -t 900
+# short: uml
 . "${0%/*}/lib.sh"
 
 standard "--seed 44 --size 12M --chunk 64K" 64

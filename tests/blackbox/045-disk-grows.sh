@@ -5,6 +5,7 @@
 # uevent, and the reader that had it open reads the new end.
 # catches: a length taken from the old table, a map of the old length.
 # vm: -n 64M
+# short: uml
 . "${0%/*}/lib.sh"
 
 standard "--seed 45 --size 2M --chunk 64K"

@@ -5,6 +5,7 @@
 # evicted after it is used again; hits go on; misses are served, from memory once no slot is free.
 # catches: freeing without the epoch, misses that wait for a slot.
 # vm: -s 2 -n 64M -t 900
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 # slot 0 is slow to read, all else is not

@@ -5,6 +5,7 @@
 # answered with data; and the time it took, with what it waited for the helper.
 # catches: reads that are not accounted, or only from when they were sent on.
 # vm: -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 load_module

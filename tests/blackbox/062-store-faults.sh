@@ -5,7 +5,8 @@
 # no reader an error; what it does each time ends as an error that says what, and in time.
 # catches: an answer taken for what it is not, a wait without end, an error for what a second try would have healed.
 # vm: -n 64M
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 uml
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

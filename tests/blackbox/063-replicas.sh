@@ -6,7 +6,8 @@
 # catches: each read paying for the replica that is down, a lie that ends as an error though another has the
 # truth, a replica that is never asked again, a first that loses its place by one slow answer.
 # vm: -n 64M
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 uml
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -5,7 +5,8 @@
 # for a few GETs more; without them it takes the 2 s.
 # catches: second GETs that never start, that start for every read, or that are not allowed to win.
 # vm: -n 64M -t 900
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 uml
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -5,7 +5,8 @@
 # redirect to another host is not followed.  What is refused is said in one line, and reads wait.
 # catches: a check of the certificate left out, a request sent to a host that a server named.
 # vm: -n 64M
-# kernels: 6.12 6.1
+# kernels: 6.12 6.1 uml
+# short: uml
 . "${0%/*}/lib.sh"
 
 command -v openssl >/dev/null || fail "no openssl in the guest"

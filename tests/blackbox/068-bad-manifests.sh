@@ -5,6 +5,7 @@
 # digest says is refused with a reason; the disk's reads fail with EIO at once and others go on.
 # catches: a header field believed unchecked, a manifest used before its digest was compared.
 # vm: -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 load_module

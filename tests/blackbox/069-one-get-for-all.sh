@@ -4,6 +4,7 @@
 # 64 readers of one cold chunk on two disks: exactly one GET. Ten clones of an image: the GETs of one.
 # catches: single flight per disk or per miss, clones that do not share.
 # vm: -s 2 -m 1536 -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 http_store

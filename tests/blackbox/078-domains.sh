@@ -5,6 +5,7 @@
 # unless both stores are in one domain.
 # catches: an index keyed by the hash alone: a hash would be a capability.
 # vm: -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 load_module

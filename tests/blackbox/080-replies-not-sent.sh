@@ -4,6 +4,7 @@
 # Replies that don't fit into the helper's receive buffer are not lost misses: they are given out again.
 # catches: misses left in SENT when their message could not be sent.
 # vm: -m 1536 -n 64M
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

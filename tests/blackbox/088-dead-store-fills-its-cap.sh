@@ -5,6 +5,7 @@
 # store still times out.
 # catches: one list, cap or deadline queue for all disks.
 # vm: -s 2 -n 64M
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -5,6 +5,7 @@
 # stacks on top takes them over; helper and guests work with either; what does not fit is refused.
 # catches: no io_hints, O_DIRECT in sectors, an image that ends inside a block.
 # vm: -s 2 -m 512 -n 64M -t 900
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 modprobe loop

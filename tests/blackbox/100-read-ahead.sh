@@ -5,6 +5,7 @@
 # or on their way.  Each chunk is still fetched once, holes never; where the reader stops, no more
 # than a window was fetched for nothing.  A reader that jumps about is not fetched ahead for.
 # catches: prefetch that does not start, or without end; chunks fetched twice; counts that do not add up.
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 # count NAME : of what was fetched ahead for vm1

@@ -5,6 +5,7 @@
 # is refused as a whole, with one line in the log, and nothing is fetched for it.
 # catches: a disk that waits for its trace, or fails with it; chunks fetched for a trace that is none.
 # kernels: 6.12 6.1 uml
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 replay_state() {

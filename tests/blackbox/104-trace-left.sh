@@ -5,6 +5,7 @@
 # replay goes no further, and is left after 32 reads of other chunks.  All reads are right meanwhile.
 # catches: a replay that runs ahead without end, evicts what it brought, or never leaves.
 # kernels: 6.12 6.1 uml
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 disks() { cc-ask $WORK/$POOL.sock '{"v":1,"cmd":"disks"}'; }

@@ -4,6 +4,7 @@
 # While the helper stands still a guest reads 200 marked chunks: hits, that need nobody.  The kernel keeps the
 # first 128 hints, in the order of the reads, and tells how many it had no place for.
 # catches: hints in another order, overwritten, or lost without a word; hits that wait for the helper.
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 record() { cc-ask $WORK/$POOL.sock '{"v":1,"cmd":"record","disk":"vm1"}'; }

@@ -6,6 +6,7 @@
 # the pool is. A pool of an earlier version, whose slots reach to the end, gives those up when it comes up.
 # catches: a slot or an area at either end, a tail that format or pool-up leaves as it was.
 # vm: -n 64M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 load_module

@@ -5,6 +5,7 @@
 # after a shrink, also where a volume ends somewhat behind what the pool asked for.
 # catches: a shrink that leaves slots' old bytes where the device will end, a growth that takes the tail for slots.
 # vm: -n 128M
+# short: uml
 . "${0%/*}/lib.sh"
 
 standard "--seed 121 --size 12M --chunk 64K" 160

@@ -6,6 +6,7 @@
 # says so, by message or by chunkctl, and cache if they are in order by then.
 # catches: a bad slot that is filled for ever, one that fails once and is lost, a quarantine without end.
 # vm: -n 64M
+# short: uml
 . "${0%/*}/lib.sh"
 
 modprobe dm-flakey

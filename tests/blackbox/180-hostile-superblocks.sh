@@ -6,6 +6,7 @@
 # catches: a slot table of 2^44 bytes, whose blocks counted in 32 bits are none; sums of two values
 # that overflow; an area that only the larger of two checks refuses.
 # vm: -n 64M
+# short: uml
 . "${0%/*}/lib.sh"
 
 TIB=1099511627776

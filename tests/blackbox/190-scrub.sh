@@ -4,6 +4,7 @@
 # Bytes that went wrong on the cache device, without an error, are found by `chunkctl scrub' and by the helper itself
 # once in scrub_interval: the slot is dropped, and the next reader gets what the chunk has to be.
 # catches: wrong slots that are taken for good or kept, good ones that are dropped, slots that are never looked at.
+# short: uml
 . "${0%/*}/lib.sh"
 
 NR=200

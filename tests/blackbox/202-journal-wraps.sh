@@ -5,6 +5,7 @@
 # ring refuses and goes on after a trim, and never are more positions in use than there are.
 # catches: a position that is used again before the new tail is durable, a ring without room for the tail.
 # vm: -n 64M -t 600
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -5,6 +5,7 @@
 # only a commit of a cut makes less; the pool has the sums.
 # catches: dirty bytes that look younger than they are, or are gone before their commit; parts counted as blocks.
 # vm: -n 128M
+# short: 6.12
 . "${0%/*}/lib.sh"
 
 of() { cat "/sys/kernel/dm-chunkcache/$POOL/$1"; }

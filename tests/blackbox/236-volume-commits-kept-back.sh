@@ -7,6 +7,7 @@
 # catches: writes that wait for ever at the limit; a volume that fails at one bad place though it could go on; a reason
 #          that nobody is told.
 # vm: -n 128M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -7,6 +7,7 @@
 # catches: a flushed write that recovery doesn't bring back, a commit that is no state of the past, a helper that
 # forgets what the one before it had not committed.
 # vm: -n 256M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

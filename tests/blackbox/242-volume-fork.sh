@@ -6,6 +6,7 @@
 # last flushed byte; and given up, after which the volume opens there with what the second one wrote.
 # catches: a zombie whose commits count, a fork that is merged or lost, slots that stay dirty for ever.
 # vm: -n 512M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -9,6 +9,7 @@
 # that shows the image again.
 # vm: -n 256M
 # kernels: 6.12 uml
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -7,6 +7,7 @@
 # takes over is told what may be lost first; the host that lost it does not take its writes for the volume's.
 # catches: a window that nobody sees, a drain without end, a take-over by accident, a fork that is opened.
 # vm: -n 512M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -6,6 +6,7 @@
 # while nothing that is read is missing, also for a helper that is started anew.
 # catches: objects of volumes that only grow, a gc that takes what somebody has, log chunks that are numbered anew.
 # vm: -n 512M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module
