@@ -13,7 +13,8 @@
  * that hold a valid page of this pool, of its two versions the higher.  From there prev leads back
  * to the page with the number tail of the newest one.  A page that could not be written is left
  * out of that chain, and so is what an earlier life of the pool wrote behind the last page that
- * counted then.
+ * counted then.  A position that can't be read may hold a page: the newest is only found if those
+ * of the CC_JOURNAL_TRIES numbers behind it can be.
  */
 #ifndef _CHUNKCACHE_JOURNAL_H
 #define _CHUNKCACHE_JOURNAL_H
@@ -25,6 +26,7 @@
 #define CC_JOURNAL_PAGE		4096
 #define CC_JOURNAL_POSITION	(2 * CC_JOURNAL_PAGE)
 #define CC_JOURNAL_RECORDS	125		/* of a page */
+#define CC_JOURNAL_TRIES	16		/* positions in a row, of which one can be written */
 #define CC_JOURNAL_SIZE_MIN	(256 * CC_JOURNAL_POSITION)	/* 2 MiB */
 #define CC_JOURNAL_SIZE_MAX	(1ULL << 36)
 

@@ -10,7 +10,7 @@
 #include "volume/journal-ring.h"
 #include "volume/place.h"
 
-#define POSITIONS	16u		/* of the ring; it takes any number */
+#define POSITIONS	24u		/* of the ring; it takes any number */
 #define RING_SIZE	(POSITIONS * CC_JOURNAL_POSITION)
 
 static const uint8_t uuid[16] = "the pool's own";
@@ -351,7 +351,7 @@ static void test_tail(void)
 	ok(!g.error && g.found.newest == 6 && g.pages == 3 && g.first == 3 && g.end == 6, "tail: what is below doesn't count");
 	g = read_ring(6, 5);
 	ok(!g.error && g.pages == 2 && g.first == 4, "read on from a page that is known");
-	fill_pages(20);
+	fill_pages(POSITIONS + 4);
 	g = read_ring(0, 0);
 	ok(g.error == -ERANGE && strstr(g.why, "more than the ring"), "tail: a chain that is longer than the ring: %s", g.why);
 }
@@ -402,7 +402,16 @@ static void test_unreadable(void)
 	unreadable[6 * 2 + 1] = false;
 	unreadable[9 * 2] = true;
 	g = read_ring(0, 0);
+	ok(g.error == -EIO && strstr(g.why, "page 9"), "unreadable: might be one, if 6 to 8 could not be written: %s", g.why);
+	unreadable[9 * 2] = false;
+	unreadable[(5 + CC_JOURNAL_TRIES + 1) * 2] = true;
+	g = read_ring(0, 0);
 	ok(!g.error && g.end == 5, "unreadable: where nothing can be that counts");
+	reset_device();
+	fill_pages(1);
+	unreadable[1 * 2 + 1] = true;
+	g = read_ring(0, 0);
+	ok(g.error == -EIO && strstr(g.why, "page 1"), "unreadable: might be the only page: %s", g.why);
 }
 
 /* What an earlier life wrote behind the page that counted last must not come back. */

@@ -16,9 +16,6 @@ struct cc_journal_buf {
 	struct cc_journal_record record[CC_JOURNAL_RECORDS];
 };
 
-/* Positions that one page may find bad, one behind the other. */
-#define CC_JOURNAL_TRIES	16
-
 extern struct workqueue_struct *cc_journal_wq;
 
 /* The page that is written next, and again until it is full; NULL: all are full and durable. */

@@ -207,14 +207,22 @@ static int add_gap(struct cc_journal_ring *r, uint64_t number, uint64_t prev)
 	return 0;
 }
 
+/*
+ * A page that counts may be behind the newest that was found: the next, or, if the writes of some failed, one of those
+ * behind that.  0: none was found.
+ */
 static int check_behind(struct cc_journal_ring *r, uint64_t newest)
 {
-	const uint8_t *places;
-	int error = load_position(r, (newest + 1) % r->nr_positions, true, &places);
+	struct cc_journal_head h = { .tail = 1 };
+	const uint8_t *page, *places;
+	int error = newest ? load_page(r, newest, true, &h, &page) : 0;
 
-	if (!error)
-		return 0;
-	return because(r, error, "page %" PRIu64 ", if there is one, can't be read: %s", newest + 1, strerror(-error));
+	for (uint64_t n = newest + 1; !error && n <= newest + CC_JOURNAL_TRIES && n - h.tail < r->nr_positions; n++) {
+		error = load_position(r, n % r->nr_positions, false, &places);
+		if (error)
+			because(r, error, "page %" PRIu64 ", if there is one, can't be read: %s", n, strerror(-error));
+	}
+	return error;
 }
 
 static int walk_back(struct cc_journal_ring *r, uint64_t newest, uint64_t from)
@@ -251,7 +259,7 @@ int cc_journal_ring_walk(struct cc_journal_ring *r, uint64_t newest, uint64_t fr
 	r->nr_gaps = 0;
 	r->window_nr = 0;
 	r->why[0] = 0;
-	if (newest && scanned)
+	if (scanned)
 		error = check_behind(r, newest);
 	if (newest && !error)
 		error = walk_back(r, newest, from);
