@@ -180,7 +180,7 @@ static int discard_fork(struct volume_fork *f)
 	if (r)
 		return r;
 	ctl_volume_dirty_text(f->figures, dirty);
-	if (!f->args.force && strcmp(ctl_string(f->figures, "rescue"), "done")) {
+	if (!f->args.force && !*ctl_string(f->figures, "rescued_as")) {
 		ctl_err("%s: pool %s has what no store has: %s; `chunkctl volume rescue %s --as NEW' keeps it, --force loses it",
 			f->name, ctl_string(f->figures, "pool"), dirty, f->name);
 		return CTL_FAILED;

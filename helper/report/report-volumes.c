@@ -44,6 +44,8 @@ static void add_volume(void *arg, const struct cc_volume_figures *f)
 		json_object_set_new(o, "journal_pages", cc_json_number(f->journal_pages));
 	if (*f->rescue)
 		json_object_set_new(o, "rescue", cc_json_text(f->rescue));
+	if (*f->rescued_as)
+		json_object_set_new(o, "rescued_as", cc_json_text(f->rescued_as));
 	add_ages(f, o);
 	json_array_append_new(arg, o);
 }

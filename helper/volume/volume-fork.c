@@ -47,6 +47,7 @@ struct cc_fork {
 	struct cc_volume_snapshot snapshot;
 	struct cc_volume_store *at;
 	char as[CC_IMAGE_NAME_MAX + 1];
+	char rescued_as[CC_IMAGE_NAME_MAX + 1]; /* by the last one that ended well; "": none has */
 	int result;
 	char err[400];
 	/* FORGOTTEN: to be freed once the journal has nothing of it */
@@ -77,16 +78,17 @@ static void free_fork(struct cc_fork *f)
 	free(f);
 }
 
-/* For the next wish; how the one before ended is forgotten.  NULL: no memory. */
+/* For the next wish.  Of those before only what there is of them is kept.  NULL: no memory, nothing was changed. */
 static struct cc_fork *renew_fork(struct cc_volumes *all, const uint8_t uuid[16])
 {
-	struct cc_fork *f = fork_of(all, uuid);
+	struct cc_fork *before = fork_of(all, uuid), *f = calloc(1, sizeof(*f));
 
-	if (f)
-		free_fork(f);
-	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
+	if (before) {
+		memcpy(f->rescued_as, before->rescued_as, sizeof(f->rescued_as));
+		free_fork(before);
+	}
 	f->all = all;
 	/* What its device has taken may still be on its way. */
 	f->settled_ns = cc_volume_of_uuid(all, uuid) ? cc_now_ns() + SETTLE_NS : 0;
@@ -109,6 +111,13 @@ const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t u
 	if (!f || !f->worker)
 		return "";
 	return f->state != FORK_ENDED ? "running" : f->result ? f->err : "done";
+}
+
+const char *cc_volume_rescued_as(const struct cc_volumes *all, const uint8_t uuid[16])
+{
+	const struct cc_fork *f = fork_of(all, uuid);
+
+	return f ? f->rescued_as : "";
 }
 
 /* ---- may anything be done with it? ---- */
@@ -185,6 +194,8 @@ static void end_rescue(struct cc_fork *f)
 	else
 		cc_log(LOG_INFO, "volume %s: rescued as %s; what is left of it here stays until it is discarded", uuid,
 		       f->as);
+	if (!f->result)
+		memcpy(f->rescued_as, f->as, sizeof(f->rescued_as));
 }
 
 static void rescue_done(struct cc_job *job)
@@ -235,6 +246,7 @@ int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char
 		      size_t errlen)
 {
 	char object[CC_OBJECT_NAME_MAX];
+	struct cc_volume_store *at;
 	struct cc_fork *f;
 	int r = check_fork(all, uuid, err, errlen);
 
@@ -244,21 +256,21 @@ int cc_volumes_rescue(struct cc_volumes *all, const uint8_t uuid[16], const char
 		snprintf(err, errlen, "as: expected a name of a volume: 1 to %d of [a-zA-Z0-9._-]", CC_IMAGE_NAME_MAX);
 		return -EINVAL;
 	}
+	at = cc_volume_store_of(all, store, err, errlen);
+	if (!at)
+		return -ENOENT;
 	f = renew_fork(all, uuid);
 	if (!f) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	f->at = cc_volume_store_of(all, store, err, errlen);
+	f->at = at;
 	snprintf(f->as, sizeof(f->as), "%s", as);
-	r = f->at ? 0 : -ENOENT;
-	if (!r) {
-		r = open_rescue(f);
-		if (r)
-			snprintf(err, errlen, "start: %s", strerror(-r));
-	}
-	if (r)
+	r = open_rescue(f);
+	if (r) {
+		snprintf(err, errlen, "start: %s", strerror(-r));
 		free_fork(f);
+	}
 	return r;
 }
 

@@ -159,6 +159,8 @@ int cc_volume_load(struct cc_volume *v);
 bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16]);
 /* "": nobody asked for it; "running", "done", or why not. */
 const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16]);
+/* The new volume of the last one that ended well; "": none has. */
+const char *cc_volume_rescued_as(const struct cc_volumes *all, const uint8_t uuid[16]);
 void cc_volume_forks_step(struct cc_volumes *all, uint64_t now_ns);
 void cc_volume_forks_close(struct cc_volumes *all);
 

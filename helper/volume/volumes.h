@@ -84,6 +84,7 @@ struct cc_volume_figures {
 	uint64_t commits, packs;	/* objects made since the helper started */
 	uint64_t stored_bytes;		/* of all these */
 	const char *rescue;		/* "": not asked for; "running", "done", or why it failed */
+	const char *rescued_as;		/* the last one that was done; "": none */
 };
 
 typedef void cc_volume_figures_fn(void *arg, const struct cc_volume_figures *f);

@@ -67,7 +67,7 @@ must_fail timeout 60 chunkctl volume rescue v --as saved $here
 must grep -q 'there is a volume of that name' $WORK/helper-p0.log
 
 # shellcheck disable=SC2086
-must timeout 60 chunkctl volume discard-local v --force --json $here >$WORK/said
+must timeout 60 chunkctl volume discard-local v --json $here >$WORK/said
 must grep -qE '^\{"name":"v","pool":"p0","dirty_bytes":[1-9][0-9]*\}$' $WORK/said
 wait_until 30 nothing_left || fail "discarded"
 must up_on p0 --json >$WORK/said

@@ -500,7 +500,7 @@ static void note_figures(void *arg, const struct cc_volume_figures *f)
 
 static void ask_figures(const uint8_t *uuid)
 {
-	figures = (struct cc_volume_figures){ .rescue = "gone", .why = "gone" };
+	figures = (struct cc_volume_figures){ .rescue = "gone", .rescued_as = "gone", .why = "gone" };
 	cc_volumes_each(volumes, note_figures, &uuid);
 }
 
@@ -566,6 +566,10 @@ static void test_fork(void)
 	journal_write(2, 2, 2, 202, 0, 1);
 	nr_read = UINT64_MAX;
 	ok(pump_until(strcmp(how_rescued(), "running")) && !strcmp(figures.rescue, "done"), "it is rescued");
+	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
+	   pump_until(strcmp(how_rescued(), "running")) && strstr(figures.rescue, "volume of that name"),
+	   "not twice to one name: %s", figures.rescue);
+	ok(!strcmp(figures.rescued_as, "saved"), "which changes nothing of what there is: %s", figures.rescued_as);
 	ok(!cc_volume_uuid(sources.s[0].store, "saved", uuid, err, sizeof(err)), "as a volume that has a name: %s", err);
 	ok(nr_of_blocks(uuid) == 6, "with what came last");
 	ok(cc_volumes_discard(volumes, other_vol, err, sizeof(err)), "not discarded while its device is there: %s", err);
