@@ -108,6 +108,7 @@ run 0 "create another" volume create w --size 64M --store "$store"
 owner w a open write 0 4096 1 commit
 w=$(cat s/volume-names/w)
 rm s/volume-names/w
+find "s/volumes/$w" -type f ! -name 0000000000000003 -exec touch -d "-2 days" {} +
 run 0 "gc" gc --grace 1h --store "$store"
 check "a volume that is being made stays" [ "$(find "s/volumes/$w" -type f | wc -l)" -eq 5 ]
 rm "s/volumes/$w/log/0000000000000001"
@@ -118,7 +119,7 @@ check "what is left of it goes in the end" [ "$(find "s/volumes/$w" -type f | wc
 check "the other one is whole" [ "$(content v)" = "$after" ]
 
 # the same bytes again, while gc may be about to delete those of before
-owner v a open write 0 4096 1 commit write 0 4096 1 commit checkpoint
+owner v a open write 0 4096 1 commit write 5000 14 9 commit write 0 4096 1 commit checkpoint
 after=$(content v)
 check "no two commits have a pack in common" [ "$(objects v packs)" -eq 4 ]
 age 100
