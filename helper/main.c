@@ -110,6 +110,8 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 		return cc_report_record(d->session, request, err, errlen);
 	if (!strcmp(cmd, "volume-rescue"))
 		return cc_report_rescue(d->session, request, err, errlen);
+	if (!strcmp(cmd, "volume-snapshot"))
+		return cc_report_snapshot(d->session, request, err, errlen);
 	if (!strcmp(cmd, "volume-discard"))
 		return cc_report_discard(d->session, request, err, errlen);
 	if (!strcmp(cmd, "scrub"))
@@ -117,7 +119,7 @@ static json_t *on_command(void *arg, const char *cmd, const json_t *request, cha
 	if (!strcmp(cmd, "map"))
 		return cc_report_map(d->session, request, err, errlen);
 	snprintf(err, errlen, "cmd: expected ping, stat, fetch, disks, volumes, costs, prefetch, record, map, "
-		 "scrub, volume-rescue or volume-discard");
+		 "scrub, volume-snapshot, volume-rescue or volume-discard");
 	return NULL;
 }
 

@@ -35,6 +35,7 @@ static const struct ctl_command *const commands[] = {
 	&ctl_cmd_warm,
 	&ctl_cmd_record,
 	&ctl_cmd_volume,
+	&ctl_cmd_snapshot,
 	&ctl_cmd_version,
 };
 

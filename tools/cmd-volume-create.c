@@ -12,6 +12,7 @@
 #include "uuid.h"
 #include "volume-arg.h"
 #include "volume/volume-name.h"
+#include "volume/volume-snapshot.h"
 
 #define DELETE_MAX 1000			/* names of objects kept at a time */
 
@@ -241,9 +242,10 @@ const struct ctl_command ctl_volume_resize = {
 
 static const char rm_help[] =
 	"Deletes the name, then all objects of the volume.  What was written is gone.\n"
-	"Refused while somebody has it open.\n"
+	"Refused while somebody has it open, and if it has snapshots.\n"
 	"\n"
-	"  --force              also if somebody has it open, or its log is damaged\n"
+	"  --force              whoever has it open, also its snapshots, or if its log is\n"
+	"                       damaged\n"
 	"  --json               print what was deleted, name and UUID, as JSON\n"
 	"\n"
 	CTL_STORE_HELP;
@@ -294,6 +296,26 @@ static int delete_objects(struct cc_store *s, const char *prefix)
 	return CTL_FAILED;
 }
 
+static int count_snapshot(void *arg, const char *name)
+{
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+static int check_no_snapshots(const struct ctl_volume *v, const char *name)
+{
+	unsigned int nr = 0;
+	char err[400] = "";
+
+	if (cc_snapshot_each(v->store.store, v->uuid, count_snapshot, &nr, err, sizeof(err)))
+		return ctl_volume_failed(name, -EIO, err);
+	if (!nr)
+		return 0;
+	ctl_err("%s: has %u snapshot%s: `chunkctl snapshot list %s'; --force deletes them, too", name, nr, nr == 1 ? "" : "s",
+		name);
+	return CTL_FAILED;
+}
+
 static int remove_volume(struct ctl_volume *v, const char *name)
 {
 	char object[CC_OBJECT_NAME_MAX], err[400] = "";
@@ -332,6 +354,8 @@ static int run_volume_rm(const struct ctl_command *cmd, int argc, char **argv)
 	r = ctl_volume_open(&a.opts, argv[optind], &v);
 	if (!r && !a.force)
 		r = ctl_volume_check_closed(&v, argv[optind]);
+	if (!r && !a.force)
+		r = check_no_snapshots(&v, argv[optind]);
 	if (r && a.force && memcmp(v.uuid, unknown, sizeof(unknown)))
 		r = 0;
 	if (!r)

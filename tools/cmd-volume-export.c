@@ -18,9 +18,9 @@
 /* ---- verify ---- */
 
 static const char verify_help[] =
-	"Reads the log from the last checkpoint on, and fetches every piece of it.  Tells of\n"
-	"each that is missing or wrong; exit status 3 then.  What is of the image below\n"
-	"is checked by `chunkctl verify'.\n"
+	"Reads the log from the last checkpoint on, or the map of a snapshot, and fetches\n"
+	"every piece of it.  Tells of each that is missing or wrong; exit status 3 then.\n"
+	"What is of the image below is checked by `chunkctl verify'.\n"
 	"\n"
 	"  --json               print the counts as JSON\n"
 	"\n"
@@ -71,7 +71,7 @@ static int run_volume_verify(const struct ctl_command *cmd, int argc, char **arg
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
 		return r;
-	r = ctl_volume_open(&a.opts, argv[optind], &v);
+	r = ctl_volume_open_at(&a.opts, argv[optind], &v);
 	if (!r)
 		r = verify_pieces(&v, argv[optind], a.json);
 	ctl_volume_close(&v);
@@ -80,7 +80,7 @@ static int run_volume_verify(const struct ctl_command *cmd, int argc, char **arg
 
 const struct ctl_command ctl_volume_verify = {
 	.name = "volume verify",
-	.synopsis = "NAME --store S [OPTION]...",
+	.synopsis = "NAME[@SNAPSHOT] --store S [OPTION]...",
 	.summary = "Check that a store has all of a volume",
 	.help = verify_help,
 	.run = run_volume_verify,
@@ -89,7 +89,8 @@ const struct ctl_command ctl_volume_verify = {
 /* ---- export ---- */
 
 static const char export_help[] =
-	"Writes the volume as it was at its last commit to FILE, which must not exist yet.\n"
+	"Writes the volume as it was at its last commit, or at a snapshot, to FILE, which\n"
+	"must not exist yet.\n"
 	"\n"
 	CTL_STORE_HELP;
 
@@ -232,7 +233,7 @@ static int run_volume_export(const struct ctl_command *cmd, int argc, char **arg
 	if (r)
 		return r;
 	x.name = argv[optind];
-	r = ctl_volume_open(&a.opts, x.name, &x.v);
+	r = ctl_volume_open_at(&a.opts, x.name, &x.v);
 	if (!r) {
 		x.fd = open(argv[optind + 1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (x.fd < 0)
@@ -249,7 +250,7 @@ static int run_volume_export(const struct ctl_command *cmd, int argc, char **arg
 
 const struct ctl_command ctl_volume_export = {
 	.name = "volume export",
-	.synopsis = "NAME FILE --store S [OPTION]...",
+	.synopsis = "NAME[@SNAPSHOT] FILE --store S [OPTION]...",
 	.summary = "Write a volume's last commit to a file",
 	.help = export_help,
 	.run = run_volume_export,

@@ -20,9 +20,8 @@ static const struct ctl_command *const parts[] = {
 	&ctl_volume_rescue,
 	&ctl_volume_discard,
 	&ctl_volume_rm,
+	NULL
 };
-
-#define NR_PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static const char help[] =
 	"  create NAME          make one, empty or on an image\n"
@@ -37,19 +36,12 @@ static const char help[] =
 	"  discard-local NAME   give that up\n"
 	"  rm NAME              delete it and all that it is made of\n"
 	"\n"
+	"verify and export take NAME@SNAPSHOT, too.\n"
 	"`chunkctl volume COMMAND --help' tells more of one.\n";
 
 static int run_volume(const struct ctl_command *cmd, int argc, char **argv)
 {
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return argc < 2 ? ctl_usage("expected one of its commands") : ctl_help(cmd);
-	for (size_t i = 0; i < NR_PARTS; i++) {
-		if (strcmp(parts[i]->name + strlen("volume "), argv[1]))
-			continue;
-		ctl_say_for(parts[i]->name);
-		return parts[i]->run(parts[i], argc - 1, argv + 1);
-	}
-	return ctl_usage("'%s': no such command", argv[1]);
+	return ctl_run_part(cmd, parts, argc, argv);
 }
 
 const struct ctl_command ctl_cmd_volume = {

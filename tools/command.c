@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dm.h"
 
@@ -45,6 +46,19 @@ int ctl_name_operand(int argc, char **argv, int want, const char *what)
 	if (r || ctl_dm_name_ok(argv[optind]))
 		return r;
 	return ctl_usage("'%s': expected a name of [a-zA-Z0-9._-]", argv[optind]);
+}
+
+int ctl_run_part(const struct ctl_command *cmd, const struct ctl_command *const *parts, int argc, char **argv)
+{
+	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return argc < 2 ? ctl_usage("expected one of its commands") : ctl_help(cmd);
+	for (; *parts; parts++) {
+		if (strcmp((*parts)->name + strlen(cmd->name) + 1, argv[1]))
+			continue;
+		ctl_say_for((*parts)->name);
+		return (*parts)->run(*parts, argc - 1, argv + 1);
+	}
+	return ctl_usage("'%s': no such command", argv[1]);
 }
 
 /* The command line of what takes --help and one more option, without a value. */

@@ -21,8 +21,8 @@ extern const struct ctl_command ctl_cmd_format, ctl_cmd_import, ctl_cmd_export, 
 	ctl_cmd_verify, ctl_cmd_rm, ctl_cmd_up, ctl_cmd_down, ctl_cmd_pool_up, ctl_cmd_pool_down,
 	ctl_cmd_pool_resize, ctl_cmd_pool_move, ctl_cmd_pool_retry, ctl_cmd_scrub, ctl_cmd_stat, ctl_cmd_top,
 	ctl_cmd_map, ctl_cmd_explain, ctl_cmd_cost, ctl_cmd_gc, ctl_cmd_prefetch, ctl_cmd_cached,
-	ctl_cmd_warm, ctl_cmd_record, ctl_cmd_volume, ctl_cmd_journal,
-	ctl_cmd_version;
+	ctl_cmd_warm, ctl_cmd_record, ctl_cmd_volume, ctl_cmd_snapshot,
+	ctl_cmd_journal, ctl_cmd_version;
 
 /* ---- options shared by many ---- */
 enum {
@@ -42,6 +42,8 @@ int ctl_bad_option(int c, char **argv);
 int ctl_operands(int argc, int want, const char *what);
 /* The same, where the first one names a dm device. */
 int ctl_name_operand(int argc, char **argv, int want, const char *what);
+/* Of a command of several, all up to NULL: the one that argv[1] names, and cmd is what its name begins with. */
+int ctl_run_part(const struct ctl_command *cmd, const struct ctl_command *const *parts, int argc, char **argv);
 /* The command line of what takes --json and no other option; false: *ret_status is what to exit with. */
 bool ctl_json_option(const struct ctl_command *cmd, int argc, char **argv, bool *ret_json, int *ret_status);
 /* The command line of what removes a dm device: one name (what), --force; calls remove. */

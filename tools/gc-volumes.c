@@ -12,7 +12,7 @@
 #include "say.h"
 #include "uuid.h"
 #include "volume/volume-name.h"
-#include "volume/volume-state.h"
+#include "volume/volume-snapshot.h"
 #include "volume/volume-trim.h"
 
 #define READ_PARALLEL	16		/* requests, while a log is read */
@@ -202,6 +202,17 @@ static bool is_marked(const struct ctl_gc_volumes *v, const char *name)
 	return cc_id_set_has(&v->objects, id);
 }
 
+static int mark_pages(struct ctl_gc_volumes *v, const struct cc_root *root)
+{
+	char name[CC_OBJECT_NAME_MAX];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < root->nr_refs; i++)
+		if (cc_checkpoint_page_name(root, &root->refs[i], name))
+			r = mark_object(v, name);
+	return r;
+}
+
 /* A root, and what it names. */
 static int mark_map(struct ctl_gc_volumes *v, const struct cc_commit *c, char *err, size_t errlen)
 {
@@ -218,9 +229,8 @@ static int mark_map(struct ctl_gc_volumes *v, const struct cc_commit *c, char *e
 	if (r)
 		return r;
 	r = mark_object(v, name);
-	for (size_t i = 0; !r && i < root.nr_refs; i++)
-		if (cc_checkpoint_page_name(&root, &root.refs[i], name))
-			r = mark_object(v, name);
+	if (!r)
+		r = mark_pages(v, &root);
 	cc_root_free(&root);
 	return r;
 }
@@ -296,6 +306,66 @@ static int mark_forks(struct ctl_gc_volumes *v, struct ctl_gc_volume *volume, ch
 	return error;
 }
 
+/* ---- and what their snapshots do ---- */
+
+struct snapshots {
+	struct ctl_gc_volumes *volumes;
+	const uint8_t *uuid;
+	int r;
+	char *err;
+	size_t errlen;
+};
+
+static int mark_snapshot(struct snapshots *x, const struct cc_snapshot *p)
+{
+	static const uint8_t nobody[16];
+	char name[CC_OBJECT_NAME_MAX];
+	struct cc_volume_state s;
+	int r;
+
+	cc_volume_state_init(&s, x->volumes->store, x->uuid, nobody, "");
+	s.log.parallel = READ_PARALLEL;
+	r = cc_snapshot_load(&s, p, false, x->err, x->errlen);
+	cc_map_name(x->uuid, p->term, p->sha256, name);
+	if (!r)
+		r = mark_object(x->volumes, name);
+	if (!r)
+		r = mark_pages(x->volumes, &s.root);
+	if (!r)
+		r = mark_pieces(x->volumes, &s);
+	cc_volume_state_free(&s);
+	return r;
+}
+
+static int see_snapshot(void *arg, const char *name)
+{
+	struct snapshots *x = arg;
+	struct cc_snapshot p;
+	char why[400];
+	enum cc_store_result res = cc_snapshot_get(x->volumes->store, x->uuid, name, &p, x->err, x->errlen);
+
+	if (res == CC_STORE_NOTFOUND)
+		return 0;			/* gone meanwhile */
+	x->r = res ? cc_store_errno(res) : mark_snapshot(x, &p);
+	if (!x->r)
+		return 0;
+	snprintf(why, sizeof(why), "%s", x->r == -ENOMEM ? "out of memory" : x->err);
+	snprintf(x->err, x->errlen, "snapshot %s: %s", name, why);
+	return x->r;
+}
+
+/*
+ * Listed when the log was read, and not before: one that is made meanwhile is of a checkpoint that is the newest still
+ * when its name is there, and so is either listed or marked by the log.
+ */
+static int mark_snapshots(struct ctl_gc_volumes *v, const uint8_t uuid[16], char *err, size_t errlen)
+{
+	struct snapshots x = { .volumes = v, .uuid = uuid, .err = err, .errlen = errlen };
+	enum cc_store_result res = cc_snapshot_each(v->store, uuid, see_snapshot, &x, err, errlen);
+
+	return x.r ? x.r : res ? -EIO : 0;
+}
+
 /* Commits whose bytes are in use stay, too.  Of one that came later the time is not known: that of one before. */
 static void keep_commits(struct ctl_gc_volumes *v, struct ctl_gc_volume *volume, uint64_t last)
 {
@@ -320,6 +390,8 @@ static int read_volume(struct ctl_gc_volumes *v, struct ctl_gc_volume *volume, s
 	struct reading r = { .volumes = v };
 	int code = 0, error = read_and_mark(&r, volume->uuid, NULL, 0, err, errlen);
 
+	if (!error)
+		error = mark_snapshots(v, volume->uuid, err, errlen);
 	if (!error) {
 		keep_commits(v, volume, r.state.log.last.number);
 		error = cc_volume_trim(&r.state.log, &volume->trim, v->now - (int64_t)v->forks, err, errlen);

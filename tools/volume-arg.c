@@ -7,14 +7,17 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "uuid.h"
 #include "volume/volume-name.h"
+#include "volume/volume-snapshot.h"
 
-#define WAIT_MAX (24 * 3600)
+#define WAIT_MAX	(24 * 3600)
+#define READ_PARALLEL	16		/* requests, while a map is read */
 
 static int add_feature(struct ctl_volume_args *a, const char *words)
 {
@@ -151,15 +154,54 @@ static int find_volume(struct ctl_volume *v, const char *what)
 	return res == CC_STORE_CORRUPT ? CTL_DAMAGE : res ? CTL_FAILED : 0;
 }
 
-int ctl_volume_open(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v)
+int ctl_volume_find(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v)
 {
 	int r;
 
 	*v = (struct ctl_volume){ 0 };
 	r = ctl_store_open(opts, &v->store);
-	if (!r)
-		r = find_volume(v, what);
+	return r ? r : find_volume(v, what);
+}
+
+int ctl_volume_open(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v)
+{
+	int r = ctl_volume_find(opts, what, v);
+
 	return r ? r : ctl_volume_read(&v->store, what, v->uuid, &v->state);
+}
+
+static int load_snapshot(struct ctl_volume *v, const char *what, const char *name)
+{
+	static const uint8_t nobody[16];
+	struct cc_snapshot snapshot;
+	char err[400] = "";
+	enum cc_store_result res = cc_snapshot_get(v->store.store, v->uuid, name, &snapshot, err, sizeof(err));
+	int r;
+
+	if (res == CC_STORE_NOTFOUND)
+		snprintf(err, sizeof(err), "no such snapshot");
+	cc_volume_state_init(&v->state, v->store.store, v->uuid, nobody, "");
+	v->state.log.parallel = READ_PARALLEL;
+	r = res ? cc_store_errno(res) : cc_snapshot_load(&v->state, &snapshot, true, err, sizeof(err));
+	return r ? ctl_volume_failed(what, r, err) : 0;
+}
+
+int ctl_volume_open_at(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v)
+{
+	const char *at = strrchr(what, '@');
+	char *volume;
+	int r;
+
+	if (!at)
+		return ctl_volume_open(opts, what, v);
+	volume = strndup(what, at - what);
+	if (!volume) {
+		*v = (struct ctl_volume){ 0 };
+		return ctl_volume_failed(what, -ENOMEM, "");
+	}
+	r = ctl_volume_find(opts, volume, v);
+	free(volume);
+	return r ? r : load_snapshot(v, what, at + 1);
 }
 
 void ctl_volume_close(struct ctl_volume *v)

@@ -40,6 +40,10 @@ struct ctl_volume {
 
 /* 0, or an enum ctl_exit after a message; release with ctl_volume_close() in any case. */
 int ctl_volume_open(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v);
+/* The same of "VOLUME@SNAPSHOT", too: then there is no log, but map, pieces and root (cc_snapshot_load()). */
+int ctl_volume_open_at(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v);
+/* Nothing of it is read, only its UUID known. */
+int ctl_volume_find(const struct ctl_store_opts *opts, const char *what, struct ctl_volume *v);
 void ctl_volume_close(struct ctl_volume *v);
 /* Of a volume in an open store; its log is read.  what: for messages. */
 int ctl_volume_read(struct ctl_store *s, const char *what, const uint8_t uuid[16], struct cc_volume_state *state);

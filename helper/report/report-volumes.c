@@ -46,6 +46,9 @@ static void add_volume(void *arg, const struct cc_volume_figures *f)
 		json_object_set_new(o, "rescue", cc_json_text(f->rescue));
 	if (*f->rescued_as)
 		json_object_set_new(o, "rescued_as", cc_json_text(f->rescued_as));
+	if (*f->snapshot)
+		json_object_set_new(o, "snapshot", json_pack("{s:o, s:o}", "name", cc_json_text(f->snapshot),
+							     "state", cc_json_text(f->snapshot_state)));
 	add_ages(f, o);
 	json_array_append_new(arg, o);
 }
@@ -97,6 +100,16 @@ json_t *cc_report_rescue(struct cc_session *s, const json_t *request, char *err,
 
 	if (request_volume(s, request, uuid, err, errlen) ||
 	    cc_volumes_rescue(s->volumes, uuid, request_text(request, "store"), request_text(request, "as"), err, errlen))
+		return NULL;
+	return json_object();
+}
+
+json_t *cc_report_snapshot(struct cc_session *s, const json_t *request, char *err, size_t errlen)
+{
+	uint8_t uuid[16];
+
+	if (request_volume(s, request, uuid, err, errlen) ||
+	    cc_volumes_snapshot(s->volumes, uuid, request_text(request, "name"), err, errlen))
 		return NULL;
 	return json_object();
 }

@@ -18,6 +18,7 @@ json_t *cc_report_record(struct cc_session *s, const json_t *request, char *err,
 /* Begins to look at all slots, or with stop ends that. */
 json_t *cc_report_scrub(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_rescue(struct cc_session *s, const json_t *request, char *err, size_t errlen);
+json_t *cc_report_snapshot(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_discard(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 json_t *cc_report_map(struct cc_session *s, const json_t *request, char *err, size_t errlen);
 

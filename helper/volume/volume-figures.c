@@ -50,7 +50,8 @@ static void tell_volume(const struct cc_volume *v, cc_volume_figures_fn *fn, voi
 		.term = v->term, .commit_ns = v->commit_ns, .commits = v->counted.commits,
 		.packs = v->counted.packs, .stored_bytes = v->counted.bytes,
 		.rescue = cc_volume_rescue_state(v->all, v->uuid),
-		.rescued_as = cc_volume_rescued_as(v->all, v->uuid),
+		.rescued_as = cc_volume_rescued_as(v->all, v->uuid), .snapshot = v->snap.name,
+		.snapshot_state = cc_volume_snap_how(v),
 	};
 	struct cc_journal_volume *j = is_known(v->all) ? cc_volume_journal(v) : NULL;
 
@@ -69,6 +70,7 @@ static void tell_left(const struct cc_volumes *all, struct cc_journal_volume *j,
 	struct cc_volume_figures f = {
 		.name = "", .store = "", .state = "left", .why = "", .rescue = cc_volume_rescue_state(all, j->uuid),
 		.rescued_as = cc_volume_rescued_as(all, j->uuid),
+		.snapshot = "", .snapshot_state = "",
 	};
 
 	memcpy(f.uuid, j->uuid, sizeof(f.uuid));

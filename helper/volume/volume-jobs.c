@@ -271,6 +271,9 @@ static void run_task(struct cc_job *job)
 	case CC_TASK_COMMIT:
 		v->result = run_commit(v);
 		break;
+	case CC_TASK_SNAPSHOT:
+		v->result = cc_volume_snap_take(v);
+		break;
 	case CC_TASK_CLOSE:
 		v->result = run_close(v);
 		break;

@@ -8,6 +8,7 @@
  *	volume-miss.c	chunks that are not on the cache device
  *	volume-figures.c	what is told of it
  *	volume-fork.c	what can't be committed any more
+ *	volume-snap.c	snapshots
  *	volume-stuck.c	commits that the cache device keeps back
  *	volume-common.c	what all of these use
  *	volume-store.c	what the volumes of a store share
@@ -24,6 +25,7 @@
 #include "volume-store.h"
 #include "volume/volume-age.h"
 #include "volume/volume-commit.h"
+#include "volume/volume-name.h"
 
 enum cc_volume_life {
 	CC_VOLUME_OPENING,
@@ -37,6 +39,7 @@ enum cc_volume_task {
 	CC_TASK_OPEN,
 	CC_TASK_COMMIT,
 	CC_TASK_PROBE,
+	CC_TASK_SNAPSHOT,
 	CC_TASK_CLOSE,
 };
 
@@ -53,6 +56,33 @@ struct cc_volume_snapshot {
 	bool set_back;			/* the store has what this journal never had */
 	int error;			/* of the last slot that could not be read; 0: none */
 	uint32_t bad_slot;
+};
+
+/*
+ * What somebody wants a snapshot of: all that was durable when it was asked for.
+ *
+ *	NONE -> READING		asked for; the journal is read as far as it was durable then
+ *	READING -> COMMITTING	above is known; cuts are asked for until a commit has it
+ *	COMMITTING -> TAKING	its task runs
+ *	TAKING -> ENDED
+ *	ENDED -> READING	asked for again
+ */
+enum cc_snap_state {
+	CC_SNAP_NONE,
+	CC_SNAP_READING,
+	CC_SNAP_COMMITTING,
+	CC_SNAP_TAKING,
+	CC_SNAP_ENDED,
+};
+
+struct cc_snap {
+	enum cc_snap_state state;
+	char name[CC_SNAPSHOT_NAME_MAX + 1];
+	uint64_t ticket;		/* of the journal */
+	uint64_t above;			/* the snapshot has this place and those below; 0: what the store has */
+	uint64_t ask_due;		/* for another cut */
+	int result;			/* of ENDED */
+	char err[400];
 };
 
 struct cc_volume {
@@ -85,6 +115,7 @@ struct cc_volume {
 	bool refused;			/* not to be tried again */
 	char err[400];
 
+	struct cc_snap snap;		/* name: the task's, while it runs */
 	uint64_t upto;			/* all below is in the store */
 	uint64_t told;			/* and the journal was told so */
 	uint64_t task_due, cut_due, probe_due, look_due;
@@ -163,6 +194,18 @@ const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t u
 const char *cc_volume_rescued_as(const struct cc_volumes *all, const uint8_t uuid[16]);
 void cc_volume_forks_step(struct cc_volumes *all, uint64_t now_ns);
 void cc_volume_forks_close(struct cc_volumes *all);
+
+/* ---- volume-snap.c ---- */
+/* Sees to it that a commit comes which has what is wanted. */
+void cc_volume_snap_step(struct cc_volume *v, const struct cc_journal_volume *j, uint64_t now_ns);
+/* That is there. */
+bool cc_volume_snap_is_due(const struct cc_volume *v);
+/* In the volume's thread; 0 or as cc_snapshot_create(). */
+int cc_volume_snap_take(struct cc_volume *v);
+void cc_volume_snap_started(struct cc_volume *v);
+void cc_volume_snap_ended(struct cc_volume *v);
+/* "": none was asked for; "running", "done", or why not. */
+const char *cc_volume_snap_how(const struct cc_volume *v);
 
 /* ---- volume-stuck.c ---- */
 /* Fails those whose writes wait for commits that can't be made. */

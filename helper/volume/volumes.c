@@ -251,7 +251,9 @@ static void task_ended(struct cc_volume *v)
 		volume_closed(v);
 	else if (task == CC_TASK_COMMIT && !learn_pieces(v) && v->stored > v->upto)
 		v->upto = v->stored;
-	if (v->result && v->result != -ECANCELED)
+	else if (task == CC_TASK_SNAPSHOT)
+		cc_volume_snap_ended(v);
+	if (v->result && v->result != -ECANCELED && (task != CC_TASK_SNAPSHOT || is_over(v)))
 		task_failed(v, task);
 }
 
@@ -377,6 +379,7 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 
 	tell_committed(v);
 	cc_volume_age_read(&v->age, j ? j->cut : 0, j && j->nr_writes, now_ns);
+	cc_volume_snap_step(v, j, now_ns);
 	if (v->life == CC_VOLUME_RUNNING)
 		step_cut(v, j, now_ns);
 	if (v->task != CC_TASK_NONE || now_ns < v->task_due)
@@ -384,6 +387,9 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 	if (commit_is_due(v, j, now_ns)) {
 		v->commit_due = UINT64_MAX;
 		cc_volume_start_task(v, CC_TASK_COMMIT, task_ended);
+	} else if (cc_volume_snap_is_due(v)) {
+		cc_volume_snap_started(v);
+		cc_volume_start_task(v, CC_TASK_SNAPSHOT, task_ended);
 	} else if (v->life == CC_VOLUME_GONE && all_is_stored(v, j)) {
 		cc_volume_start_task(v, CC_TASK_CLOSE, task_ended);
 	} else if (now_ns >= v->probe_due) {

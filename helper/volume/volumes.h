@@ -67,6 +67,14 @@ int cc_volumes_rescue(struct cc_volumes *v, const uint8_t uuid[16], const char *
 /* What the pool has of it is no more. */
 int cc_volumes_discard(struct cc_volumes *v, const uint8_t uuid[16], char *err, size_t errlen);
 
+/* ---- volume-snap.c ---- */
+
+/*
+ * Begins to make a snapshot of what was durable of a running volume by now; how that goes on is a figure.  -errno with
+ * a line in err.
+ */
+int cc_volumes_snapshot(struct cc_volumes *v, const uint8_t uuid[16], const char *name, char *err, size_t errlen);
+
 /* ---- volume-figures.c: what would be lost with this host, since when, and what became of the rest ---- */
 
 struct cc_volume_figures {
@@ -85,6 +93,8 @@ struct cc_volume_figures {
 	uint64_t stored_bytes;		/* of all these */
 	const char *rescue;		/* "": not asked for; "running", "done", or why it failed */
 	const char *rescued_as;		/* the last one that was done; "": none */
+	const char *snapshot;		/* name of the last that was asked for; "": none */
+	const char *snapshot_state;	/* as rescue */
 };
 
 typedef void cc_volume_figures_fn(void *arg, const struct cc_volume_figures *f);

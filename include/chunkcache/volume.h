@@ -12,9 +12,13 @@
  *						common; named by the object's SHA-256
  *	volumes/<uuid>/map/<term>-<64 hex>	root or page of a checkpoint's map, named by
  *						its SHA-256
+ *	volumes/<uuid>/snapshots/<name>		text, one line: "<term> <64 hex> <time>\n", the
+ *						root map/<term>-<64 hex>, and when, in seconds
+ *						since 1970; created, never overwritten
  *	volume-names/<name>			text, one line: "<uuid>\n"
  *
- * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as those of images.
+ * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as
+ * those of images; of snapshots too, of at most 64 bytes.
  *
  * Who creates number n owns the volume until somebody else creates an OPEN behind it.  An object
  * counts if its term is that of the last OPEN that counts (for an OPEN: higher) and before is the
@@ -154,7 +158,7 @@ struct cc_map_origin {
 	__u8	reserved[4];
 };
 
-/* Names map/<term>-<sha256>.  term 0: zeros all over, at the place in the first 8 bytes of sha256. */
+/* Names map/<term>-<sha256>.  term 0: zeros all over, their place is the first 8 bytes of sha256. */
 struct cc_map_ref {
 	__le64	index;
 	__le32	kind;			/* enum cc_map_kind */

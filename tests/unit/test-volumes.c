@@ -16,7 +16,7 @@
 #include "volume/place.h"
 #include "volume/volume-log.h"
 #include "volume/volume-name.h"
-#include "volume/volume-state.h"
+#include "volume/volume-snapshot.h"
 #include "volume/volumes.h"
 
 #define CHUNK_SHIFT	16
@@ -504,6 +504,60 @@ static void ask_figures(const uint8_t *uuid)
 	cc_volumes_each(volumes, note_figures, &uuid);
 }
 
+static const char *how_snapped(void)
+{
+	ask_figures(vol);
+	return figures.snapshot_state;
+}
+
+static uint64_t place_in_snapshot(const char *name, uint64_t block)
+{
+	struct cc_store *store = sources.s[0].store;
+	struct cc_volume_state s;
+	struct cc_snapshot p;
+	uint64_t place = 0;
+
+	cc_volume_state_init(&s, store, vol, pool_b, "");
+	if (!cc_snapshot_get(store, vol, name, &p, err, sizeof(err)) &&
+	    !cc_snapshot_load(&s, &p, true, err, sizeof(err)))
+		place = cc_vmap_get(s.map, block);
+	cc_volume_state_free(&s);
+	return place;
+}
+
+static void test_snapshot(void)
+{
+	const uint64_t number = cc_log_number(2, 139);
+	unsigned int cuts;
+
+	config.commit_interval_ms = 30000;
+	pump_for(35 * CC_SECOND);
+	ok(cc_volumes_snapshot(volumes, vol, "a/b", err, sizeof(err)) == -EINVAL, "no name: %s", err);
+	ok(cc_volumes_snapshot(volumes, other_vol, "one", err, sizeof(err)) == -ENOENT, "no volume: %s", err);
+	journal_write(1, 2, 139, 149, 0, 4);
+	cuts = kernel.cuts;
+	ok(!strcmp(how_snapped(), "") && !cc_volumes_snapshot(volumes, vol, "one", err, sizeof(err)), "a snapshot");
+	pump_for(CC_SECOND);
+	ok(kernel.cuts > cuts && !strcmp(how_snapped(), "running"), "a cut is asked for, however long the interval");
+	ok(cc_volumes_snapshot(volumes, vol, "two", err, sizeof(err)) == -EBUSY, "one at a time: %s", err);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(number, 2));
+	cuts = kernel.cuts;
+	pump_for(CC_SECOND);
+	ok(kernel.cuts > cuts && !strcmp(how_snapped(), "running"), "another one, if that was begun before");
+	journal_write(1, 2, 139, 149, 4, 4);
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(number, 4));
+	ok(pump_until(strcmp(how_snapped(), "running")) && !strcmp(how_snapped(), "done") &&
+	   !strcmp(figures.snapshot, "one"), "it is there");
+	ok(place_in_snapshot("one", 139 * CHUNK_BLOCKS + 3) == cc_place(number, 3) &&
+	   !place_in_snapshot("one", 139 * CHUNK_BLOCKS + 4), "with what was written before, and without what came later");
+	ok(!cc_volumes_snapshot(volumes, vol, "one", err, sizeof(err)), "another one of that name");
+	journal_place(CC_JOURNAL_CUT, 1, cc_place(number, 8));
+	ok(pump_until(strcmp(how_snapped(), "running")) && strstr(figures.snapshot_state, "of that name") &&
+	   !strcmp(figures.state, "running"), "is refused, and the volume goes on");
+	config.commit_interval_ms = 1000;
+	pump_for(3 * CC_SECOND);
+}
+
 static const char *how_rescued(void)
 {
 	ask_figures(other_vol);
@@ -721,6 +775,7 @@ int main(void)
 	test_commit();
 	test_when();
 	test_full_log();
+	test_snapshot();
 	test_unreadable();
 	test_fork();
 	test_fenced();

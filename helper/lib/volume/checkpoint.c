@@ -169,14 +169,25 @@ static int load_pages(struct cc_checkpoint *p, struct window *w, unsigned int nr
 	return r;
 }
 
+/* Those of pieces come first. */
+static size_t nr_wanted_refs(const struct cc_checkpoint *p, const struct cc_root *root)
+{
+	size_t nr = root->nr_refs;
+
+	while (!p->map && nr && root->refs[nr - 1].kind != CC_MAP_PIECES)
+		nr--;
+	return nr;
+}
+
 int cc_checkpoint_load(struct cc_checkpoint *p, const struct cc_root *root, char *err, size_t errlen)
 {
 	struct window *w = malloc(sizeof(*w));
+	size_t nr = nr_wanted_refs(p, root);
 	int r = w ? 0 : -ENOMEM;
 
 	snprintf(err, errlen, "out of memory");
-	for (size_t i = 0; !r && i < root->nr_refs; i += p->parallel) {
-		size_t left = root->nr_refs - i;
+	for (size_t i = 0; !r && i < nr; i += p->parallel) {
+		size_t left = nr - i;
 
 		w->p = p;
 		w->root = root;
@@ -186,7 +197,8 @@ int cc_checkpoint_load(struct cc_checkpoint *p, const struct cc_root *root, char
 	free(w);
 	if (r)
 		return r;
-	cc_vmap_saved(p->map);
+	if (p->map)
+		cc_vmap_saved(p->map);
 	cc_pieces_saved(p->pieces);
 	return 0;
 }

@@ -24,7 +24,7 @@ struct cc_checkpoint {
 	uint64_t bytes;			/* that were put */
 };
 
-/* Gets all pages of root, and adds them to a map of root's size and to pieces, both empty. */
+/* Gets all pages of root, and adds them to a map of root's size (NULL: without those) and to pieces, both empty. */
 int cc_checkpoint_load(struct cc_checkpoint *p, const struct cc_root *root, char *err, size_t errlen);
 /*
  * Puts what changed since the root before, whose refs are what root has, then root; its refs are the new ones then.

@@ -3,10 +3,10 @@
  * The pieces of a volume's log chunks: where in the store the bytes of a log chunk are.  In ascending order of
  * their places, none on another.  Not locked.
  *
- * What is dead, since all of its blocks were written anew or discarded, is not in the next checkpoint but one: then
- * no read can be under way that has seen it.  Who has the volume has numbered the log chunks that were there when its
- * term began (volume-load.c), and does so again when it is started anew.  So one of these stays as an entry without
- * blocks, until the next OPEN.
+ * What is dead, since all of its blocks were written anew or discarded, is not in the next checkpoint but one, which
+ * is some seconds later (volume-state.c): then no read can be under way that has seen it.  Who has the volume has
+ * numbered the log chunks that were there when its term began (volume-load.c), and does so again when it is started
+ * anew.  So one of these stays as an entry without blocks, until the next OPEN.
  */
 #ifndef CC_PIECES_H
 #define CC_PIECES_H

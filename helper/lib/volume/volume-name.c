@@ -63,6 +63,25 @@ void cc_map_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[C
 	hashed_name(volume, "map", term, sha256, ret_name);
 }
 
+void cc_snapshot_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT];
+
+	cc_uuid_text(volume, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/snapshots/", text);
+}
+
+int cc_snapshot_name(const uint8_t volume[16], const char *name, char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT];
+
+	if (cc_image_name(name, ret_name) || strlen(name) > CC_SNAPSHOT_NAME_MAX)
+		return -EINVAL;
+	cc_uuid_text(volume, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/snapshots/%s", text, name);
+	return 0;
+}
+
 int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX])
 {
 	char image[CC_OBJECT_NAME_MAX];

@@ -10,6 +10,8 @@
 #include "manifest.h"
 #include "store/store.h"
 
+#define CC_SNAPSHOT_NAME_MAX 64
+
 void cc_commit_name(const uint8_t volume[16], uint64_t number, char ret_name[CC_OBJECT_NAME_MAX]);
 void cc_floor_name(const uint8_t volume[16], uint64_t index, char ret_name[CC_OBJECT_NAME_MAX]);
 void cc_pack_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[CC_ID_SIZE],
@@ -18,6 +20,10 @@ void cc_map_name(const uint8_t volume[16], uint32_t term, const uint8_t sha256[C
 		 char ret_name[CC_OBJECT_NAME_MAX]);
 /* What all of them begin with. */
 void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX]);
+/* What those of its snapshots begin with. */
+void cc_snapshot_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX]);
+/* The object of one: 0, or -EINVAL if its name breaks the rule for images, or is longer than a snapshot's may be. */
+int cc_snapshot_name(const uint8_t volume[16], const char *name, char ret_name[CC_OBJECT_NAME_MAX]);
 /* The object of a volume's name: 0, or -EINVAL if it breaks the rule for names of images. */
 int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX]);
 

@@ -9,10 +9,13 @@
 #include <string.h>
 
 #include "checkpoint.h"
+#include "clock.h"
 #include "manifest.h"
 #include "place.h"
 #include "verify.h"
 #include "volume-name.h"
+
+#define DROP_INTERVAL (10 * CC_SECOND)	/* a read is not under way for longer before its pieces are looked up */
 
 /* ---- reading the log ---- */
 
@@ -117,6 +120,17 @@ static void take_refs_of(struct cc_volume_state *s, const struct cc_root *root)
 	s->root.nr_refs = root->nr_refs;
 }
 
+/* Not more often than reads take, however often somebody wants a snapshot: see pieces.h. */
+static int drop_dead(struct cc_volume_state *s, bool last)
+{
+	uint64_t now_ns = cc_now_ns();
+
+	if (!last && s->drop_ns && now_ns < s->drop_ns + DROP_INTERVAL)
+		return 0;
+	s->drop_ns = now_ns;
+	return cc_pieces_drop_dead(&s->pieces, s->map, last ? 0 : s->log.own_term);
+}
+
 int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, size_t errlen)
 {
 	struct cc_commit c = { .type = CC_COMMIT_CHECKPOINT };
@@ -125,7 +139,7 @@ int cc_volume_state_checkpoint(struct cc_volume_state *s, bool last, char *err, 
 	int r;
 
 	snprintf(err, errlen, "out of memory");
-	r = cc_pieces_drop_dead(&s->pieces, s->map, last ? 0 : s->log.own_term);
+	r = drop_dead(s, last);
 	if (r)
 		return r;
 	r = begin_root(s, &root);

@@ -16,6 +16,7 @@ struct cc_volume_state {
 	struct cc_root root;		/* of the last checkpoint; all 0: none */
 	unsigned int since_checkpoint;	/* commits */
 	uint64_t map_bytes;		/* that the last checkpoint put; 0: not known, or none */
+	uint64_t drop_ns;		/* when what is dead was looked for; 0: not yet */
 };
 
 /* Reads nothing yet: cc_volume_log_read() and all that follows go to log. */
