@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "chunkcache/format.h"
 #include "tap.h"
@@ -227,6 +228,38 @@ static void test_bad_records(void)
 	ok(cc_vmap_open(0, &m) == -EINVAL && cc_vmap_open((1ULL << 38) + 1, &m) == -EINVAL, "open: bounds");
 }
 
+/* In KiB, at most so far. */
+static long memory_used(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_maxrss;
+}
+
+/* What whoever can write to the store can make of a volume's size, and of records that are far apart. */
+static void test_memory(void)
+{
+	struct chunkcache_record r = record(CC_JOURNAL_WRITE, 0, 1, cc_place(1, 0));
+	long before = memory_used();
+	struct cc_vmap *m;
+	int error = 0;
+
+	ok(!cc_vmap_open(1ULL << 36, &m) && !cc_vmap_grow(m, (1ULL << 36) + (1 << 20)) &&
+	   memory_used() < before + (64 << 10), "memory: none for what nobody has written, of whatever size");
+	cc_vmap_limit(m, 100 * 4096);
+	for (unsigned int i = 0; !error && i < 1000; i++) {
+		r.block = (uint64_t)i << 16;
+		r.place = cc_place(1, i);
+		error = cc_vmap_apply(m, &r);
+	}
+	ok(error == -EFBIG && cc_vmap_get(m, 99 << 16) == cc_place(1, 99) && !cc_vmap_get(m, 100 << 16),
+	   "memory: so much for places, and no more");
+	r.block = (99 << 16) + 1;
+	ok(!cc_vmap_apply(m, &r), "memory: what has some goes on");
+	cc_vmap_close(m);
+}
+
 static int stop_at_once(void *arg, const struct cc_vmap_extent *e)
 {
 	++*(unsigned int *)arg;
@@ -254,6 +287,7 @@ int main(void)
 	test_relocation();
 	test_uniform();
 	test_bad_records();
+	test_memory();
 	test_stop();
 	return tap_done();
 }

@@ -14,7 +14,7 @@
 /* -EINVAL of a decoder, which has said why in reason, as what it is to who reads the store. */
 static int refuse_object(const char *name, int r, const char *reason, char *err, size_t errlen)
 {
-	snprintf(err, errlen, "%s: %s", name, r == -ENOMEM ? "out of memory" : reason);
+	snprintf(err, errlen, "%s: %s", name, r == -ENOMEM ? "out of memory" : r == -EFBIG ? CC_VMAP_TOO_LARGE : reason);
 	return r == -ENOMEM ? r : -EBADMSG;
 }
 

@@ -22,6 +22,7 @@ typedef uint64_t leaf_word;
 struct cc_vmap {
 	uint64_t nr_blocks;
 	leaf_word *leaves;
+	uint64_t room;			/* leaves with places that there may still be */
 	bool *changed;			/* pages, since cc_vmap_saved() */
 };
 
@@ -55,6 +56,7 @@ int cc_vmap_open(uint64_t nr_blocks, struct cc_vmap **ret_map)
 	if (!m)
 		return -ENOMEM;
 	m->nr_blocks = nr_blocks;
+	m->room = UINT64_MAX;
 	m->leaves = calloc(nr_leaves(nr_blocks), sizeof(*m->leaves));
 	m->changed = calloc(cc_vmap_nr_pages(m), sizeof(*m->changed));
 	if (!m->leaves || !m->changed) {
@@ -65,6 +67,11 @@ int cc_vmap_open(uint64_t nr_blocks, struct cc_vmap **ret_map)
 	}
 	*ret_map = m;
 	return 0;
+}
+
+void cc_vmap_limit(struct cc_vmap *m, uint64_t bytes)
+{
+	m->room = bytes / (LEAF_BLOCKS * sizeof(uint64_t));
 }
 
 void cc_vmap_close(struct cc_vmap *m)
@@ -110,8 +117,10 @@ int cc_vmap_grow(struct cc_vmap *m, uint64_t nr_blocks)
 		free(leaves);
 		return -ENOMEM;
 	}
+	/* What was never written to is not touched: it has no memory. */
 	for (uint64_t i = 0; i < before; i++)
-		leaves[i] = m->leaves[i];
+		if (m->leaves[i])
+			leaves[i] = m->leaves[i];
 	free(m->leaves);
 	m->leaves = leaves;
 	m->nr_blocks = nr_blocks;
@@ -130,20 +139,24 @@ uint64_t cc_vmap_get(const struct cc_vmap *m, uint64_t block)
 	return places ? places[block % LEAF_BLOCKS] : uniform_place(w);
 }
 
-/* The places of a leaf, each by itself; NULL: no memory. */
-static uint64_t *leaf_split(struct cc_vmap *m, uint64_t leaf)
+/* The places of a leaf, each by itself. */
+static int leaf_split(struct cc_vmap *m, uint64_t leaf, uint64_t **ret_places)
 {
 	uint64_t *places = leaf_places(m->leaves[leaf]), uniform = uniform_place(m->leaves[leaf]);
 
-	if (places)
-		return places;
-	places = malloc(LEAF_BLOCKS * sizeof(*places));
-	if (!places)
-		return NULL;
-	for (unsigned int i = 0; i < LEAF_BLOCKS; i++)
-		places[i] = uniform;
-	m->leaves[leaf] = (uintptr_t)places;
-	return places;
+	if (!places) {
+		if (!m->room)
+			return -EFBIG;
+		places = malloc(LEAF_BLOCKS * sizeof(*places));
+		if (!places)
+			return -ENOMEM;
+		for (unsigned int i = 0; i < LEAF_BLOCKS; i++)
+			places[i] = uniform;
+		m->leaves[leaf] = (uintptr_t)places;
+		m->room--;
+	}
+	*ret_places = places;
+	return 0;
 }
 
 static bool place_counts(uint64_t old, uint64_t place, const struct chunkcache_record *r, uint64_t n)
@@ -158,6 +171,7 @@ static int apply_leaf(struct cc_vmap *m, const struct chunkcache_record *r, uint
 {
 	uint64_t block = r->block + n, leaf = block >> LEAF_SHIFT;
 	uint64_t *places = leaf_places(m->leaves[leaf]);
+	int error;
 
 	m->changed[block >> CC_PAGE_BLOCKS_SHIFT] = true;
 	if (!places && r->type == CC_JOURNAL_ZERO && count == LEAF_BLOCKS) {
@@ -165,9 +179,9 @@ static int apply_leaf(struct cc_vmap *m, const struct chunkcache_record *r, uint
 			m->leaves[leaf] = r->place | UNIFORM;
 		return 0;
 	}
-	places = leaf_split(m, leaf);
-	if (!places)
-		return -ENOMEM;
+	error = leaf_split(m, leaf, &places);
+	if (error)
+		return error;
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t *old = &places[(block + i) % LEAF_BLOCKS], place = cc_place_nth(r->place, n + i);
 

@@ -18,6 +18,9 @@ struct cc_vmap;
 /* -ENOMEM; -EINVAL: not 1..CC_IMAGE_SIZE_MAX / CC_BLOCK_SIZE blocks. */
 int cc_vmap_open(uint64_t nr_blocks, struct cc_vmap **ret_map);
 void cc_vmap_close(struct cc_vmap *m);
+#define CC_VMAP_TOO_LARGE "its map needs more than a quarter of the memory of this machine"
+/* No more than so much for places: 4096 bytes for each 2 MiB of the volume in which some block has one of its own. */
+void cc_vmap_limit(struct cc_vmap *m, uint64_t bytes);
 uint64_t cc_vmap_nr_blocks(const struct cc_vmap *m);
 /* The volume has grown.  -EINVAL: it would shrink, or out of range. */
 int cc_vmap_grow(struct cc_vmap *m, uint64_t nr_blocks);
@@ -27,6 +30,7 @@ uint64_t cc_vmap_get(const struct cc_vmap *m, uint64_t block);
 /*
  * A WRITE, ZERO or RELOCATE; others change nothing.  -ERANGE: blocks outside of the volume, or a run that does
  * not fit a log chunk; nothing was changed.  -ENOMEM: some blocks may have been; apply it again.
+ * -EFBIG: the limit.
  */
 int cc_vmap_apply(struct cc_vmap *m, const struct chunkcache_record *r);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint.h"
 #include "clock.h"
@@ -56,8 +57,15 @@ static int apply_commit(struct cc_volume_state *s, const struct cc_commit *c, ch
 	s->since_checkpoint = c->type == CC_COMMIT_CHECKPOINT ? 0 : s->since_checkpoint + 1;
 	if (!r)
 		return 0;
-	snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c->number, strerror(-r));
+	snprintf(err, errlen, "number %" PRIu64 " of the log: %s", c->number,
+		 r == -EFBIG ? CC_VMAP_TOO_LARGE : strerror(-r));
 	return r == -ENOMEM ? r : -EBADMSG;
+}
+
+/* Of the map's places.  Who can write to the store could have all be taken otherwise, by a record for each leaf. */
+static uint64_t map_memory(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
 }
 
 static int take_object(void *arg, const struct cc_commit *c, char *err, size_t errlen)
@@ -72,6 +80,7 @@ static int take_object(void *arg, const struct cc_commit *c, char *err, size_t e
 		snprintf(err, errlen, "a volume of %" PRIu64 " bytes: %s", c->size, strerror(-r));
 		return r;
 	}
+	cc_vmap_limit(s->map, map_memory());
 	return c->type == CC_COMMIT_CHECKPOINT ? load_map(s, c, err, errlen) : 0;
 }
 
