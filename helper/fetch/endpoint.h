@@ -40,7 +40,7 @@ struct cc_endpoint_stats {
 	uint64_t wasted_bytes;		/* of those: nobody used them */
 	uint64_t results[CC_STORE_ERROR + 1];	/* of GETs */
 	uint64_t retries[CC_RETRY_NR_CLASSES];	/* by reason */
-	uint64_t fallbacks;		/* the next replica or tier was asked at once */
+	uint64_t fallbacks;		/* the next cache or replica was asked at once */
 	uint64_t retries_denied;	/* by the quota */
 	struct cc_hedge_stats hedges[CC_HEDGE_NR];
 	uint64_t breaker_opened;

@@ -70,6 +70,7 @@ struct cc_fetch_store {
 	bool linked;			/* what follows is set, as the store has it */
 	struct cc_fetch_store *replicas[CC_STORE_MAX_REPLICAS];
 	struct cc_fetch_store *caches[CC_STORE_MAX_CACHES];
+	uint64_t ring_id;		/* as another's cache; the same on all hosts */
 	struct cc_endpoint endpoint;	/* HTTP */
 	struct cc_list queue[CC_FETCH_NR_PRIORITIES];
 	struct cc_list queued;		/* node of the engine's list of stores with something in them */
@@ -99,7 +100,7 @@ struct cc_fetch_priv {
 	uint64_t submit_ns, deadline_ns, due_ns;
 	/* whom to ask: see fetch-route.c */
 	struct cc_fetch_store *at;	/* ACTIVE to CHECKING: who sends the bytes */
-	unsigned int tier;		/* caches that need not be asked any more */
+	uint64_t cached;		/* bits of the caches that were asked */
 	uint32_t asked;			/* bits of who was, in this attempt: 0 the store, 1.. replicas */
 	struct cc_http_outcome before;	/* of the one that was asked first, if asked is not 0 */
 	struct cc_retry retry;

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Whom a request of the fetch engine asks: the caches of its store, each once; then, in each
- * attempt, the store itself or one of its replicas, and if that fails one more of them.
+ * Whom a request of the fetch engine asks: one of its store's caches, a few more if that fails; then, in
+ * each attempt, the store itself or one of its replicas, and if that fails one more of them.
+ *
+ * Caches are a ring, by rendezvous hashing (Thaler and Ravishankar, 1998): each object ranks all of them in an order
+ * of its own, the same on each host, and the first cache_copies that are well have it.  So a cache that goes moves no
+ * object but those that it had, to caches that differ from object to object, and one that comes takes its share back.
  *
  * A cache never has the last word.  Neither has a replica on what is not there: it may only not be
  * there yet.
  */
 #include "fetch-impl.h"
+
+#include <endian.h>
+#include <string.h>
+#include "id-hash.h"
 
 #define NOBODY (~0u)
 
@@ -49,20 +57,69 @@ bool cc_fetch_has_room(const struct cc_fetch *f, const struct cc_fetch_store *s)
 
 /* ---- whom next ---- */
 
-/* From the cache with that index on. */
-static struct cc_fetch_store *next_cache(const struct cc_fetch *f, const struct cc_fetch_priv *p,
-				   unsigned int *tier, uint64_t now_ns)
+/*
+ * The rank of cache i for the object that p is about: the higher the better, and no two the same.  The mix is the
+ * finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+ */
+static uint64_t cache_rank(const struct cc_fetch_priv *p, unsigned int i)
+{
+	uint64_t x;
+
+	memcpy(&x, p->req->id, sizeof(x));
+	x = le64toh(x) ^ p->store->caches[i]->ring_id;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	x ^= x >> 31;
+	return (x & ~(CC_STORE_MAX_CACHES - 1ULL)) | i;
+}
+
+static bool is_cache_well(const struct cc_fetch *f, const struct cc_fetch_store *c, uint64_t now_ns)
+{
+	return c->store->config->cache_mode != CC_CACHE_OFF && cc_fetch_has_room(f, c) &&
+	       !cc_endpoint_is_out(&c->endpoint, now_ns);
+}
+
+/* The best one that is well, was not asked and ranks below; sets below to its rank.  NULL: there is none. */
+static struct cc_fetch_store *best_cache(const struct cc_fetch *f, const struct cc_fetch_priv *p, uint64_t asked,
+					 uint64_t *below, uint64_t now_ns)
 {
 	const struct cc_fetch_store *s = p->store;
+	struct cc_fetch_store *best = NULL;
+	uint64_t highest = 0;
 
-	for (; *tier < s->store->nr_caches; ++*tier) {
-		struct cc_fetch_store *c = s->caches[*tier];
+	for (unsigned int i = 0; i < s->store->nr_caches; i++) {
+		uint64_t rank = cache_rank(p, i);
 
-		if (c->store->config->cache_mode != CC_CACHE_OFF && cc_fetch_has_room(f, c) &&
-		    !cc_endpoint_is_out(&c->endpoint, now_ns))
-			return c;
+		if (asked & 1ULL << i || rank >= *below || (best && rank < highest) ||
+		    !is_cache_well(f, s->caches[i], now_ns))
+			continue;
+		best = s->caches[i];
+		highest = rank;
 	}
-	return NULL;
+	if (best)
+		*below = highest;
+	return best;
+}
+
+/*
+ * Of those that have the object this process always asks the same one first, others another one; after a failure, the
+ * next by rank.
+ */
+static struct cc_fetch_store *next_cache(const struct cc_fetch *f, const struct cc_fetch_priv *p, uint64_t asked,
+					 uint64_t now_ns)
+{
+	unsigned int copies = p->store->store->config->cache_copies, skip = 0;
+	struct cc_fetch_store *best, *next;
+	uint64_t below = UINT64_MAX;
+
+	if ((unsigned int)__builtin_popcountll(asked) > copies)
+		return NULL;
+	if (!asked && copies > 1)
+		skip = cc_id_hash(0, p->req->id) % copies;
+	best = best_cache(f, p, asked, &below, now_ns);
+	while (skip-- && (next = best_cache(f, p, asked, &below, now_ns)) != NULL)
+		best = next;
+	return best;
 }
 
 /* The best one that was not asked; if out, those count as well that are to be passed over. */
@@ -90,7 +147,7 @@ static struct cc_fetch_store *best_replica(const struct cc_fetch *f, const struc
 
 struct cc_fetch_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
 {
-	struct cc_fetch_store *s = next_cache(f, p, &p->tier, now_ns);
+	struct cc_fetch_store *s = next_cache(f, p, p->cached, now_ns);
 
 	if (s)
 		return s;
@@ -104,12 +161,12 @@ struct cc_fetch_store *cc_fetch_route(struct cc_fetch *f, struct cc_fetch_priv *
 
 struct cc_fetch_store *cc_fetch_route_beside(struct cc_fetch *f, struct cc_fetch_priv *p, uint64_t now_ns)
 {
-	unsigned int i = replica_index(p, p->at), tier = p->tier + 1;
+	unsigned int i = replica_index(p, p->at);
 	struct cc_fetch_store *s;
 
 	if (i != NOBODY)
 		return p->asked ? NULL : best_replica(f, p, 1u << i, false, now_ns);
-	s = next_cache(f, p, &tier, now_ns);
+	s = next_cache(f, p, p->cached | 1ULL << cache_index(p, p->at), now_ns);
 	return s ? s : best_replica(f, p, 0, false, now_ns);
 }
 
@@ -157,8 +214,7 @@ enum cc_route_verdict cc_fetch_route_failed(struct cc_fetch *f, struct cc_fetch_
 	bool first = !p->asked;
 
 	if (cache != NOBODY) {
-		if (p->tier <= cache)
-			p->tier = cache + 1;
+		p->cached |= 1ULL << cache;
 		at->endpoint.stats.fallbacks++;
 		return CC_ROUTE_NEXT;
 	}

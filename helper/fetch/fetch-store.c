@@ -4,7 +4,20 @@
  */
 #include "fetch-impl.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Its place in rings: by its URL, which is what all hosts have in common. */
+static uint64_t ring_id_of(const struct cc_store_config *c)
+{
+	uint8_t digest[32];
+	uint64_t id;
+
+	cc_sha256(c->url, strlen(c->url), digest);
+	memcpy(&id, digest, sizeof(id));
+	return le64toh(id);
+}
 
 static struct cc_fetch_store *new_store(struct cc_fetch *f, struct cc_store *store)
 {
@@ -13,6 +26,7 @@ static struct cc_fetch_store *new_store(struct cc_fetch *f, struct cc_store *sto
 	if (!s)
 		return NULL;
 	s->store = store;
+	s->ring_id = ring_id_of(store->config);
 	cc_endpoint_init(&s->endpoint, store->config);
 	for (int i = 0; i < CC_FETCH_NR_PRIORITIES; i++)
 		cc_list_init(&s->queue[i]);

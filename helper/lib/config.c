@@ -106,6 +106,7 @@ static const struct cc_key store_keys[] = {
 	STORE_KEY("stall_hedge", CC_KEY_MS, stall_hedge_ms, 0, 3600000, A_TIME_OR_0),
 	STORE_KEY("replicas", CC_KEY_NAMES, replicas, 0, 0, "names of stores", "none"),
 	STORE_KEY("caches", CC_KEY_NAMES, caches, 0, 0, "names of stores", "none"),
+	STORE_KEY("cache_copies", CC_KEY_UINT, cache_copies, 1, 8, "1 to 8"),
 	STORE_KEY("cache_mode", CC_KEY_CACHE_MODE, cache_mode, 0, 0, "get-only, read-only or off"),
 	STORE_KEY("cachey_bucket", CC_KEY_NAME, cachey_bucket, 0, 0, "a bucket, " A_NAME, "none"),
 	STORE_KEY("price_1000_gets", CC_KEY_PRICE, price_1000_gets, 0, 1000000, A_PRICE),

@@ -25,6 +25,7 @@ void cc_store_config_init(struct cc_store_config *c)
 		.hedge_min_ms = 20,
 		.hedge_max_ms = 2000,
 		.stall_hedge_ms = 250,
+		.cache_copies = 1,
 	};
 }
 

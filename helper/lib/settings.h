@@ -61,7 +61,8 @@ struct cc_store_config {
 	unsigned int stall_hedge_ms;	/* no byte in a body for so long; default 250; 0: none */
 	/* Names of other stores, separated by spaces; resolved by cc_store_link(). */
 	char *replicas;			/* with the same objects, in order of preference */
-	char *caches;			/* asked before the store itself, in this order */
+	char *caches;			/* a ring that is asked before the store itself */
+	unsigned int cache_copies;	/* of them that have an object; default 1 */
 	/* of a store that others name as their cache */
 	enum cc_cache_mode cache_mode;
 	char *cachey_bucket;		/* url is a cachey's /fetch/KIND: the bucket that it asks */

@@ -84,6 +84,7 @@ static void test_refusals(void)
 	refused(STORE "credentials_file = a/b\n", 2, "credentials_file: expected an absolute path");
 	refused(STORE "anonymous = yes\nrequester_pays = yes\n", 2, "anonymous: expected no");
 	refused(STORE "attempts = 11\n", 3, "attempts: expected 1 to 10");
+	refused(STORE "cache_copies = 0\n", 3, "cache_copies: expected 1 to 8");
 	refused(STORE "connections = 257\n", 3, "connections");
 	refused(STORE "connect_timeout = 0\n", 3, "connect_timeout");
 	refused(STORE "price_gib = cheap\n", 3, "price_gib: expected a price such as 0.0004");
@@ -208,7 +209,7 @@ static void test_values(void)
 		"[store b]\nurl = http://[::1]:8080/x%20y\nfirst_byte_timeout = 250ms\n"
 		"price_1000_gets = 0.0004\nprice_gib = 12\n"
 		"[store c]\nurl = s3://b-c\nhedge_quantile = 99.5\nhedge_budget = off\n"
-		"replicas = b  a\ncaches = d\n"
+		"replicas = b  a\ncaches = d\ncache_copies = 2\n"
 		"[store d]\nurl = http://d/fetch/k\ncachey_bucket = buck\ncache_mode = read-only\n";
 	const struct cc_store_config *s;
 	char err[400] = "";
@@ -230,7 +231,7 @@ static void test_values(void)
 	   s->price_1000_gets > 0.00039 && s->price_1000_gets < 0.00041, "values of the other");
 	s = cc_config_store(&c, "c");
 	ok(s && s->hedge_quantile == 995 && !s->hedge_budget && !strcmp(s->replicas, "b  a") &&
-	   !strcmp(s->caches, "d"), "values of one that uses others");
+	   !strcmp(s->caches, "d") && s->cache_copies == 2, "values of one that uses others");
 	s = cc_config_store(&c, "d");
 	ok(s && s->cache_mode == CC_CACHE_READ_ONLY && !strcmp(s->cachey_bucket, "buck"),
 	   "values of a cache");

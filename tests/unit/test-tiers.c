@@ -157,6 +157,103 @@ static void test_dead_cache(void)
 	   "it is back, and found out by one GET");
 }
 
+/* ---- a ring of them ---- */
+
+/* Which of the caches each chunk came from, or MAIN. */
+static bool read_all(int ret_from[NR])
+{
+	static struct job j;
+	bool good = true;
+
+	for (unsigned int i = 0; i < NR; i++) {
+		struct cc_endpoint_stats before[NR_STORES];
+
+		for (int k = 0; k < NR_STORES; k++)
+			before[k] = endpoint(k)->stats;
+		prepare(&j, stores[MAIN], i, 0);
+		run(f, &j);
+		good &= !j.req.result && is_right(&j);
+		ret_from[i] = -1;
+		for (int k = 0; k < NR_STORES; k++)
+			if (endpoint(k)->stats.results[CC_STORE_OK] > before[k].results[CC_STORE_OK])
+				ret_from[i] = k;
+	}
+	return good;
+}
+
+static unsigned int count_from(const int from[NR], int store)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < NR; i++)
+		n += from[i] == store;
+	return n;
+}
+
+static void test_ring(void)
+{
+	int first[NR], now[NR];
+	unsigned int moved = 0, stayed = 0, shares[2] = { 0 };
+	bool good;
+
+	httpd_script(&h, "");
+	reopen(NULL, "copy cache fourth");
+	good = read_all(first);
+	/* One in a few thousand runs has a share that is four standard deviations off. */
+	ok(good && !count_from(first, MAIN) && count_from(first, COPY) >= NR / 10 &&
+	   count_from(first, CACHE) >= NR / 10 && count_from(first, FOURTH) >= NR / 10, "three caches share %d chunks: %u %u %u",
+	   NR, count_from(first, COPY), count_from(first, CACHE), count_from(first, FOURTH));
+	reopen(NULL, "fourth copy cache");
+	ok(read_all(now) && !memcmp(first, now, sizeof(now)), "in the same way on each host, however it lists them");
+	reopen(NULL, "copy fourth");
+	ok(read_all(now), "one has gone");
+	for (unsigned int i = 0; i < NR; i++) {
+		moved += first[i] != CACHE && now[i] != first[i];
+		shares[now[i] == COPY] += first[i] == CACHE;
+	}
+	ok(!moved && shares[0] && shares[1], "no other chunk moves, and its own go to both: %u and %u", shares[0], shares[1]);
+	reopen(NULL, "copy cache fourth");
+	httpd_script(&h, AT_CACHE "fault=reset-body");
+	ok(read_all(now) && !count_from(now, CACHE) && !count_from(now, MAIN), "one fails: another has its chunks");
+	for (unsigned int i = 0; i < NR; i++)
+		stayed += first[i] != CACHE && now[i] == first[i];
+	ok(stayed == NR - count_from(first, CACHE), "and nothing else changes: %u stay", stayed);
+}
+
+static void test_ring_ends(void)
+{
+	static struct job j;
+	int now[NR];
+
+	reopen(NULL, "copy cache fourth");
+	httpd_script(&h, AT_COPY "status=500\n" AT_CACHE "status=500\n" "address=127.0.0.4 status=500\n");
+	prepare(&j, stores[MAIN], 1, 0);
+	run(f, &j);
+	ok(!j.req.result && is_right(&j) && j.req.attempts == 3 && asked(MAIN) == 1,
+	   "two of a ring are asked, then the store: %u in all", j.req.attempts);
+	reopen(NULL, "copy cache fourth");
+	configs[MAIN].cache_copies = 3;
+	httpd_script(&h, "");
+	ok(read_all(now) && count_from(now, COPY) >= NR / 10 && count_from(now, CACHE) >= NR / 10 &&
+	   count_from(now, FOURTH) >= NR / 10, "three copies: this process asks each of the three");
+}
+
+/* Which of its copies a process asks is its own choice: who chose by rank would ask the first only. */
+static void test_copies(void)
+{
+	int first[NR], now[NR];
+	unsigned int others = 0;
+
+	reopen(NULL, "copy cache fourth");
+	read_all(first);
+	reopen(NULL, "copy cache fourth");
+	configs[MAIN].cache_copies = 2;
+	read_all(now);
+	for (unsigned int i = 0; i < NR; i++)
+		others += now[i] != first[i];
+	ok(others >= NR / 4 && others <= NR * 3 / 4, "two copies: of %d chunks %u from the second", NR, others);
+}
+
 static void test_modes(void)
 {
 	configs[CACHE].cache_mode = CC_CACHE_OFF;
@@ -446,6 +543,9 @@ int main(void)
 	test_cache();
 	test_slow_cache();
 	test_dead_cache();
+	test_ring();
+	test_ring_ends();
+	test_copies();
 	test_modes();
 	test_cachey();
 	test_replicas();

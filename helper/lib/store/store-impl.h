@@ -41,7 +41,7 @@ struct cc_store_ops {
 };
 
 #define CC_STORE_MAX_REPLICAS	7
-#define CC_STORE_MAX_CACHES	4
+#define CC_STORE_MAX_CACHES	64	/* a bit each in a request; a power of two */
 
 /* The first member of each kind's own structure. */
 struct cc_store {
