@@ -213,13 +213,13 @@ static void test_prefetched(void)
 	ok(evict() < 90, "prefetched and read is like all others");
 }
 
-/* Slot 0 is hit until so many fills were; then the fills until it goes.  Main is not favoured. */
+/* Slot 0 is hit until so many fills were; then the fills until it goes.  Main is hardly favoured. */
 static u32 life_after_hits(u32 fills, u64 *key)
 {
 	u32 lived = 0, n;
 
 	start(NR);
-	w.policy.favour = 1u << 20;
+	w.policy.favour = 5u << 18;
 	for (*key = 0; *key < NR; ++*key)
 		fill((u32)*key, *key, false, 0);
 	w.hit[0] = 1;
@@ -264,6 +264,56 @@ static void test_loop(void)
 	for (u32 i = 3; i < 6; i++)
 		in_main += goes_to_main(evict(), key - i);
 	ok(in_main == 3, "loop: of the next three %u do", in_main);
+}
+
+/*
+ * One reads chunks that are never read again but by another who comes behind: how many of the last turnover
+ * of those that the second one reads are not there?
+ */
+static u32 missed_behind(u32 behind)
+{
+	static u32 slot_of[64 * NR];	/* plus 1; 0: not there */
+	static u32 holds[NR];
+	u32 filled = 0, missed = 0;
+
+	memset(slot_of, 0, sizeof(slot_of));
+	start(NR);
+	for (u32 i = 0; i < 2 * 64 * NR; i++) {
+		u32 key = i % 2 ? i / 2 - behind : i / 2, n;
+
+		if (i % 2 && i / 2 < behind)
+			continue;
+		if (slot_of[key]) {
+			w.hit[slot_of[key] - 1] = 1;
+			continue;
+		}
+		missed += i % 2 && i / 2 >= 63 * NR;
+		n = filled < NR ? filled++ : evict();
+		slot_of[holds[n]] = 0;
+		holds[n] = key;
+		slot_of[key] = n + 1;
+		fill(n, key, false, 0);
+	}
+	return missed;
+}
+
+static void test_followed(void)
+{
+	for (u32 tenths = 2; tenths <= 6; tenths += 2) {
+		u32 missed = missed_behind(NR / 10 * tenths);
+
+		ok(missed < NR / 10, "followed: %u0 %% of the cache behind, %u of %u are missed", tenths, missed, NR);
+	}
+}
+
+static void test_starved(void)
+{
+	u64 key;
+
+	life_after_hits(NR / 2, &key);
+	w.policy.favour = 1u << 17;
+	fill(0, 0, false, 0);
+	ok(w.policy.favour > 1u << 20, "starved: main is favoured again when a chunk of its comes back");
 }
 
 static void test_resize(void)
@@ -327,6 +377,8 @@ int main(void)
 	test_prefetched();
 	test_merits();
 	test_loop();
+	test_followed();
+	test_starved();
 	test_resize();
 	test_large_resize();
 	return tap_done();

@@ -48,10 +48,13 @@ enum { BY_SMALL, BY_MAIN };
 /* A tick is so many evictions that there are about as many ticks in one turnover of the cache. */
 #define TURNOVER	64
 /* How much longer than in small a chunk may be in main, in 1/256: 1 makes one clock of both. */
-#define MIN_FAVOUR	(1u << 8)
-#define MAX_FAVOUR	(64u << 8)
+#define FAVOUR_ONE	(1u << 8)
+#define MIN_FAVOUR	(FAVOUR_ONE / 16)
+#define MAX_FAVOUR	(64 * FAVOUR_ONE)
+/* Where it goes from below one when what main dropped comes back. */
+#define BACK_FAVOUR	(FAVOUR_ONE * 11 / 8)
 /* Many a cache is turned over only a few times in its life, so where it starts matters. */
-#define FIRST_FAVOUR	(8u << 8)
+#define FIRST_FAVOUR	(8 * FAVOUR_ONE)
 
 /* ---- lists ---- */
 
@@ -172,7 +175,8 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
  * A chunk came back that small, or main, had dropped: that one should have kept it for longer.
  * A little longer helps only who comes back soon, so a ghost counts by how young it is: place 0
  * of its set, 16 times as much as one in the middle.  What says that main is favoured too
- * much weighs more, as that can cost more.
+ * much weighs more, as that can cost more.  Below one, main keeps nothing for long; that is right only
+ * while nothing that it drops comes back.
  */
 static void adapt_favour(struct cc_policy *p, unsigned int by, u32 place)
 {
@@ -183,6 +187,8 @@ static void adapt_favour(struct cc_policy *p, unsigned int by, u32 place)
 
 	if (by == BY_SMALL)
 		p->favour -= min(step + step * 3 / 4, (u64)p->favour);
+	else if (p->favour < FAVOUR_ONE << 12)
+		p->favour = BACK_FAVOUR << 12;
 	else
 		p->favour = min(p->favour + step, (u64)MAX_FAVOUR << 12);
 	p->favour = max(p->favour, MIN_FAVOUR << 12);
@@ -374,7 +380,7 @@ static bool small_is_next(struct cc_policy *p)
 	if (nr_small(p) <= p->nr / 100)
 		return false;
 	return (u64)slot_age(p, oldest) * (p->favour >> 12) >=
-	       (u64)slot_age(p, p->main.tail) * MIN_FAVOUR;
+	       (u64)slot_age(p, p->main.tail) * FAVOUR_ONE;
 }
 
 static void count_eviction(struct cc_policy *p)
