@@ -23,7 +23,7 @@ packages() {
 			libdevmapper-dev libblkid-dev libelf1 pahole ;;
 	vm)      echo qemu-system-x86 qemu-utils busybox-static binutils cpio kmod dmsetup xz-utils bash dash \
 			util-linux mount e2fsprogs iproute2 procps xfsprogs erofs-utils \
-			thin-provisioning-tools systemd ;;
+			thin-provisioning-tools systemd btrfs-progs ;;
 	kernels) echo gcc-12 kmod libelf1 pahole ;;
 	debug)   echo linux-source-6.12 make gcc flex bison bc libelf-dev libssl-dev \
 			xz-utils rsync kmod perl patch ;;

@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# XFS on a volume, and ext4 in a partition that begins at sector 63, so that each of its blocks lies in two of the
-# volume's: while files are written, renamed and removed the helper is killed, and the power cut (the cache device as it
+# XFS and btrfs on a volume, ext4 under dm-crypt, and in a partition that begins at sector 63, so that each of its blocks
+# lies in two of the volume's: while files are written, renamed and removed the helper is killed, and the power cut (the cache device as it
 # was at one moment, under an instance that knows nothing of what came then). What recovers is checked by the file
 # system's own program, and each file that was synced is there. Then the host is lost, and the same volume on another
 # one is checked again.
 # catches: a flush that is not one, a state between two flushes that no file system knows, halves of blocks mixed up.
 # vm: -s 2 -m 768 -n 640M
 # vm-long: -t 3600
-# kernels: 6.1
+# kernels: 6.1 6.12
 . "${0%/*}/lib.sh"
 
 part=327680		# sectors
+key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 
 is_running() { [ "$(volume_state $fs)" = running ]; }
 
@@ -23,6 +24,7 @@ host() {
 	must_become 60 is_running
 	disk=/dev/mapper/$fs
 	case $fs in
+	crypt)	target="crypt aes-xts-plain64 $key 0 $disk 0" offset=0 ;;
 	odd)	target="linear $disk 63" offset=63 ;;
 	*)	return ;;
 	esac
@@ -40,8 +42,8 @@ no_host() {
 
 type_of() {
 	case $fs in
-	xfs)	echo xfs ;;
-	*)	echo ext4 ;;
+	xfs | btrfs)	echo $fs ;;
+	*)		echo ext4 ;;
 	esac
 }
 
@@ -62,6 +64,7 @@ checked() {
 	must umount /mnt
 	case $fs in
 	xfs)	xfs_repair -n $disk ;;
+	btrfs)	btrfs check $disk ;;
 	*)	fsck.ext4 -fn $disk ;;
 	esac >$WORK/fsck 2>&1 || { cat $WORK/fsck; fail "$fs, $1: the file system is damaged"; }
 	[ $fs != odd ] || fdisk -l -u /dev/mapper/odd 2>/dev/null | grep -q '^/dev/.* 63 ' || fail "$1: no partition table"
@@ -97,6 +100,8 @@ new_volume() {
 # power_cut : under load, the helper dead; the device as it was then is the copy
 power_cut() {
 	must mount -t "$(type_of)" $disk /mnt
+	# What was never written is then known to be a hole: without a helper a first read of it waits.
+	must dd if=/dev/mapper/$fs of=/dev/null bs=1M iflag=direct 2>/dev/null
 	: >$WORK/synced
 	files 2>/dev/null &
 	load=$!
@@ -107,7 +112,10 @@ power_cut() {
 	cp $WORK/synced $WORK/synced.then
 	must dd if=$NVME of=/dev/mapper/copy bs=1M count=$((part / 2048)) iflag=direct oflag=direct 2>/dev/null
 	must dmsetup resume a
+	# It may wait for the helper: for room, or to read what is not here.
 	kill $load
+	must dmsetup wipe_table --noflush $fs
+	must_become 60 gone $load
 	wait $load 2>/dev/null
 	must_become 60 umount /mnt
 	[ $disk = /dev/mapper/$fs ] || must_become 60 dmsetup remove inner
@@ -119,7 +127,11 @@ power_cut() {
 load_module
 two_hosts $((part / 2048))
 must dmsetup create copy --table "0 $part linear $NVME $((2 * part))"
-for fs in $(short "odd xfs" "ext4 odd xfs"); do
+case $(uname -r) in
+6.1.*)	systems="odd xfs" ;;
+*)	systems="crypt btrfs" ;;
+esac
+for fs in $(short "$systems" "ext4 odd crypt xfs btrfs"); do
 	new_volume "$([ "$(type_of)" = ext4 ] && echo 64M || echo 320M)"
 	make_fs
 	power_cut

@@ -8,7 +8,7 @@
 # Real programs that go to /sbin and are found before busybox's of that name.
 BASE_PROGRAMS="dmsetup losetup blkdiscard mke2fs e2fsck tune2fs debugfs blockdev blkid wipefs
 	kmod ip setpriv unshare nsenter mount umount findmnt prlimit mkfs.xfs
-	mkfs.erofs fsck.erofs thin_dump openssl xfs_repair"
+	mkfs.erofs fsck.erofs thin_dump openssl xfs_repair mkfs.btrfs btrfs"
 # dm tools and loop need these names beside the program's own.
 BASE_LINKS="modprobe:kmod insmod:kmod rmmod:kmod lsmod:kmod depmod:kmod modinfo:kmod
 	mkfs.ext4:mke2fs fsck.ext4:e2fsck"
@@ -17,7 +17,8 @@ BASE_LINKS="modprobe:kmod insmod:kmod rmmod:kmod lsmod:kmod depmod:kmod modinfo:
 MODULES="dm-mod dm-snapshot dm-thin-pool dm-flakey dm-delay dm-cache dm-cache-smq
 	dm-writecache dm-clone dm-multipath dm-round-robin dm-integrity dm-dust dm-log-writes dm-verity dm-zero bcache
 	nvme virtio_pci virtio_blk virtio_net null_blk brd loop nbd configfs
-	scsi_debug sd_mod ext4 xfs erofs overlay btrfs crc32c libcrc32c crc32c-intel sha256 zram"
+	scsi_debug sd_mod ext4 xfs erofs overlay btrfs crc32c libcrc32c crc32c-intel sha256 zram
+	dm-crypt xts ecb aes_generic aesni-intel"
 
 base_tree() {
 	local root=$1 applet program path pair
