@@ -16,6 +16,7 @@
 #define STEP_MAX	(250 * CC_MS)	/* what nobody rings for is seen so late */
 #define LOOK_INTERVAL	CC_SECOND	/* at what was written and not cut */
 #define READY_BYTES	(8u << 20)	/* are committed before the interval ends */
+#define READY_RECORDS	(CC_COMMIT_RECORDS / 2) /* the same: zeros have no bytes */
 #define CUT_GRACE	(100 * CC_MS)	/* from asking for a cut until it is known that there is none to be made */
 #define IDLE_MAX	(60 * CC_SECOND) /* a log chunk stays open without a write */
 #define PROBE_INTERVAL	(5 * CC_SECOND)	/* a zombie serves what is old at most so long */
@@ -316,14 +317,19 @@ static bool has_open_log(const struct cc_journal_volume *j)
 /* Of what was written since the last cut. */
 static bool much_is_ready(const struct cc_journal_volume *j)
 {
-	uint64_t blocks = 0;
+	uint64_t blocks = 0, records = 0;
 
-	if (j->dirty_blocks < READY_BYTES >> CC_BLOCK_SHIFT)
+	if (j->dirty_blocks < READY_BYTES >> CC_BLOCK_SHIFT && j->nr_writes < READY_RECORDS)
 		return false;
-	for (size_t i = 0; i < j->nr_writes; i++)
-		if (cc_place_is_data(j->writes[i].r.place) && j->writes[i].r.place > j->cut)
-			blocks += j->writes[i].r.count;
-	return blocks >= READY_BYTES >> CC_BLOCK_SHIFT;
+	for (size_t i = 0; i < j->nr_writes; i++) {
+		const struct chunkcache_record *r = &j->writes[i].r;
+
+		if (r->place < j->cut)
+			continue;
+		records++;
+		blocks += cc_place_is_data(r->place) ? r->count : 0;
+	}
+	return blocks >= READY_BYTES >> CC_BLOCK_SHIFT || records >= READY_RECORDS;
 }
 
 /*

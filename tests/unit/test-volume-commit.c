@@ -373,6 +373,39 @@ static void test_fork(void)
 	cc_volume_state_free(&b);
 }
 
+/* A guest that discards for long while the store is away: more records than an object takes. */
+static void test_many_zeros(void)
+{
+	enum { CUTS = 8, EACH = 300000 };
+	static const uint8_t other[16] = { 0x79 };
+	struct cc_commit c = { .size = (uint64_t)BLOCKS << CC_BLOCK_SHIFT, .chunk_shift = CHUNK_SHIFT };
+	uint64_t cuts[CUTS], upto = 0;
+	struct cc_volume_dirty d = {
+		.records = calloc((size_t)CUTS * EACH, sizeof(*d.records)), .nr_records = (size_t)CUTS * EACH,
+		.cuts = cuts, .nr_cuts = CUTS, .read = read_slots, .uploads = uploads,
+	};
+	struct cc_commit_counts counts = { 0 };
+	struct cc_volume_state s;
+	int r = cc_volume_log_create(store, other, &c, err, sizeof(err));
+
+	cc_volume_state_init(&s, store, other, pool_a, "host-a");
+	if (!d.records || r || cc_volume_log_read(&s.log, err, sizeof(err)) ||
+	    cc_volume_log_take(&s.log, err, sizeof(err)))
+		httpd_fatal(err);
+	for (size_t i = 0; i < d.nr_records; i++)
+		d.records[i] = (struct chunkcache_record){
+			.type = CC_JOURNAL_ZERO, .block = i % BLOCKS, .count = 1,
+			.place = cc_place(cc_log_number(s.log.own_term, i / EACH), 1) & ~CC_PLACE_DATA,
+		};
+	for (unsigned int i = 0; i < CUTS; i++)
+		cuts[i] = cc_place(cc_log_number(s.log.own_term, i + 1), 0) & ~CC_PLACE_DATA;
+	while (!r && upto < cuts[CUTS - 1])
+		r = cc_volume_commit(&s, &d, &counts, &upto, err, sizeof(err));
+	ok(!r && counts.commits >= 4, "zeros: more than an object takes go into %u", (unsigned int)counts.commits);
+	free(d.records);
+	cc_volume_state_free(&s);
+}
+
 static void test_volume(void)
 {
 	struct cc_commit c = { .size = (uint64_t)BLOCKS << CC_BLOCK_SHIFT, .chunk_shift = CHUNK_SHIFT };
@@ -413,6 +446,7 @@ int main(void)
 	memcpy(looked_at, vol, sizeof(looked_at));
 	test_volume();
 	test_fork();
+	test_many_zeros();
 	cc_uploads_close(uploads);
 	cc_store_close(store);
 	remove_tree(dir);

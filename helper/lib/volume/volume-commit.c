@@ -65,7 +65,7 @@ static uint64_t data_bytes(const struct chunkcache_record *r, size_t n)
 	return blocks << CC_BLOCK_SHIFT;
 }
 
-/* The cut to commit to: one at least, and as many as CC_COMMIT_BYTES takes.  0: none is above what is committed. */
+/* The cut to commit to: one at least, and as many as one object takes.  0: none is above what is committed. */
 static uint64_t choose_cut(const struct build *b)
 {
 	const struct cc_volume_dirty *d = b->dirty;
@@ -73,10 +73,11 @@ static uint64_t choose_cut(const struct build *b)
 
 	for (size_t i = 0; i < d->nr_cuts; i++) {
 		uint64_t cut = d->cuts[i] & ~CC_PLACE_DATA;
+		size_t n = records_below(b->records, b->nr_records, cut);
 
 		if (cut <= upto)
 			continue;
-		if (chosen && data_bytes(b->records, records_below(b->records, b->nr_records, cut)) > CC_COMMIT_BYTES)
+		if (chosen && (n > CC_COMMIT_RECORDS || data_bytes(b->records, n) > CC_COMMIT_BYTES))
 			break;
 		chosen = cut;
 	}

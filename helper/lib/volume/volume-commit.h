@@ -11,6 +11,7 @@
 #include "volume-state.h"
 
 #define CC_COMMIT_BYTES (128u << 20)	/* of log chunks in one commit, unless one cut has more */
+#define CC_COMMIT_RECORDS (CC_COMMIT_HEAD_MAX >> 7) /* the same: each may have a piece */
 
 /*
  * blocks of the log chunk of key (cc_place_log_key()) from block on, as the cache device has them; buf is aligned to a
