@@ -84,6 +84,21 @@ static int wait_for_snapshot(const char *volume, const char *pool, const char *u
 	return r;
 }
 
+/* What the pool of this host that has it says, which may be opening it just now, as after a helper's restart. */
+static json_t *ask_until_open(const char *uuid)
+{
+	const struct timespec look = { .tv_nsec = LOOK_NS };
+	uint64_t end_ns = cc_now_ns() + ASK_SECONDS * CC_SECOND;
+	json_t *figures = ctl_volume_ask_all(uuid);
+
+	while (figures && !strcmp(ctl_string(figures, "state"), "opening") && cc_now_ns() < end_ns) {
+		json_decref(figures);
+		nanosleep(&look, NULL);
+		figures = ctl_volume_ask_all(uuid);
+	}
+	return figures;
+}
+
 static int snapshot_at_work(const struct ctl_volume *v, const char *volume, const char *name)
 {
 	char uuid[CC_UUID_TEXT], pool[CTL_DM_NAME_MAX + 1];
@@ -92,7 +107,7 @@ static int snapshot_at_work(const struct ctl_volume *v, const char *volume, cons
 	int r;
 
 	cc_uuid_text(v->uuid, uuid);
-	figures = ctl_volume_ask_all(uuid);
+	figures = ask_until_open(uuid);
 	if (!figures || strcmp(ctl_string(figures, "state"), "running")) {
 		ctl_volume_check_closed(v, volume);
 		ctl_err("%s: or take the snapshot there", volume);

@@ -6,11 +6,13 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "image-arg.h"
 #include "store/store-proof.h"
 #include "uuid.h"
 #include "volume-arg.h"
+#include "volume/volume-clone.h"
 #include "volume/volume-name.h"
 #include "volume/volume-snapshot.h"
 
@@ -26,6 +28,10 @@ static const char create_help[] =
 	"A store in which an object can't be created only if there is none yet is found\n"
 	"out, and refused: nothing else keeps two hosts from writing to one volume.\n"
 	"\n"
+	"With --from it begins as what another volume was: that takes no time and no room,\n"
+	"whatever the size, and stays whatever becomes of the other one.\n"
+	"\n"
+	"  --from VOLUME@SNAP   a snapshot; size, image and log chunks are those of it\n"
 	"  --size SIZE          of the volume, a multiple of 4K; default the image's\n"
 	"  --image I            name or sha256:DIGEST of what is below it\n"
 	"  --chunk-size SIZE    slot size of the pools that it is to run on, default the\n"
@@ -101,20 +107,25 @@ static int print_created(const struct create *c)
 	return CTL_OK;
 }
 
-static int make_volume(struct create *c)
+static int check_name_is_free(const struct create *c)
 {
 	uint8_t other[16];
 	char err[400] = "";
 	enum cc_store_result res = cc_volume_uuid(c->store.store, c->name, other, err, sizeof(err));
-	int r;
 
-	if (!res)
-		snprintf(err, sizeof(err), "there is a volume of that name");
-	if (res != CC_STORE_NOTFOUND) {
-		ctl_err("%s: %s", c->name, err);
-		return CTL_FAILED;
-	}
-	r = prove_store(c);
+	if (res == CC_STORE_NOTFOUND)
+		return 0;
+	ctl_err("%s: %s", c->name, res ? err : "there is a volume of that name");
+	return CTL_FAILED;
+}
+
+static int make_volume(struct create *c)
+{
+	char err[400] = "";
+	int r = check_name_is_free(c);
+
+	if (!r)
+		r = prove_store(c);
 	if (r)
 		return r;
 	r = cc_volume_log_create(c->store.store, c->uuid, &c->first, err, sizeof(err));
@@ -127,13 +138,58 @@ static int make_volume(struct create *c)
 	return print_created(c);
 }
 
+/* ---- --from ---- */
+
+static int check_from(const struct create *c)
+{
+	if (c->args.image || c->args.size || c->args.chunk_shift)
+		return ctl_usage("--from: size, image and chunk size are the snapshot's: expected none of these");
+	return strchr(c->args.from, '@') ? 0 : ctl_usage("--from: expected VOLUME@SNAPSHOT, got '%s'", c->args.from);
+}
+
+/* parent is an open volume's, and stays. */
+static int clone_volume(struct create *c, const struct ctl_volume *parent)
+{
+	char err[400] = "", host[CC_VOLUME_HOST_MAX + 1] = "";
+	uint8_t self[16];
+	struct cc_clone clone = {
+		.store = c->store.store, .parent = parent->uuid, .uuid = c->uuid, .self = self, .host = host,
+		.snapshot = strchr(c->args.from, '@') + 1, .name = c->name,
+	};
+	int r = cc_uuid_random(self);
+
+	gethostname(host, sizeof(host) - 1);
+	if (!r)
+		r = cc_volume_clone(&clone, err, sizeof(err));
+	c->first.size = clone.size;
+	c->first.chunk_shift = clone.chunk_shift;
+	return r ? ctl_volume_failed(c->args.from, r, err) : print_created(c);
+}
+
+static int make_clone(struct create *c)
+{
+	char *volume = strndup(c->args.from, strchr(c->args.from, '@') - c->args.from);
+	struct ctl_volume parent = { 0 };
+	int r = check_name_is_free(c);
+
+	if (!r && !volume)
+		r = ctl_volume_failed(c->args.from, -ENOMEM, "");
+	if (!r)
+		r = ctl_volume_find(&c->args.opts, volume, &parent);
+	if (!r)
+		r = clone_volume(c, &parent);
+	ctl_volume_close(&parent);
+	free(volume);
+	return r;
+}
+
 static int run_volume_create(const struct ctl_command *cmd, int argc, char **argv)
 {
 	struct create c = { 0 };
 	char object[CC_OBJECT_NAME_MAX];
 	int r = 0;
 
-	if (!ctl_volume_options(cmd, argc, argv, "iscj", &c.args, &r))
+	if (!ctl_volume_options(cmd, argc, argv, "iscjo", &c.args, &r))
 		return r;
 	r = ctl_operands(argc, 1, "one NAME");
 	if (r)
@@ -145,21 +201,23 @@ static int run_volume_create(const struct ctl_command *cmd, int argc, char **arg
 		ctl_err("there are no random numbers");
 		return CTL_FAILED;
 	}
-	r = ctl_store_open(&c.args.opts, &c.store);
+	r = c.args.from ? check_from(&c) : 0;
 	if (!r)
+		r = ctl_store_open(&c.args.opts, &c.store);
+	if (!r && !c.args.from)
 		r = take_volume_image(&c);
-	if (!r)
+	if (!r && !c.args.from)
 		r = check_volume_size(&c);
 	if (!r)
-		r = make_volume(&c);
+		r = c.args.from ? make_clone(&c) : make_volume(&c);
 	ctl_store_close(&c.store);
 	return ctl_finish(r);
 }
 
 const struct ctl_command ctl_volume_create = {
 	.name = "volume create",
-	.synopsis = "NAME [--image I] [--size SIZE] --store S [OPTION]...",
-	.summary = "Make a volume, empty or on an image",
+	.synopsis = "NAME [--image I] [--size SIZE] | NAME --from VOLUME@SNAPSHOT --store S [OPTION]...",
+	.summary = "Make a volume, empty, on an image, or from a snapshot",
 	.help = create_help,
 	.run = run_volume_create,
 };
@@ -241,7 +299,8 @@ const struct ctl_command ctl_volume_resize = {
 /* ---- rm ---- */
 
 static const char rm_help[] =
-	"Deletes the name, then all objects of the volume.  What was written is gone.\n"
+	"Deletes the name, then all objects of the volume.  What was written is gone, but\n"
+	"what clones have of it: if there were ever any, gc has to find out what goes.\n"
 	"Refused while somebody has it open, and if it has snapshots.\n"
 	"\n"
 	"  --force              whoever has it open, also its snapshots, or if its log is\n"
@@ -316,16 +375,44 @@ static int check_no_snapshots(const struct ctl_volume *v, const char *name)
 	return CTL_FAILED;
 }
 
+/* Those that are being made look for their snapshot last: so the mark of one that has found it is there. */
+static int count_clones(const struct ctl_volume *v, const char *name, unsigned int *ret_nr)
+{
+	struct names n = { .nr = 0 };
+	char prefix[CC_OBJECT_NAME_MAX], err[400] = "";
+	int r;
+
+	cc_snapshot_prefix(v->uuid, prefix);
+	r = delete_objects(v->store.store, prefix);
+	if (r)
+		return r;
+	cc_clone_prefix(v->uuid, prefix);
+	if (cc_store_list(v->store.store, prefix, keep_name, &n, err, sizeof(err)))
+		r = ctl_volume_failed(name, -EIO, err);
+	for (*ret_nr = 0; *ret_nr < n.nr; ++*ret_nr)
+		free(n.all[*ret_nr]);
+	return r;
+}
+
 static int remove_volume(struct ctl_volume *v, const char *name)
 {
 	char object[CC_OBJECT_NAME_MAX], err[400] = "";
 	enum cc_store_result res;
+	unsigned int clones;
 	uint8_t uuid[16];
+	int r;
 
 	if (cc_uuid_parse(name, uuid) && !cc_volume_name(name, object) &&
 	    cc_store_delete(v->store.store, object, err, sizeof(err))) {
 		ctl_err("%s: %s", name, err);
 		return CTL_FAILED;
+	}
+	r = count_clones(v, name, &clones);
+	if (r)
+		return r;
+	if (clones) {
+		ctl_note("%s: what its clones do not need is left to `chunkctl gc'", name);
+		return 0;
 	}
 	/* Where its log begins, so that nobody takes what is left for one that is damaged. */
 	cc_commit_name(v->uuid, v->state.log.floor.index ? v->state.log.floor.number : 1, object);

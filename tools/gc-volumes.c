@@ -432,13 +432,103 @@ static int mark_volume(struct ctl_gc_volumes *v, struct ctl_gc_volume *volume, s
 	return r == -EBADMSG || r == -ENOENT ? CTL_DAMAGE : CTL_FAILED;
 }
 
+/* ---- what came meanwhile ---- */
+
+/* Volumes that were not listed at first, so nothing of theirs goes; but what they use of others may not go either. */
+struct newcomers {
+	struct ctl_gc_volumes *volumes;
+	uint8_t (*uuids)[16];
+	size_t nr, seen;		/* seen: were marked once */
+	int code;
+};
+
+static bool is_known(const struct newcomers *n, const uint8_t uuid[16])
+{
+	for (size_t i = 0; i < n->nr; i++)
+		if (!memcmp(n->uuids[i], uuid, 16))
+			return true;
+	return volume_of_uuid(n->volumes, uuid);
+}
+
+static int see_newcomer(void *arg, const char *object, uint64_t size, int64_t mtime)
+{
+	struct newcomers *n = arg;
+	uint8_t uuid[16], (*uuids)[16];
+
+	if (!take_object_name(object, uuid) || is_known(n, uuid))
+		return 0;
+	uuids = reallocarray(n->uuids, n->nr + 1, sizeof(*uuids));
+	if (!uuids)
+		return n->code = gc_no_memory();
+	n->uuids = uuids;
+	memcpy(uuids[n->nr++], uuid, sizeof(uuid));
+	return 0;
+}
+
+static int mark_again(struct ctl_gc_volumes *v, const uint8_t uuid[16], struct ctl_marks *m)
+{
+	struct reading r = { .volumes = v };
+	char err[400] = "", text[CC_UUID_TEXT];
+	int code = 0, error = read_and_mark(&r, uuid, NULL, 0, err, sizeof(err));
+
+	if (!error)
+		error = mark_snapshots(v, uuid, err, sizeof(err));
+	if (!error && !cc_id_is_hole(r.state.log.last.base))
+		code = ctl_mark_digest(m, r.state.log.last.base, "the image below a volume: ");
+	cc_volume_state_free(&r.state);
+	if (!error || error == -ENOENT)		/* nothing of it is there yet, or any more */
+		return code;
+	cc_uuid_text(uuid, text);
+	ctl_err("volume %s: %s", text, *err ? err : strerror(-error));
+	return error == -EBADMSG ? CTL_DAMAGE : CTL_FAILED;
+}
+
+/* Until a listing has none that was not there at the one before. */
+static int mark_newcomers(struct newcomers *n, struct ctl_marks *m)
+{
+	char err[400] = "";
+	enum cc_store_result res = CC_STORE_OK;
+	int r = 0;
+
+	do {
+		while (!r && n->seen < n->nr)
+			r = mark_again(n->volumes, n->uuids[n->seen++], m);
+		if (!r)
+			res = cc_store_list(n->volumes->store, "volumes/", see_newcomer, n, err, sizeof(err));
+		if (!r && !n->code && res) {
+			ctl_err("%s", err);
+			r = CTL_FAILED;
+		}
+	} while (!r && !n->code && n->seen < n->nr);
+	return r ? r : n->code;
+}
+
+/*
+ * Clones that are being made have no name yet.  They are read again when all snapshots were listed and no volume comes
+ * any more: one that does not name by then what it is made of finds its snapshot there when it looks for it afterwards,
+ * and that was marked.
+ */
+static int mark_clones(struct ctl_gc_volumes *v, struct ctl_marks *m)
+{
+	struct newcomers n = { .volumes = v };
+	int r = mark_newcomers(&n, m);
+
+	for (size_t i = 0; !r && i < n.nr; i++)
+		r = mark_again(v, n.uuids[i], m);
+	for (size_t i = 0; !r && i < v->nr; i++)
+		if (!v->all[i].named && !v->all[i].garbage)
+			r = mark_again(v, v->all[i].uuid, m);
+	free(n.uuids);
+	return r;
+}
+
 int ctl_gc_mark_volumes(struct ctl_gc_volumes *v, struct ctl_marks *m)
 {
 	int r = find_volumes(v);
 
 	for (size_t i = 0; !r && i < v->nr; i++)
 		r = mark_volume(v, &v->all[i], m);
-	return r;
+	return r ? r : mark_clones(v, m);
 }
 
 /* ---- what they do not use ---- */

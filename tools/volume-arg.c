@@ -36,6 +36,9 @@ static int volume_option(struct ctl_volume_args *a, int c, char **argv)
 	case 'i':
 		a->image = optarg;
 		return 0;
+	case 'o':
+		a->from = optarg;
+		return 0;
 	case 's':
 		if (ctl_parse_size("--size", optarg, &a->size))
 			return CTL_USAGE;
@@ -89,6 +92,7 @@ bool ctl_volume_options(const struct ctl_command *cmd, int argc, char **argv, co
 		{ "help", no_argument, NULL, CTL_OPT_HELP },
 		{ "image", required_argument, NULL, 'i' },
 		{ "size", required_argument, NULL, 's' },
+		{ "from", required_argument, NULL, 'o' },
 		{ "chunk-size", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "force", no_argument, NULL, 'f' },

@@ -15,7 +15,7 @@ extern const struct ctl_command ctl_volume_create, ctl_volume_list, ctl_volume_s
 
 struct ctl_volume_args {
 	struct ctl_store_opts opts;
-	const char *image, *pool, *as;
+	const char *image, *pool, *as, *from;
 	const char *file;		/* of --from-config; NULL: the default */
 	char features[256];		/* words for the table line, each with a blank before it */
 	uint64_t size;			/* bytes; 0: not given */
@@ -27,7 +27,7 @@ struct ctl_volume_args {
 /*
  * accepts: letters of the options that this one has beside --help and the store's: i --image, s --size, c
  * --chunk-size, j --json, f --force, p --pool, t --take-over, n --now, w --wait, r
- * --feature, F --from-config, a --as, d --durability.  False: *ret_status is what to exit with.
+ * --feature, F --from-config, o --from, a --as, d --durability.  False: *ret_status is what to exit with.
  */
 bool ctl_volume_options(const struct ctl_command *cmd, int argc, char **argv, const char *accepts,
 			struct ctl_volume_args *a, int *ret_status);

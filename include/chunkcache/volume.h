@@ -15,6 +15,9 @@
  *	volumes/<uuid>/snapshots/<name>		text, one line: "<term> <64 hex> <time>\n", the
  *						root map/<term>-<64 hex>, and when, in seconds
  *						since 1970; created, never overwritten
+ *	volumes/<uuid>/clones/<uuid>		text, one line: "<uuid>\n" of a volume that was
+ *						made from a snapshot of this one; never deleted
+ *						before all of this one is
  *	volume-names/<name>			text, one line: "<uuid>\n"
  *
  * <uuid> as people write it, in lower case; <term> decimal.  Names of volumes: as
@@ -22,8 +25,8 @@
  *
  * Who creates number n owns the volume until somebody else creates an OPEN behind it.  An object
  * counts if its term is that of the last OPEN that counts (for an OPEN: higher) and before is the
- * digest of the object before it that counts; others are stepped over.  Number 1 is an OPEN with
- * term 1 that volume create makes.
+ * digest of the object before it that counts; others are stepped over.  Number 1 is an OPEN that
+ * volume create makes, with term 1, or one above that of the root that the volume begins with.
  *
  * The last of the floors says where the log begins: a line "<number>\n" of a CHECKPOINT, decimal;
  * from there on nothing is missing.  Without one: number 1.  Then a line "<term> <number>\n" for
@@ -158,7 +161,7 @@ struct cc_map_origin {
 	__u8	reserved[4];
 };
 
-/* Names map/<term>-<sha256>.  term 0: zeros all over, their place is the first 8 bytes of sha256. */
+/* Names map/<term>-<sha256>.  term 0: zeros all over, at the place in the first 8 bytes. */
 struct cc_map_ref {
 	__le64	index;
 	__le32	kind;			/* enum cc_map_kind */

@@ -30,7 +30,7 @@ void cc_volume_log_init(struct cc_volume_log *l, struct cc_store *s, const uint8
 
 bool cc_volume_log_closed(const struct cc_volume_log *l)
 {
-	return l->last.type == CC_COMMIT_CLOSE || l->last.term == 1;
+	return l->last.type == CC_COMMIT_CLOSE || l->last.number == 1;
 }
 
 bool cc_volume_log_foreign(const struct cc_volume_log *l)
@@ -575,7 +575,8 @@ int cc_volume_log_create(struct cc_store *s, const uint8_t volume[16], struct cc
 
 	memcpy(l.volume, volume, sizeof(l.volume));
 	c->type = CC_COMMIT_OPEN;
-	c->number = c->term = 1;
+	c->number = 1;
+	c->term += !c->term;
 	c->nonce = random_nonce();
 	c->time = time(NULL);
 	memcpy(c->volume, volume, sizeof(c->volume));

@@ -86,7 +86,7 @@ bool cc_volume_log_closed(const struct cc_volume_log *l);
 
 /* The object of a number, decoded; -ENOENT: there is none. */
 int cc_volume_log_get(struct cc_volume_log *l, uint64_t number, struct cc_commit *ret, char *err, size_t errlen);
-/* Number 1 of a new volume: of c size, chunk_shift and base count. */
+/* Number 1 of a new volume: of c size, chunk_shift, base and term (0: 1) count. */
 int cc_volume_log_create(struct cc_store *s, const uint8_t volume[16], struct cc_commit *c, char *err, size_t errlen);
 
 #endif

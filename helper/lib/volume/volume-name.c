@@ -82,6 +82,23 @@ int cc_snapshot_name(const uint8_t volume[16], const char *name, char ret_name[C
 	return 0;
 }
 
+void cc_clone_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT];
+
+	cc_uuid_text(volume, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/clones/", text);
+}
+
+void cc_clone_name(const uint8_t volume[16], const uint8_t clone[16], char ret_name[CC_OBJECT_NAME_MAX])
+{
+	char text[CC_UUID_TEXT], of[CC_UUID_TEXT];
+
+	cc_uuid_text(volume, of);
+	cc_uuid_text(clone, text);
+	snprintf(ret_name, CC_OBJECT_NAME_MAX, VOLUMES "%s/clones/%s", of, text);
+}
+
 int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX])
 {
 	char image[CC_OBJECT_NAME_MAX];

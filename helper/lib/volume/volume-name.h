@@ -24,6 +24,9 @@ void cc_volume_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX
 void cc_snapshot_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX]);
 /* The object of one: 0, or -EINVAL if its name breaks the rule for images, or is longer than a snapshot's may be. */
 int cc_snapshot_name(const uint8_t volume[16], const char *name, char ret_name[CC_OBJECT_NAME_MAX]);
+/* Of what tells that a volume has clones, the beginning and all. */
+void cc_clone_prefix(const uint8_t volume[16], char ret_name[CC_OBJECT_NAME_MAX]);
+void cc_clone_name(const uint8_t volume[16], const uint8_t clone[16], char ret_name[CC_OBJECT_NAME_MAX]);
 /* The object of a volume's name: 0, or -EINVAL if it breaks the rule for names of images. */
 int cc_volume_name(const char *name, char ret_name[CC_OBJECT_NAME_MAX]);
 

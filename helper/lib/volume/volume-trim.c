@@ -51,7 +51,7 @@ static int keep_before(struct cc_volume_log *l, struct cc_trim *t, size_t i, con
 /* Was it taken from one who may have more than is in the log? */
 static bool is_take_over(const struct cc_commit *before, const struct cc_commit *open)
 {
-	return before->number && before->type != CC_COMMIT_CLOSE && before->term > 1 &&
+	return before->number > 1 && before->type != CC_COMMIT_CLOSE &&
 	       memcmp(before->owner, open->owner, sizeof(open->owner));
 }
 
