@@ -204,6 +204,9 @@ static const struct row rows[] = {
 	{ FIRST "fault=truncate", OK, CC_RETRY_INTEGRITY, 2, NULL, ELSEWHERE },
 	{ FIRST "fault=wrong-length", OK, CC_RETRY_INTEGRITY, 2, NULL, ELSEWHERE },
 	{ FIRST "fault=long-body", OK, CC_RETRY_INTEGRITY, 2, NULL, ELSEWHERE },
+	/* an error in the body of a 200 is no chunk */
+	{ FIRST "status=200 code=InternalError", OK, CC_RETRY_INTEGRITY, 2, NULL, ELSEWHERE },
+	{ "status=200 code=InternalError", CC_STORE_CORRUPT, CC_RETRY_INTEGRITY, 2, "wrong bytes", ELSEWHERE },
 	{ "fault=wrong-bytes", CC_STORE_CORRUPT, CC_RETRY_INTEGRITY, 2, "wrong bytes", ELSEWHERE },
 	{ "fault=truncate", CC_STORE_CORRUPT, CC_RETRY_INTEGRITY, 2, "wrong bytes", ELSEWHERE },
 	/* region: signed for the one it names, to the same host, once */
@@ -222,6 +225,7 @@ static const struct row rows[] = {
 	{ "status=403 code=AccessDenied", CC_STORE_DENIED, 0, 1, "", ANYWHERE },
 	{ "status=403 code=SignatureDoesNotMatch", CC_STORE_DENIED, 0, 1, "", ANYWHERE },
 	{ "status=403 code=InvalidAccessKeyId", CC_STORE_DENIED, CC_RETRY_AUTH, 2, "", ANYWHERE },
+	{ "status=403 code=InvalidObjectState", CC_STORE_DENIED, 0, 1, "archived", ANYWHERE },
 	{ "status=416", CC_STORE_ERROR, 0, 1, "HTTP 416", ANYWHERE },
 	{ "status=400", CC_STORE_ERROR, 0, 1, "HTTP 400", ANYWHERE },
 	{ "status=405", CC_STORE_ERROR, 0, 1, "HTTP 405", ANYWHERE },
@@ -230,6 +234,7 @@ static const struct row rows[] = {
 	{ "fault=chunked", OK, 0, 1, NULL, ANYWHERE },
 	{ "fault=no-length", OK, 0, 1, NULL, ANYWHERE },
 	{ "fault=gzip", OK, 0, 1, NULL, ANYWHERE },
+	{ "header=ETag:\"00000000000000000000000000000000\"", OK, 0, 1, NULL, ANYWHERE },
 };
 
 static bool class_counted(const struct row *r, const struct cc_endpoint *e)
