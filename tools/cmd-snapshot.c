@@ -133,7 +133,7 @@ static int snapshot_closed(struct ctl_volume *v, const char *volume, const char 
 {
 	struct cc_commit close = { .type = CC_COMMIT_CLOSE };
 	struct cc_volume_log *log = &v->state.log;
-	char err[400] = "", unused[400];
+	char err[400] = "", unused[400] = "";
 	int r = cc_volume_log_take(log, err, sizeof(err));
 
 	if (!r) {
