@@ -48,7 +48,7 @@ seconds() { date +%s.%N; }
 
 # What others make of it: each object is put, and hashed, by a process of its own.
 put_objects() {
-	seq $objects | xargs -P $parallel -I N curl -sf -o "$ram/answer" -T "$ram/object.N" "$endpoint/bucket/N"
+	seq $objects | xargs -P $parallel -I N curl -sf -H Expect: -o "$ram/answer" -T "$ram/object.N" "$endpoint/bucket/N"
 }
 hash_objects() {
 	seq $objects | xargs -P $parallel -I N openssl dgst -sha256 -out "$ram/hash" "$ram/object.N"
