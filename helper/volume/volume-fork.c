@@ -210,7 +210,7 @@ static void start_rescue(struct cc_fork *f)
 {
 	struct cc_journal_volume *j = find_fork(f->all, f->uuid, f->err, sizeof(f->err));
 
-	f->result = j ? cc_volume_take_snapshot(f->all->c.pooldev, j, true, &f->snapshot) : -ENOENT;
+	f->result = j ? cc_volume_take_snapshot(f->all->c.pooldev, j, true, 0, &f->snapshot) : -ENOENT;
 	if (f->result) {
 		if (j)
 			snprintf(f->err, sizeof(f->err), "start: %s", strerror(-f->result));

@@ -58,7 +58,60 @@ static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, vo
 	return r;
 }
 
-int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all,
+/* Where the log chunks from the last commit on fill another, and one more; UINT64_MAX: they do not. */
+static uint64_t commit_full_at(const struct cc_journal_volume *j, uint64_t stored)
+{
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i + 1 < j->nr_logs; i++) {
+		if (blocks > CC_COMMIT_BYTES >> CC_BLOCK_SHIFT)
+			return j->logs[i + 1].key;
+		if (j->logs[i].key >= cc_place_log_key(stored))
+			blocks += j->logs[i].dirty_blocks;
+	}
+	return UINT64_MAX;
+}
+
+/* Of one commit: however much is dirty, the loop copies no more than goes into it. */
+static void copy_commit(const struct cc_journal_volume *j, uint64_t stored, struct cc_volume_snapshot *s)
+{
+	uint64_t full_at = commit_full_at(j, stored), end = stored;
+
+	for (size_t i = 0; i < j->nr_cuts && end < full_at; i++)
+		if (j->cuts[i] > stored)
+			end = s->cuts[s->dirty.nr_cuts++] = j->cuts[i];
+	for (size_t i = 0; i < j->nr_writes; i++)
+		if (j->writes[i].r.place >= stored && j->writes[i].r.place < end)
+			s->dirty.records[s->dirty.nr_records++] = j->writes[i].r;
+}
+
+/* All that is left, with one cut behind it when nobody writes any more. */
+static void copy_rest(const struct cc_journal_volume *j, struct cc_volume_snapshot *s)
+{
+	for (size_t i = 0; s->is_dirty && i < j->nr_cuts; i++)
+		s->cuts[s->dirty.nr_cuts++] = j->cuts[i];
+	if (s->is_dirty)
+		s->cuts[s->dirty.nr_cuts++] = cc_place_term_end(j->term);
+	for (size_t i = 0; i < j->nr_writes; i++)
+		s->dirty.records[s->dirty.nr_records++] = j->writes[i].r;
+}
+
+/* Behind all that the journal has. */
+static uint64_t highest_position(const struct cc_journal_volume *j)
+{
+	uint64_t highest = cc_place_position(j->cut > j->committed ? j->cut : j->committed);
+
+	for (size_t i = 0; i < j->nr_writes; i++) {
+		const struct chunkcache_record *r = &j->writes[i].r;
+		uint64_t end = cc_place_position(r->place) + (cc_place_is_data(r->place) ? r->count : 0);
+
+		if (end > highest)
+			highest = end;
+	}
+	return highest;
+}
+
+int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all, uint64_t stored,
 			    struct cc_volume_snapshot *s)
 {
 	cc_volume_free_snapshot(s);
@@ -74,22 +127,12 @@ int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volum
 		cc_volume_free_snapshot(s);
 		return -ENOMEM;
 	}
-	s->highest = cc_place_position(j->cut > j->committed ? j->cut : j->committed);
-	for (size_t i = 0; i < j->nr_writes; i++) {
-		const struct chunkcache_record *r = &j->writes[i].r;
-		uint64_t end = cc_place_position(r->place) + (cc_place_is_data(r->place) ? r->count : 0);
-
-		s->dirty.records[i] = *r;
-		if (end > s->highest)
-			s->highest = end;
-	}
-	s->dirty.nr_records = j->nr_writes;
+	s->highest = highest_position(j);
 	s->is_dirty = cc_journal_volume_is_dirty(j);
-	if (!all || s->is_dirty)
-		for (size_t i = 0; i < j->nr_cuts; i++)
-			s->cuts[s->dirty.nr_cuts++] = j->cuts[i];
-	if (all && s->is_dirty)
-		s->cuts[s->dirty.nr_cuts++] = cc_place_term_end(j->term);
+	if (all)
+		copy_rest(j, s);
+	else
+		copy_commit(j, stored, s);
 	s->dirty.cuts = s->cuts;
 	for (size_t i = 0; i < j->nr_logs; i++)
 		s->logs[s->nr_logs++] = j->logs[i];
@@ -305,7 +348,7 @@ void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*
 	bool all = task == CC_TASK_OPEN && v->info.volume_state == CHUNKCACHE_VOLUME_NEW;
 
 	if (wants_snapshot(task) &&
-	    cc_volume_take_snapshot(v->all->c.pooldev, cc_volume_journal(v), all, &v->snapshot))
+	    cc_volume_take_snapshot(v->all->c.pooldev, cc_volume_journal(v), all, v->upto, &v->snapshot))
 		return;			/* no memory: at the next step */
 	cc_volume_age_commit_begun(&v->age);
 	v->task = task;

@@ -171,10 +171,10 @@ void cc_volume_failed(struct cc_volume *v, const char *why);
 /* Starts a task; ended() comes in the loop, with what it was in task. */
 void cc_volume_start_task(struct cc_volume *v, enum cc_volume_task task, void (*ended)(struct cc_volume *v));
 /*
- * What j, which may be NULL, has, for cc_volume_commit().  all: with one cut more for what was written up to the end of
- * the term, when nobody writes any more.  s stays where it is.  -ENOMEM.
+ * What j, which may be NULL, has, for cc_volume_commit(): of one commit, of what is not below stored; or all, with one
+ * cut more for what was written up to the end of the term, when nobody writes any more.  s stays where it is.  -ENOMEM.
  */
-int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all,
+int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volume *j, bool all, uint64_t stored,
 			    struct cc_volume_snapshot *s);
 void cc_volume_free_snapshot(struct cc_volume_snapshot *s);
 /* What the journal has of it, or NULL. */
