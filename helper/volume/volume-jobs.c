@@ -40,7 +40,7 @@ static int compare_log(const void *key, const void *log)
 	return a < b ? -1 : a > b;
 }
 
-/* Of a slot that is LOG until this volume says that it is clean. */
+/* Of a slot that is LOG until this volume says that it is clean.  By any thread; of those that fail any is told. */
 static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, void *buf)
 {
 	struct cc_volume_snapshot *s = arg;
@@ -52,8 +52,8 @@ static int read_log(void *arg, uint64_t key, uint32_t block, uint32_t blocks, vo
 	r = cc_pooldev_read(s->pooldev, buf, (size_t)blocks << CC_BLOCK_SHIFT,
 			    cc_pooldev_slot_offset(s->pooldev, log->slot) + ((uint64_t)block << CC_BLOCK_SHIFT));
 	if (r) {
-		s->error = r;
-		s->bad_slot = log->slot;
+		__atomic_store_n(&s->bad_slot, log->slot, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->error, r, __ATOMIC_RELAXED);
 	}
 	return r;
 }
@@ -119,6 +119,7 @@ int cc_volume_take_snapshot(struct cc_pooldev *pd, const struct cc_journal_volum
 		return 0;
 	s->pooldev = pd;
 	s->dirty.read = read_log;
+	s->dirty.read_side_by_side = true;
 	s->dirty.arg = s;
 	s->dirty.records = calloc(j->nr_writes + 1, sizeof(*s->dirty.records));
 	s->cuts = calloc(j->nr_cuts + 1, sizeof(*s->cuts));

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "httpd.h"
 #include "tap.h"
@@ -34,7 +35,10 @@ static struct guest {
 	uint32_t content[BLOCKS];	/* 0: base; 1: zeros; else what was written */
 	uint32_t at_cut[64][BLOCKS];
 	uint64_t lost_at;		/* if not 0, reading fails from here on */
+	bool slow;			/* reading takes a while */
 } g;
+
+static unsigned int nr_readers, most_readers;
 
 static struct cc_store_config config;
 static struct cc_store *store;
@@ -52,6 +56,14 @@ static int read_slots(void *arg, uint64_t key, uint32_t block, uint32_t blocks, 
 
 	if (g.lost_at && at + blocks > g.lost_at)
 		return -EIO;
+	if (g.slow) {
+		unsigned int readers = __atomic_add_fetch(&nr_readers, 1, __ATOMIC_SEQ_CST);
+
+		if (readers > __atomic_load_n(&most_readers, __ATOMIC_SEQ_CST))
+			__atomic_store_n(&most_readers, readers, __ATOMIC_SEQ_CST);
+		usleep(200);
+		__atomic_sub_fetch(&nr_readers, 1, __ATOMIC_SEQ_CST);
+	}
 	memcpy(buf, g.slots + at * CC_BLOCK_SIZE, (size_t)blocks * CC_BLOCK_SIZE);
 	return 0;
 }
@@ -227,7 +239,8 @@ static struct cc_volume_dirty dirty_of_guest(void)
 {
 	return (struct cc_volume_dirty){
 		.records = g.records, .nr_records = g.nr_records,
-		.cuts = g.cuts, .nr_cuts = g.nr_cuts, .read = read_slots, .uploads = uploads,
+		.cuts = g.cuts, .nr_cuts = g.nr_cuts, .read = read_slots, .read_side_by_side = true,
+		.uploads = uploads,
 	};
 }
 
@@ -280,12 +293,15 @@ static void test_errors(struct cc_volume_state *s)
 	ok(!cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err)) && counts.commits == 1, "once");
 }
 
-/* More than goes into a commit: packs, and several commits with one cut at least. */
-static void test_packs(struct cc_volume_state *s)
+/*
+ * More than goes into a commit: packs, and several commits with one cut at least.  Read by the threads that put them,
+ * if that may be.
+ */
+static void test_packs(struct cc_volume_state *s, bool side_by_side)
 {
 	struct cc_volume_dirty d;
 	struct cc_commit_counts counts = { 0 };
-	uint64_t upto = 0;
+	uint64_t upto, before = s->log.last.upto, first = g.next;
 	unsigned int nr = 0;
 	int r;
 
@@ -294,6 +310,14 @@ static void test_packs(struct cc_volume_state *s)
 	guest_work(1, 600);		/* about 8 MiB */
 	guest_work(2, 6000);		/* 2 * 70 MiB */
 	d = dirty_of_guest();
+	d.read_side_by_side = side_by_side;
+	g.lost_at = first + 4096;	/* 16 MiB */
+	ok(cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err)) == -EIO && upto == before && !counts.commits,
+	   "what can't be read into a pack is not committed: %s", err);
+	g.lost_at = 0;
+	counts = (struct cc_commit_counts){ 0 };
+	g.slow = true;
+	most_readers = 0;
 	do {
 		r = cc_volume_commit(s, &d, &counts, &upto, err, sizeof(err));
 		nr++;
@@ -301,6 +325,8 @@ static void test_packs(struct cc_volume_state *s)
 	ok(!r && nr > 1 && nr < 5, "much is committed in %u pieces: %s", nr, r ? err : "");
 	ok(counts.packs == counts.bytes / CC_PACK_SIZE - (counts.bytes % CC_PACK_SIZE < counts.bytes / 100),
 	   "%" PRIu64 " packs for %" PRIu64 " bytes", counts.packs, counts.bytes);
+	g.slow = false;
+	ok(side_by_side ? most_readers > 1 : most_readers == 1, "%u read at once", most_readers);
 	ok(!wrong_blocks(s, g.at_cut[g.nr_cuts - 1]), "all of it is right");
 }
 
@@ -418,7 +444,7 @@ static void test_volume(void)
 	guest_work(20, 12);
 	test_cuts(&a, false);
 	test_errors(&a);
-	test_packs(&a);
+	test_packs(&a, true);
 	guest_end();
 	cc_volume_state_free(&a);
 	/* Another host goes on. */
@@ -428,6 +454,7 @@ static void test_volume(void)
 	guest_work(12, 12);
 	test_cuts(&b, true);
 	ok(!commit_rest(&b), "the rest: %s", err);
+	test_packs(&b, false);
 	guest_end();
 	cc_volume_state_free(&b);
 }

@@ -136,18 +136,28 @@ static void end_pack(struct cc_uploads *u, struct cc_pack *p, int error, const c
 	give_pack_back(u, p);
 }
 
+/* 0, or -ECANCELED: stopped, or another of its batch has failed. */
+static int wait_for_turn(struct cc_uploads *u, const struct cc_pack *p)
+{
+	bool go;
+
+	pthread_mutex_lock(&u->lock);
+	go = !p->batch->error && take_upload_turn(u, p->size, true);
+	pthread_mutex_unlock(&u->lock);
+	return go ? 0 : -ECANCELED;
+}
+
 static void run_pack(struct cc_uploads *u, struct cc_pack *p)
 {
 	uint8_t sha256[CC_ID_SIZE];
 	char err[sizeof(p->batch->err)] = "stopped";
-	int error = -ECANCELED;
-	bool go;
+	int error = p->batch->fill ? p->batch->fill(p, p->batch->arg, err, sizeof(err)) : 0;
 
-	cc_sha256(p->buf, p->size, sha256);
-	pthread_mutex_lock(&u->lock);
-	go = !p->batch->error && take_upload_turn(u, p->size, true);
-	pthread_mutex_unlock(&u->lock);
-	if (go)
+	if (!error) {
+		cc_sha256(p->buf, p->size, sha256);
+		error = wait_for_turn(u, p);
+	}
+	if (!error)
 		error = put_pack(u, p, sha256, err, sizeof(err));
 	if (!error)
 		name_pieces(p, sha256);
@@ -201,12 +211,9 @@ void cc_pack_release(struct cc_uploads *u, struct cc_pack *p)
 	pthread_mutex_unlock(&u->lock);
 }
 
-void cc_pack_put(struct cc_uploads *u, struct cc_pack *p, struct cc_pack_batch *b, struct cc_piece *pieces,
-		 uint32_t nr_pieces)
+void cc_pack_put(struct cc_uploads *u, struct cc_pack *p, struct cc_pack_batch *b)
 {
 	p->batch = b;
-	p->pieces = pieces;
-	p->nr_pieces = nr_pieces;
 	p->next = NULL;
 	pthread_mutex_lock(&u->lock);
 	if (u->first)

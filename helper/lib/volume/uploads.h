@@ -40,10 +40,15 @@ struct cc_uploads_figures {
 };
 void cc_uploads_get_figures(struct cc_uploads *u, struct cc_uploads_figures *ret);
 
+struct cc_pack;
+
 /* The packs of one commit, of the thread that makes it; all zero but volume and term, to begin with. */
 struct cc_pack_batch {
 	const uint8_t *volume;
 	uint32_t term;
+	/* By a pack's thread, several at once: makes buf and size.  -errno and a line in err.  NULL: it has them. */
+	int (*fill)(struct cc_pack *p, void *arg, char *err, size_t errlen);
+	void *arg;
 	char err[400];
 	/* private */
 	unsigned int under_way;
@@ -53,20 +58,19 @@ struct cc_pack_batch {
 struct cc_pack {
 	uint8_t *buf;			/* its user's to allocate, freed with it */
 	size_t size;
+	struct cc_piece *pieces;	/* that it has; the batch's */
+	uint32_t nr_pieces;
 	/* private */
 	struct cc_pack_batch *batch;
-	struct cc_piece *pieces;
-	uint32_t nr_pieces;
 	struct cc_pack *next;
 };
 
 /* One without a buffer; waits for it.  NULL: stopped, or one of the batch has failed. */
 struct cc_pack *cc_pack_get(struct cc_uploads *u, struct cc_pack_batch *b);
 void cc_pack_release(struct cc_uploads *u, struct cc_pack *p);
-/* Puts it under its name and writes that into the pieces, which are the batch's until it has ended; p is given back. */
-void cc_pack_put(struct cc_uploads *u, struct cc_pack *p, struct cc_pack_batch *b, struct cc_piece *pieces,
-		 uint32_t nr_pieces);
-/* Until all of the batch have ended: 0, -EIO with a line in its err, or -ECANCELED. */
+/* Puts it under its name and writes that into its pieces, until the batch has ended; p is given back. */
+void cc_pack_put(struct cc_uploads *u, struct cc_pack *p, struct cc_pack_batch *b);
+/* Until all of the batch have ended: 0, or -ECANCELED, or with a line in its err -EIO or what fill returned. */
 int cc_pack_batch_wait(struct cc_uploads *u, struct cc_pack_batch *b);
 
 /* Until bytes may go that are no pack: 0 or -ECANCELED. */

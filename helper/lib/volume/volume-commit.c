@@ -27,8 +27,7 @@ struct build {
 	uint32_t nr_pieces;
 	uint64_t bytes;			/* of all pieces */
 	uint64_t pack_size;		/* a pack is full then; 0: all goes into the commit */
-	struct cc_pack *pack;		/* that is being filled, also with what goes into the commit; NULL: none */
-	uint32_t first;			/* piece in it */
+	struct cc_pack *pack;		/* what goes into the commit; NULL: nothing does */
 	struct cc_pack_batch batch;
 };
 
@@ -144,22 +143,9 @@ static uint64_t chunk_bytes(const struct build *b)
 	return 1ULL << b->state->log.last.chunk_shift;
 }
 
-/* Of all that is left, or of what a pack has at most: the last piece of it may be a whole log chunk. */
-static int begin_pack(struct build *b, uint64_t left)
-{
-	uint64_t room = b->pack_size ? b->pack_size + chunk_bytes(b) : left;
-
-	b->pack = cc_pack_get(b->dirty->uploads, &b->batch);
-	if (!b->pack)
-		return -ECANCELED;
-	b->pack->buf = aligned_alloc(ALIGN, (room < left ? room : left) + ALIGN);
-	return b->pack->buf ? 0 : -ENOMEM;
-}
-
-static int add_piece(struct build *b, struct cc_piece *p)
+static int add_piece(const struct build *b, struct cc_pack *pack, struct cc_piece *p)
 {
 	size_t bytes = (size_t)p->count << CC_BLOCK_SHIFT;
-	struct cc_pack *pack = b->pack;
 	uint8_t *data = pack->buf + pack->size;
 	int r = b->dirty->read(b->dirty->arg, cc_place_log_key(p->place), cc_place_block(p->place), p->count, data);
 
@@ -172,21 +158,47 @@ static int add_piece(struct build *b, struct cc_piece *p)
 	return 0;
 }
 
-/*
- * What is in pack goes, with the pieces from first up to end.  The commit's number makes its name another than that of
- * a pack with the same bytes before, which a gc may be about to delete.
- */
-static void send_pack(struct build *b, uint32_t end)
+static uint64_t bytes_of(const struct cc_piece *pieces, uint32_t nr)
 {
-	uint64_t number = htole64(b->state->log.next);
+	uint64_t blocks = 0;
 
-	memcpy(b->pack->buf + b->pack->size, &number, sizeof(number));
-	b->pack->size += sizeof(number);
-	b->counts->packs++;
-	b->counts->bytes += b->pack->size;
-	cc_pack_put(b->dirty->uploads, b->pack, &b->batch, &b->pieces[b->first], end - b->first);
-	b->pack = NULL;
-	b->first = end;
+	for (uint32_t i = 0; i < nr; i++)
+		blocks += pieces[i].count;
+	return blocks << CC_BLOCK_SHIFT;
+}
+
+static int fill_pack(const struct build *b, struct cc_pack *pack, char *err, size_t errlen)
+{
+	int r = 0;
+
+	pack->size = 0;
+	pack->buf = aligned_alloc(ALIGN, bytes_of(pack->pieces, pack->nr_pieces) + ALIGN);
+	if (!pack->buf)
+		return -ENOMEM;
+	for (uint32_t i = 0; !r && i < pack->nr_pieces; i++)
+		r = add_piece(b, pack, &pack->pieces[i]);
+	if (r)
+		snprintf(err, errlen, "reading what was written: %s", strerror(-r));
+	return r;
+}
+
+/*
+ * The commit's number makes its name another than that of a pack with the same bytes before, which a gc may be about to
+ * delete.
+ */
+static int fill_numbered_pack(struct cc_pack *pack, void *arg, char *err, size_t errlen)
+{
+	const struct build *b = arg;
+	uint64_t number = htole64(b->state->log.next);
+	int r;
+
+	snprintf(err, errlen, "out of memory");
+	r = fill_pack(b, pack, err, errlen);
+	if (r)
+		return r;
+	memcpy(pack->buf + pack->size, &number, sizeof(number));
+	pack->size += sizeof(number);
+	return 0;
 }
 
 /*
@@ -205,22 +217,49 @@ static void choose_pack_size(struct build *b)
 		b->pack_size = max;
 }
 
-static int fill_packs(struct build *b, char *err, size_t errlen)
+/* Of the pieces from first on, as many as fill one. */
+static void choose_pieces(const struct build *b, uint32_t first, struct cc_pack *pack)
 {
-	uint64_t left = b->bytes;
+	uint64_t size = 0;
+	uint32_t end = first;
+
+	while (end < b->nr_pieces && !(b->pack_size && size >= b->pack_size))
+		size += (uint64_t)b->pieces[end++].count << CC_BLOCK_SHIFT;
+	pack->pieces = &b->pieces[first];
+	pack->nr_pieces = end - first;
+}
+
+static int send_pack(struct build *b, struct cc_pack *pack, char *err, size_t errlen)
+{
+	/* What can't be read side by side is by this thread, one after the other. */
+	int r = b->batch.fill ? 0 : fill_numbered_pack(pack, b, err, errlen);
+
+	if (r) {
+		cc_pack_release(b->dirty->uploads, pack);
+		return r;
+	}
+	b->counts->packs++;
+	b->counts->bytes += bytes_of(pack->pieces, pack->nr_pieces) + sizeof(uint64_t);
+	cc_pack_put(b->dirty->uploads, pack, &b->batch);
+	return 0;
+}
+
+static int send_pieces(struct build *b, char *err, size_t errlen)
+{
+	uint32_t first = 0;
 	int r = 0;
 
-	for (uint32_t i = 0; !r && i < b->nr_pieces; i++) {
-		if (!b->pack)
-			r = begin_pack(b, left);
-		if (r)
-			break;
-		left -= (uint64_t)b->pieces[i].count << CC_BLOCK_SHIFT;
-		r = add_piece(b, &b->pieces[i]);
-		if (r)
-			snprintf(err, errlen, "reading what was written: %s", strerror(-r));
-		else if (b->pack_size && (b->pack->size >= b->pack_size || !left))
-			send_pack(b, i + 1);
+	while (!r && first < b->nr_pieces) {
+		struct cc_pack *pack = cc_pack_get(b->dirty->uploads, &b->batch);
+
+		if (!pack)
+			return -ECANCELED;
+		choose_pieces(b, first, pack);
+		first += pack->nr_pieces;
+		if (b->pack_size)
+			r = send_pack(b, pack, err, errlen);
+		else
+			r = fill_pack(b, b->pack = pack, err, errlen);
 	}
 	return r;
 }
@@ -231,8 +270,10 @@ static int add_pieces(struct build *b, char *err, size_t errlen)
 
 	b->batch.volume = b->state->log.volume;
 	b->batch.term = b->state->log.own_term;
+	b->batch.fill = b->dirty->read_side_by_side ? fill_numbered_pack : NULL;
+	b->batch.arg = b;
 	choose_pack_size(b);
-	r = fill_packs(b, err, errlen);
+	r = send_pieces(b, err, errlen);
 	/* The threads use the pieces, whatever has happened. */
 	packs = cc_pack_batch_wait(b->dirty->uploads, &b->batch);
 	if (!packs || (r && r != -ECANCELED))
@@ -251,7 +292,7 @@ static int append_commit(struct build *b, uint64_t upto, char *err, size_t errle
 	size_t size = b->pack ? b->pack->size : 0;
 	int r;
 
-	for (uint32_t i = b->first; i < b->nr_pieces; i++)
+	for (uint32_t i = 0; b->pack && i < b->nr_pieces; i++)
 		b->pieces[i].offset += offset;
 	r = cc_uploads_wait_turn(b->dirty->uploads, offset + size);
 	if (!r)

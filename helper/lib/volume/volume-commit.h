@@ -26,6 +26,7 @@ struct cc_volume_dirty {
 	const uint64_t *cuts;		/* ascending */
 	size_t nr_cuts;
 	cc_log_read_fn *read;
+	bool read_side_by_side;		/* read may be called by several threads at once */
 	void *arg;
 	struct cc_uploads *uploads;	/* of the volume's store */
 };
