@@ -175,8 +175,8 @@ static void ghost_add(struct cc_policy *p, u32 n, unsigned int by)
  * A chunk came back that small, or main, had dropped: that one should have kept it for longer.
  * A little longer helps only who comes back soon, so a ghost counts by how young it is: place 0
  * of its set, 16 times as much as one in the middle.  What says that main is favoured too
- * much weighs more, as that can cost more.  Below one, main keeps nothing for long; that is right only
- * while nothing that it drops comes back.
+ * much weighs more, as that can cost more.  Below one, main keeps nothing for long; that is
+ * right only while nothing that it drops comes back.
  */
 static void adapt_favour(struct cc_policy *p, unsigned int by, u32 place)
 {

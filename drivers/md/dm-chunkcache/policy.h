@@ -21,8 +21,8 @@
  *           been there for longer, where time in main counts less by a factor, 1/16 to 64, that
  *           follows the ghosts.  A fill whose key main dropped says that main should be
  *           favoured more, one that small dropped the opposite.  With 1 both are one CLOCK, which
- *           is best where use is recent; with 64 it is near LFU, and below 1 nearly all is small's, so
- *           that who reads behind another finds what that one has read.
+ *           is best where use is recent; with 64 it is near LFU, and below 1 nearly all is
+ *           small's, so that who reads behind another finds what that one has read.
  *   loopers What main dropped and comes back tells of a loop larger than the cache.  For each such
  *           fill a few whose keys small dropped begin in fresh, too, so that the loop
  *           does not walk through main.
