@@ -4,8 +4,10 @@
  * no piece away from a read that is under way.
  */
 #include <errno.h>
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/store-impl.h"
 #include "tap.h"
@@ -21,6 +23,19 @@
 static char err[400];
 static const uint8_t vol[16] = { 0x55 }, pool_a[16] = { 'A' }, pool_b[16] = { 'B' };
 static uint64_t next_block;		/* of all log chunks of the term */
+
+/* ---- a host with little memory ---- */
+
+static bool memory_is_small;
+
+long sysconf(int name)
+{
+	static long (*real)(int);
+
+	if (!real)
+		real = (long (*)(int))dlsym(RTLD_NEXT, "sysconf");
+	return memory_is_small && name == _SC_PHYS_PAGES ? 1 : real(name);
+}
 
 /* ---- a store in which something happens when a snapshot is put ---- */
 
@@ -214,6 +229,23 @@ static void test_taken_over(struct cc_volume_state *s)
 	happens = AS_IT_IS;
 }
 
+/* Whoever can write to the store says how large a map is, of a snapshot as of a volume. */
+static void test_memory(void)
+{
+	struct cc_volume_state s;
+	struct cc_snapshot p;
+
+	if (cc_snapshot_get(dir, vol, "lost", &p, err, sizeof(err)))
+		abort();
+	memory_is_small = true;
+	cc_volume_state_init(&s, dir, vol, pool_b, "b");
+	s.log.parallel = 4;
+	ok(cc_snapshot_load(&s, &p, true, err, sizeof(err)) == -EBADMSG && strstr(err, CC_VMAP_TOO_LARGE),
+	   "a map that is larger than it may be: %s", err);
+	cc_volume_state_free(&s);
+	memory_is_small = false;
+}
+
 static bool text_is_taken(const char *text)
 {
 	char object[CC_OBJECT_NAME_MAX];
@@ -255,6 +287,7 @@ static void test_all(void)
 	test_often(&s, uploads);
 	test_lost_answer(&s);
 	test_taken_over(&s);
+	test_memory();
 	test_texts();
 	cc_volume_state_free(&s);
 	cc_uploads_close(uploads);

@@ -215,11 +215,9 @@ int cc_snapshot_load(struct cc_volume_state *s, const struct cc_snapshot *snapsh
 	last->size = s->root.size;
 	last->chunk_shift = s->root.chunk_shift;
 	memcpy(last->base, s->root.base, sizeof(last->base));
-	r = with_map ? cc_vmap_open(last->size >> CC_BLOCK_SHIFT, &s->map) : 0;
-	if (r) {
-		snprintf(err, errlen, "a volume of %" PRIu64 " bytes: %s", last->size, strerror(-r));
+	r = with_map ? cc_volume_state_open_map(s, last->size, err, errlen) : 0;
+	if (r)
 		return r;
-	}
 	p.map = s->map;
 	return cc_checkpoint_load(&p, &s->root, err, errlen);
 }

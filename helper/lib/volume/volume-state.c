@@ -68,6 +68,17 @@ static uint64_t map_memory(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
 }
 
+int cc_volume_state_open_map(struct cc_volume_state *s, uint64_t size, char *err, size_t errlen)
+{
+	int r = cc_vmap_open(size >> CC_BLOCK_SHIFT, &s->map);
+
+	if (r)
+		snprintf(err, errlen, "a volume of %" PRIu64 " bytes: %s", size, strerror(-r));
+	else
+		cc_vmap_limit(s->map, map_memory());
+	return r;
+}
+
 static int take_object(void *arg, const struct cc_commit *c, char *err, size_t errlen)
 {
 	struct cc_volume_state *s = arg;
@@ -75,12 +86,9 @@ static int take_object(void *arg, const struct cc_commit *c, char *err, size_t e
 
 	if (s->map)
 		return apply_commit(s, c, err, errlen);
-	r = cc_vmap_open(c->size >> CC_BLOCK_SHIFT, &s->map);
-	if (r) {
-		snprintf(err, errlen, "a volume of %" PRIu64 " bytes: %s", c->size, strerror(-r));
+	r = cc_volume_state_open_map(s, c->size, err, errlen);
+	if (r)
 		return r;
-	}
-	cc_vmap_limit(s->map, map_memory());
 	return c->type == CC_COMMIT_CHECKPOINT ? load_map(s, c, err, errlen) : 0;
 }
 

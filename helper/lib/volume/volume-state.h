@@ -23,6 +23,8 @@ struct cc_volume_state {
 void cc_volume_state_init(struct cc_volume_state *s, struct cc_store *store, const uint8_t volume[16],
 			  const uint8_t self[16], const char *host);
 void cc_volume_state_free(struct cc_volume_state *s);
+/* An empty map, for so many bytes, that takes no more than a quarter of the host's memory; as cc_vmap_open(). */
+int cc_volume_state_open_map(struct cc_volume_state *s, uint64_t size, char *err, size_t errlen);
 /* The volume in whose directory the bytes of place are. */
 const uint8_t *cc_volume_state_origin(const struct cc_volume_state *s, uint64_t place);
 /*
