@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "chunkcache/format.h"
 
-/* Differs from process to process.  Not thread-safe before its first return. */
+/* Differs from process to process.  Any thread. */
 uint64_t cc_id_hash(uint64_t domain, const uint8_t id[CC_ID_SIZE]);
 
 #endif
