@@ -23,11 +23,6 @@
 #define PAGES		256u		/* read at a time: 1 MiB */
 #define NEARLY_FULL	7		/* eighths of the ring */
 #define RETRY_NS	CC_SECOND
-/*
- * What the helper before this one added is durable by then, or nothing is: the kernel writes each record within a
- * second.  Its FORGET has to be known before anything is added anew.
- */
-#define SETTLE_NS	(2 * CC_SECOND)
 #define FAILURES_MAX	5		/* in a row: a page that is written all the time may be hard to catch */
 
 struct read_job {
@@ -116,7 +111,8 @@ static int read_first(struct cc_journal_follow *f, const struct cc_journal_info 
 	f->page = r.newest;
 	f->nr_taken = r.nr_read;
 	f->tail = recovering ? r.tail : info->tail;
-	f->anew_due = recovering ? 0 : cc_now_ns() + SETTLE_NS;
+	/* The FORGET of the helper before this one has to be known before anything is added anew. */
+	f->anew_due = recovering ? 0 : cc_now_ns() + CC_JOURNAL_SETTLE_NS;
 	f->news = true;
 	if (recovering)
 		cc_log(LOG_INFO, "journal: recovered up to page %" PRIu64 ", %" PRIu64 " slots have what no store has",

@@ -12,8 +12,12 @@
 #define CC_JOURNAL_FOLLOW_H
 
 #include "channel.h"
+#include "clock.h"
 #include "pool/pooldev.h"
 #include "volume/journal-state.h"
+
+/* What was written, or added, is durable in the journal by then: the kernel writes each record within a second. */
+#define CC_JOURNAL_SETTLE_NS (2 * CC_SECOND)
 
 enum cc_follow_state {
 	CC_FOLLOW_OFF,

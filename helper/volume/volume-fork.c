@@ -15,9 +15,6 @@
 #include "volume/volume-name.h"
 #include "volume/volume-rescue.h"
 
-/* The kernel gives the journal what it staged, and the journal writes it, within a second. */
-#define SETTLE_NS	(2 * CC_SECOND)
-
 /*
  * A wish is granted when all is known that was written: nobody reads the journal on for a volume that has failed.
  *
@@ -37,7 +34,7 @@ struct cc_fork {
 	struct cc_list node;
 	struct cc_volumes *all;
 	uint8_t uuid[16];
-	enum fork_state state;
+	enum fork_state state;		/* set_fork_state() */
 	uint64_t settled_ns;		/* then a ticket is taken */
 	uint64_t ticket;		/* 0: not yet */
 	/* a rescue: the thread's, while COPIED */
@@ -54,6 +51,11 @@ struct cc_fork {
 	struct chunkcache_slot *slots;
 	uint32_t nr_slots;
 };
+
+static void set_fork_state(struct cc_fork *f, enum fork_state state)
+{
+	f->state = state;
+}
 
 static struct cc_fork *fork_of(const struct cc_volumes *all, const uint8_t uuid[16])
 {
@@ -91,13 +93,13 @@ static struct cc_fork *renew_fork(struct cc_volumes *all, const uint8_t uuid[16]
 	}
 	f->all = all;
 	/* What its device has taken may still be on its way. */
-	f->settled_ns = cc_volume_of_uuid(all, uuid) ? cc_now_ns() + SETTLE_NS : 0;
+	f->settled_ns = cc_volume_of_uuid(all, uuid) ? cc_now_ns() + CC_JOURNAL_SETTLE_NS : 0;
 	memcpy(f->uuid, uuid, sizeof(f->uuid));
 	cc_list_add_tail(&all->forks, &f->node);
 	return f;
 }
 
-bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16])
+bool cc_volume_fork_is_wanted(const struct cc_volumes *all, const uint8_t uuid[16])
 {
 	const struct cc_fork *f = fork_of(all, uuid);
 
@@ -186,7 +188,7 @@ static void end_rescue(struct cc_fork *f)
 {
 	char uuid[CC_UUID_TEXT];
 
-	f->state = FORK_ENDED;
+	set_fork_state(f, FORK_ENDED);
 	cc_volume_free_snapshot(&f->snapshot);
 	cc_uuid_text(f->uuid, uuid);
 	if (f->result)
@@ -218,7 +220,7 @@ static void start_rescue(struct cc_fork *f)
 		return;
 	}
 	f->snapshot.dirty.uploads = f->at->uploads;
-	f->state = FORK_COPIED;
+	set_fork_state(f, FORK_COPIED);
 	f->all->nr_tasks++;
 	f->job = (struct cc_job){ .run = run_rescue, .done = rescue_done };
 	cc_worker_submit(f->worker, &f->job);
@@ -327,7 +329,7 @@ static void forget(struct cc_fork *f)
 		return;
 	}
 	j->leaving = true;
-	f->state = FORK_FORGOTTEN;
+	set_fork_state(f, FORK_FORGOTTEN);
 	cc_log(LOG_NOTICE, "volume: %zu writes and %u slots that are in no store are given up, as was asked for",
 	       j->nr_writes, f->nr_slots);
 }

@@ -187,7 +187,8 @@ int cc_volume_number_logs(struct cc_volume *v);
 int cc_volume_load(struct cc_volume *v);
 
 /* ---- volume-fork.c ---- */
-bool cc_volume_is_rescued(const struct cc_volumes *all, const uint8_t uuid[16]);
+/* It is to be rescued or given up, and that has not come so far that the volume may be opened. */
+bool cc_volume_fork_is_wanted(const struct cc_volumes *all, const uint8_t uuid[16]);
 /* "": nobody asked for it; "running", "done", or why not. */
 const char *cc_volume_rescue_state(const struct cc_volumes *all, const uint8_t uuid[16]);
 /* The new volume of the last one that ended well; "": none has. */

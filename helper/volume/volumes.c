@@ -405,7 +405,7 @@ static void step_running(struct cc_volume *v, uint64_t now_ns)
 
 static void step_opening(struct cc_volume *v, uint64_t now_ns)
 {
-	if (v->task != CC_TASK_NONE || now_ns < v->task_due || cc_volume_is_rescued(v->all, v->uuid) ||
+	if (v->task != CC_TASK_NONE || now_ns < v->task_due || cc_volume_fork_is_wanted(v->all, v->uuid) ||
 	    !cc_journal_follow_has_read(v->all->c.follow, v->ticket))
 		return;
 	v->at = cc_volume_store_of(v->all, v->info.store, v->err, sizeof(v->err));
