@@ -26,7 +26,7 @@
 #define CC_JOURNAL_PAGE		4096
 #define CC_JOURNAL_POSITION	(2 * CC_JOURNAL_PAGE)
 #define CC_JOURNAL_RECORDS	125		/* of a page */
-#define CC_JOURNAL_TRIES	16		/* positions in a row; one can be written */
+#define CC_JOURNAL_TRIES	16		/* positions that one page is tried at */
 #define CC_JOURNAL_SIZE_MIN	(256 * CC_JOURNAL_POSITION)	/* 2 MiB */
 #define CC_JOURNAL_SIZE_MAX	(1ULL << 36)
 

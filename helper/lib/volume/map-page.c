@@ -188,14 +188,10 @@ int cc_page_decode(const void *object, size_t size, const uint8_t sha256[CC_ID_S
 {
 	const uint8_t *frame = (const uint8_t *)object + sizeof(struct cc_page_header);
 	struct cc_map_page p = { 0 };
-	uint8_t digest[CC_ID_SIZE];
 	const char *wrong;
 
-	cc_sha256(object, size, digest);
-	if (memcmp(digest, sha256, sizeof(digest))) {
-		snprintf(err, errlen, "damaged: its SHA-256 is another");
+	if (cc_verify(object, size, sha256, err, errlen))
 		return -EILSEQ;
-	}
 	wrong = take_page_header(object, size, &p);
 	if (!wrong)
 		wrong = take_entries(frame, size - sizeof(struct cc_page_header), term, &p);

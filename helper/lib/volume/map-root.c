@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "place.h"
+#include "verify.h"
 
 #define ROOT_VERSION 1
 #define MAP_IN_ONE	"ccvmap1\n"	/* what there was before there were roots */
@@ -201,14 +202,10 @@ int cc_root_decode(const void *object, size_t size, const uint8_t sha256[CC_ID_S
 		   size_t errlen)
 {
 	struct cc_root p = { 0 };
-	uint8_t digest[CC_ID_SIZE];
 	const char *wrong;
 
-	cc_sha256(object, size, digest);
-	if (memcmp(digest, sha256, sizeof(digest))) {
-		snprintf(err, errlen, "damaged: its SHA-256 is another");
+	if (cc_verify(object, size, sha256, err, errlen))
 		return -EILSEQ;
-	}
 	if (size >= strlen(MAP_IN_ONE) && !memcmp(object, MAP_IN_ONE, strlen(MAP_IN_ONE))) {
 		snprintf(err, errlen, "a map in one object, as builds before 0.1.0 put it: export the volume with one of these");
 		return -EINVAL;
