@@ -5,33 +5,10 @@
 # what nobody has goes.  TAP on stdout.
 
 . "$(dirname "$0")/chunkctl.inc"
-
-mkdir -p served/bucket
-store=file://$dir/served/bucket
-random 300000 >image
-
-# owner VOLUME POOL STEP...: what a helper would append
-owner()
-{
-	local volume=$1 pool=$2
-	shift 2
-	"${ctl%chunkctl}cc-volume" "$store" "$volume" "$pool" "$@" >out 2>err
-	ok $? "$pool has $volume: $*"
-}
-
-# age SECONDS: all that is there is so old; commits are younger, by more than clocks may differ
-age()
-{
-	find served/bucket -type f -exec touch -d "-$(($1 + 100)) seconds" {} +
-	find served/bucket -path '*/log/*' -type f -exec touch -d "-$1 seconds" {} +
-}
-
-# content WHAT: its SHA-256
-content()
-{
-	rm -f file
-	"$ctl" volume export "$1" file --store "$store" 2>err && sha256sum <file
-}
+under=served/bucket
+# more than clocks may differ
+put_before=100
+. "$here/volumes.inc"
 
 objects() { find "served/bucket/volumes/$(cat "served/bucket/volume-names/$1")" -type f | wc -l; }
 

@@ -5,33 +5,9 @@
 # removes.  TAP on stdout.
 
 . "$(dirname "$0")/chunkctl.inc"
-
-mkdir s
-store=file://$dir/s
-random 300000 >image
-
-# owner VOLUME POOL STEP...: what a helper would append
-owner()
-{
-	local volume=$1 pool=$2
-	shift 2
-	"${ctl%chunkctl}cc-volume" "$store" "$volume" "$pool" "$@" >out 2>err
-	ok $? "$pool has $volume: $*"
-}
-
-# age SECONDS: all that is there is so old; commits are a bit younger, as what they name was put before
-age()
-{
-	find s -type f -exec touch -d "-$(($1 + 5)) seconds" {} +
-	find s -path '*/log/*' -type f -exec touch -d "-$1 seconds" {} +
-}
-
-# content WHAT: its SHA-256
-content()
-{
-	rm -f file
-	"$ctl" volume export "$1" file --store "$store" 2>err && sha256sum <file
-}
+under=s
+put_before=5
+. "$here/volumes.inc"
 
 run 0 "import an image" import image --name i --chunk-size 64K --store "$store"
 run 0 "create" volume create v --image i --size 64M --store "$store"

@@ -18,6 +18,7 @@
 #include "volume/volume-name.h"
 #include "volume/volume-snapshot.h"
 #include "volume/volumes.h"
+#include "no-misses.h"
 
 #define CHUNK_SHIFT	16
 #define CHUNK_BLOCKS	16u
@@ -303,40 +304,6 @@ int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offse
 struct cc_source *cc_sources_find(struct cc_sources *s, const char *name)
 {
 	return strcmp(name, config.name) ? NULL : &s->s[0];
-}
-
-/* No miss comes. */
-int cc_channel_miss_data(struct cc_channel *c, const struct chunkcache_miss *m, uint32_t offset, const void *data,
-			 uint32_t len, bool last)
-{
-	return -ENOENT;
-}
-
-int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_miss_fail(struct cc_channel *c, const struct chunkcache_fail *fails, uint32_t nr,
-			 struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch, struct chunkcache_slot *s, uint32_t *nr)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_done(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key, bool prefetch,
-			 const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr, bool bad)
-{
-	return -ENOENT;
 }
 
 void cc_writer_write(struct cc_writer *w, struct cc_slot_io *s, uint32_t slot, void *data)

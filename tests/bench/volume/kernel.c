@@ -15,6 +15,7 @@
 #include "pool/disks.h"
 #include "volume/journal-page.h"
 #include "volume/place.h"
+#include "../../unit/no-misses.h"
 
 #define INSTANCE	1
 
@@ -270,40 +271,6 @@ int cc_channel_stats_get(struct cc_channel *c, cc_channel_stats_fn *fn, void *ar
 const char *cc_channel_error(const struct cc_channel *c)
 {
 	return "no kernel";
-}
-
-/* No miss comes. */
-int cc_channel_miss_data(struct cc_channel *c, const struct chunkcache_miss *m, uint32_t offset, const void *data,
-			 uint32_t len, bool last)
-{
-	return -ENOENT;
-}
-
-int cc_channel_map(struct cc_channel *c, const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_miss_fail(struct cc_channel *c, const struct chunkcache_fail *fails, uint32_t nr,
-			 struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_alloc(struct cc_channel *c, uint32_t count, bool prefetch, struct chunkcache_slot *s, uint32_t *nr)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_done(struct cc_channel *c, struct chunkcache_slot slot, uint64_t key, bool prefetch,
-			 const struct chunkcache_map *maps, uint32_t nr, struct cc_refusals *refused)
-{
-	return -ENOENT;
-}
-
-int cc_channel_slot_release(struct cc_channel *c, const struct chunkcache_slot *s, uint32_t nr, bool bad)
-{
-	return -ENOENT;
 }
 
 /* ---- disks ---- */
