@@ -390,11 +390,26 @@ static int move_tail(struct cc_journal_follow *f, uint64_t now_ns)
 	return cc_journal_anew_step(&f->anew, f->page, f->tail);
 }
 
+/* A device that died was perhaps read, in vain, before the kernel has found out by a write. */
+static int look_if_failed(struct cc_journal_follow *f)
+{
+	struct cc_journal_info info;
+	int error = cc_channel_journal_get(f->c.channel, &info);
+
+	if (error)
+		return error;
+	f->news = false;
+	note_failed(f, &info);
+	return 0;
+}
+
 uint64_t cc_journal_follow_step(struct cc_journal_follow *f, uint64_t now_ns, int *ret_error)
 {
 	int error = 0;
 
 	*ret_error = 0;
+	if (f->how == CC_FOLLOW_BROKEN && f->news)
+		*ret_error = look_if_failed(f);
 	if (f->how != CC_FOLLOW_FOLLOWING || f->reading)
 		return UINT64_MAX;
 	if (now_ns >= f->due) {

@@ -58,11 +58,13 @@ static void good(enum cc_map_kind kind, uint64_t index, const char *what)
 	int r = read_page(kind, index, &p, NULL);
 	bool same = !r && p.nr == NR && p.kind == kind && p.index == index;
 
-	for (uint32_t i = 0; same && i < NR; i++)
-		same = kind == CC_MAP_PIECES ?
-		       p.pieces[i].place == pieces[i].place && p.pieces[i].commit == pieces[i].commit :
-		       p.extents[i].block == extents[i].block && p.extents[i].place == extents[i].place &&
-		       p.extents[i].count == extents[i].count;
+	for (uint32_t i = 0; same && i < NR; i++) {
+		if (kind == CC_MAP_PIECES)
+			same = p.pieces[i].place == pieces[i].place && p.pieces[i].commit == pieces[i].commit;
+		else
+			same = p.extents[i].block == extents[i].block && p.extents[i].place == extents[i].place &&
+			       p.extents[i].count == extents[i].count;
+	}
 	ok(same, "taken: %s %s", what, err);
 	if (!r)
 		cc_page_free(&p);

@@ -29,8 +29,12 @@ const struct cc_pool_geometry *cc_pooldev_geometry(const struct cc_pooldev *pd)
 	return &geometry;
 }
 
+static bool device_is_dead;
+
 int cc_pooldev_read(struct cc_pooldev *pd, void *buf, size_t len, uint64_t offset)
 {
+	if (device_is_dead)
+		return -EIO;
 	memcpy(buf, area + offset, len);
 	return 0;
 }
@@ -822,6 +826,27 @@ static void test_failed(void)
 	kill_helper();
 }
 
+/* A device that dies: reads may fail before the kernel has written anything and knows. */
+static void test_dies(void)
+{
+	new_pool_with_write();
+	end_page();
+	follow();
+	device_is_dead = true;
+	for (unsigned int i = 0; i < 10; i++) {
+		put_write(1, 0, 1);
+		write_page();
+		follow();
+	}
+	ok(cc_journal_follow_how(f) == CC_FOLLOW_BROKEN && !cc_journal_follow_failed(f), "dies: it can't be read any more: %s",
+	   cc_journal_follow_why(f));
+	k.state = CHUNKCACHE_JOURNAL_FAILED;
+	follow();
+	ok(cc_journal_follow_failed(f), "dies: nor be written, which is known, too");
+	device_is_dead = false;
+	kill_helper();
+}
+
 static void test_no_journal(void)
 {
 	geometry.journal_size = 0;
@@ -851,5 +876,6 @@ int main(void)
 	test_cut_goes_along();
 	test_fork_fills();
 	test_failed();
+	test_dies();
 	return tap_done();
 }

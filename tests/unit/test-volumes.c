@@ -531,6 +531,11 @@ static const char *how_rescued(void)
 	return figures.rescue;
 }
 
+static bool is_rescue_over(void)
+{
+	return strcmp(how_rescued(), "running");
+}
+
 static const char *why_now(void)
 {
 	ask_figures(vol);
@@ -586,10 +591,9 @@ static void test_fork(void)
 	ok(!strcmp(how_rescued(), "running"), "it waits until all is known that was written");
 	journal_write(2, 2, 2, 202, 0, 1);
 	nr_read = UINT64_MAX;
-	ok(pump_until(strcmp(how_rescued(), "running")) && !strcmp(figures.rescue, "done"), "it is rescued");
-	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) &&
-	   pump_until(strcmp(how_rescued(), "running")) && strstr(figures.rescue, "volume of that name"),
-	   "not twice to one name: %s", figures.rescue);
+	ok(pump_until(is_rescue_over()) && !strcmp(figures.rescue, "done"), "it is rescued");
+	ok(!cc_volumes_rescue(volumes, other_vol, "st", "saved", err, sizeof(err)) && pump_until(is_rescue_over()) &&
+	   strstr(figures.rescue, "volume of that name"), "not twice to one name: %s", figures.rescue);
 	ok(!strcmp(figures.rescued_as, "saved"), "which changes nothing of what there is: %s", figures.rescued_as);
 	ok(!cc_volume_uuid(sources.s[0].store, "saved", uuid, err, sizeof(err)), "as a volume that has a name: %s", err);
 	ok(nr_of_blocks(uuid) == 6, "with what came last");

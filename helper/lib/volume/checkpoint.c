@@ -205,16 +205,18 @@ int cc_checkpoint_load(struct cc_checkpoint *p, const struct cc_root *root, char
 
 /* ---- putting ---- */
 
+struct put_page {
+	struct cc_ref ref;
+	bool gone;			/* nothing is left in it */
+	uint64_t bytes;
+	int r;
+	char err[200];
+};
+
 struct put {
 	struct cc_checkpoint *p;
 	const struct cc_root *root;
-	struct put_page {
-		struct cc_ref ref;
-		bool gone;		/* nothing is left in it */
-		uint64_t bytes;
-		int r;
-		char err[200];
-	} *all;
+	struct put_page *all;
 	size_t nr;
 };
 

@@ -143,6 +143,7 @@ static const char *take_page_extents(const struct cc_page_extent *from, struct c
 static const char *take_page_header(const uint8_t *object, size_t size, struct cc_map_page *p)
 {
 	struct cc_page_header h;
+	unsigned int shift;
 
 	if (size < sizeof(h) || memcmp(object, CC_PAGE_MAGIC, sizeof(h.magic)))
 		return "magic";
@@ -158,8 +159,8 @@ static const char *take_page_header(const uint8_t *object, size_t size, struct c
 		return "chunk_shift";
 	if (p->kind != CC_MAP_PIECES && p->kind != CC_MAP_EXTENTS)
 		return "kind";
-	if (p->index > UINT64_MAX >> (p->kind == CC_MAP_PIECES ? CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT :
-							      CC_PAGE_BLOCKS_SHIFT))
+	shift = p->kind == CC_MAP_PIECES ? CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT : CC_PAGE_BLOCKS_SHIFT;
+	if (p->index > UINT64_MAX >> shift)
 		return "index";
 	return !p->nr || p->nr > (p->kind == CC_MAP_PIECES ? CC_PAGE_PIECES_MAX : CC_PAGE_BLOCKS) ? "nr" : NULL;
 }

@@ -113,12 +113,12 @@ static bool is_behind(const struct cc_ref *a, const struct cc_ref *b)
 static const char *check_ref(const struct cc_ref *ref, const uint8_t sha256[CC_ID_SIZE], const struct cc_root *p)
 {
 	static const uint8_t zeros[CC_ID_SIZE];
+	const uint64_t last = UINT64_MAX >> (CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT);
 	uint64_t pages = ((p->size >> CC_BLOCK_SHIFT) + (1u << CC_PAGE_BLOCKS_SHIFT) - 1) >> CC_PAGE_BLOCKS_SHIFT;
 
 	if (ref->kind != CC_MAP_PIECES && ref->kind != CC_MAP_EXTENTS)
 		return "kind of a page";
-	if (ref->kind == CC_MAP_EXTENTS ? ref->index >= pages :
-	    ref->index > UINT64_MAX >> (CC_PLACE_LOG_SHIFT + CC_PAGE_LOGS_SHIFT))
+	if (ref->kind == CC_MAP_EXTENTS ? ref->index >= pages : ref->index > last)
 		return "index of a page";
 	if (ref->term)
 		return ref->term > p->term ? "term of a page" : NULL;
