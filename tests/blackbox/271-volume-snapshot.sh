@@ -6,6 +6,7 @@
 # Without the helper, and for who does not have the volume, it is refused.
 # catches: snapshots that lack what was acknowledged or have holes, gc that does not know them.
 # vm: -n 512M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module

@@ -6,6 +6,7 @@
 # volume, the snapshot and the clone between are gone, and gc has been there, it still does.
 # catches: bytes that are looked for in the wrong volume, places that come twice, a gc or rm that takes what clones have.
 # vm: -n 512M -t 300
+# short: uml
 . "${0%/*}/lib.sh"
 
 load_module
